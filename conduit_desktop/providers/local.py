@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
+from conduit_desktop.providers.chat_mends import (
+    any_object_as_schema,
+    json_arguments,
+    named_tool_alone,
+    with_content,
+    without_remote_images,
+)
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
-from conduit_desktop.providers.openai_compatible import TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.request_rules import RequestRule
+
+_CHAT = "openai_chat"
 
 _NATIVE = {
     ("chat", "ollama"): "/api/chat", ("chat", "ollama_generate"): "/api/generate", ("embeddings", "ollama"): "/api/embed",
@@ -35,6 +47,10 @@ class Ollama(LocalServer):
     default_base_url = "http://localhost:11434/v1"
     media_formats = TEXT_EMBEDDINGS
     passthrough_formats = frozenset({"ollama"})
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(without_remote_images, "https://github.com/ollama/ollama/issues/6753", dialect=_CHAT),
+    )
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
@@ -53,6 +69,15 @@ class LMStudio(LocalServer):
     docs = "https://lmstudio.ai/docs/developer/openai-compat"
     default_base_url = "http://localhost:1234/v1"
     media_formats = TEXT_EMBEDDINGS
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(
+            any_object_as_schema, "lmstudio-ai/lmstudio-bug-tracker: 'response_format.type' must be 'json_schema' or 'text'",
+            dialect=_CHAT,
+        ),
+        RequestRule(named_tool_alone, "lmstudio-ai/lmstudio-bug-tracker: Invalid tool_choice type: 'object'", dialect=_CHAT),
+        RequestRule(without_remote_images, "https://lmstudio.ai/docs/developer/openai-compat", dialect=_CHAT),
+    )  # fmt: skip
     unsupported = ("n", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def model_lists(self, secrets: Secrets) -> list[OutboundRequest]:
@@ -69,6 +94,11 @@ class LlamaCpp(LocalServer):
     docs = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
     default_base_url = "http://localhost:8080/v1"
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(with_content, "ggml-org/llama.cpp, common/chat.cpp: Expected 'content' or 'tool_calls'", dialect=_CHAT),
+        RequestRule(json_arguments, "ggml-org/llama.cpp, common/chat.cpp: templates parse them", dialect=_CHAT),
+    )
     unsupported = ("user", "metadata", "service_tier", "store")
 
 
@@ -81,6 +111,10 @@ class VLLM(LocalServer):
     default_base_url = "http://localhost:8000/v1"
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank", "transcriptions", "translations"})
     developer_role = True
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(json_arguments, "vllm-project/vllm, entrypoints/chat_utils.py: it parses them", dialect=_CHAT),
+    )
     unsupported = ("user", "metadata", "service_tier", "store")
 
 

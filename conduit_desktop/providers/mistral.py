@@ -9,10 +9,34 @@ from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
+from conduit_desktop.providers.chat_mends import (
+    json_arguments,
+    known_message_fields,
+    only_fields,
+    with_functions,
+    with_messages,
+    with_parameters,
+)
 from conduit_desktop.providers.fields import BASE_URL, key_from
-from conduit_desktop.providers.openai_compatible import EffortNames, OpenAICompatible
+from conduit_desktop.providers.model_facts import ModelFacts
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
+from conduit_desktop.providers.request_rules import RequestRule
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+_FIELDS = frozenset(
+    {
+        "model", "messages", "temperature", "top_p", "max_tokens", "stream", "stop", "random_seed", "metadata", "response_format",
+        "tools", "tool_choice", "presence_penalty", "frequency_penalty", "n", "prediction", "parallel_tool_calls", "prompt_mode",
+        "reasoning_effort", "prompt_cache_key", "guardrails", "safe_prompt",
+    }
+)  # fmt: skip
+_MESSAGE_FIELDS = ("role", "content", "name", "tool_calls", "tool_call_id", "prefix")
+
+
+def short_call_ids(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Tool-call ids of nine letters and digits: those that another vendor made come back in the history."""
+    with_messages(body, _with_short_ids)
+    return []
 
 
 class Mistral(OpenAICompatible):
@@ -31,8 +55,20 @@ class Mistral(OpenAICompatible):
     price_provider = "mistral"
     usage_in_stream = False
     renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
-    refused = ("logit_bias", "logprobs", "top_logprobs", "user", "store", "service_tier")
-    message_refused = ("reasoning_content", "refusal")
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(only_fields(_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted", dialect="openai_chat"),
+        RequestRule(
+            known_message_fields(*_MESSAGE_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted",
+            dialect="openai_chat",
+        ),
+        RequestRule(
+            short_call_ids, "mistralai/mistral-common, protocol/instruct/validator.py: _validate_tool_call_id",
+            dialect="openai_chat",
+        ),
+        RequestRule(json_arguments, "mistralai/mistral-common: arguments are a string", dialect="openai_chat"),
+        RequestRule(with_functions(with_parameters), "https://docs.mistral.ai/api: Function.parameters", dialect="openai_chat"),
+    )  # fmt: skip
     not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large(?!-4)|nemo|saba)"
     # https://docs.mistral.ai/capabilities/reasoning/adjustable: for Small and Medium thinking is on or off.
     effort_names: ClassVar[EffortNames] = (
@@ -40,29 +76,9 @@ class Mistral(OpenAICompatible):
         (r"mistral-(small|medium)", {"minimal": "none", **dict.fromkeys(("low", "medium", "xhigh", "max"), "high")}),
     )
 
-    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """As other strict vendors, and in every request tool-call ids of nine characters and parameters for each function."""
-        dropped = super().adapt(model, body, dialect, translated)
-        # Also in passed-through requests: ids made by another vendor come back in the history, and Mistral answers 422 to them.
-        if isinstance(body.get("messages"), list):
-            body["messages"] = [_with_short_ids(message) for message in body["messages"]]
-        if isinstance(body.get("tools"), list):
-            body["tools"] = [_with_parameters(tool) for tool in body["tools"]]
-        return dropped
 
-
-def _with_parameters(tool: Any) -> Any:
-    function = tool.get("function") if isinstance(tool, dict) else None
-    if not isinstance(function, dict) or isinstance(function.get("parameters"), dict):
-        return tool
-    return {**tool, "function": {**function, "parameters": {"type": "object", "properties": {}}}}
-
-
-def _with_short_ids(message: Any) -> Any:
-    if not isinstance(message, dict):
-        return message
-    # Copies, as a passed-through body shares its messages with the caller's, which the next target gets.
-    if isinstance(call_id := message.get("tool_call_id"), str):
+def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(call_id := message.get("tool_call_id"), str) and _short(call_id) != call_id:
         message = {**message, "tool_call_id": _short(call_id)}
     if isinstance(calls := message.get("tool_calls"), list):
         message = {**message, "tool_calls": [_renamed(call) for call in calls]}

@@ -63,7 +63,42 @@ class Family:
     vendors: tuple[str, ...] = ()
 
 
-FAMILIES: tuple[Family, ...] = ()
+_LOW_TO_HIGH = ("low", "medium", "high")
+_CEREBRAS = "https://inference-docs.cerebras.ai/models/overview"
+_XAI = "https://docs.x.ai/developers/model-capabilities/text/reasoning; NousResearch/hermes-agent#23435"
+
+# xAI, and models of several vendors that serve open weights
+_GROK = (
+    Family("grok-", ModelFacts(efforts=()), _XAI),
+    Family("grok-3-mini", ModelFacts(efforts=("low", "high")), _XAI),
+    Family(r"grok-4[.-]3", ModelFacts(efforts=("none", *_LOW_TO_HIGH)), _XAI),
+    Family(r"grok-4\.5", ModelFacts(efforts=_LOW_TO_HIGH), _XAI),
+    Family(r"grok-(4\.([6-9]|20-multi-agent)|[5-9])", ModelFacts(efforts=(*_LOW_TO_HIGH, "xhigh")), "chenyme/grok2api#901"),
+    Family(r"grok-.*non-reasoning", ModelFacts(efforts=()), _XAI),
+)
+_OPEN_WEIGHTS = (
+    Family("gpt-oss", ModelFacts(efforts=_LOW_TO_HIGH, images=False), "https://github.com/openai/gpt-oss"),
+    Family(
+        "deepseek-(chat|reasoner|v4)(?!.*vision)", ModelFacts(images=False),
+        "OpenHands/software-agent-sdk#2979: unknown variant image_url, expected text", ("deepseek",),
+    ),
+    Family(
+        "minimax-m2", ModelFacts(images=False), "https://platform.minimax.io/docs/api-reference/text-openai-api: text only"
+    ),
+    Family(
+        "llama|qwen-3|zai-glm", ModelFacts(images=False), _CEREBRAS, ("cerebras",),
+    ),
+    Family(
+        r"qwen-3\.8", ModelFacts(efforts=("none", *_LOW_TO_HIGH)), _CEREBRAS, ("cerebras",)
+    ),
+    # Last, as it holds for every model there: `openai/openai.go` answers 400 "invalid reasoning value".
+    Family(
+        "", ModelFacts(efforts=("none", *_LOW_TO_HIGH, "max")), "https://github.com/ollama/ollama/blob/main/openai/openai.go",
+        ("ollama",),
+    ),
+)  # fmt: skip
+
+FAMILIES: tuple[Family, ...] = (*_GROK, *_OPEN_WEIGHTS)
 """A later row adds to the earlier ones that match too, and wins where both state a fact."""
 
 

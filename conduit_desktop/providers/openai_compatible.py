@@ -11,8 +11,11 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
+from conduit_desktop.providers.chat_mends import fit_effort, unread_images, without_orphans
 from conduit_desktop.providers.fields import NEEDED_BASE_URL, OPTIONAL_KEY
+from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import PriceFields, read_list
+from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 
 PATHS: dict[Endpoint, str] = {
@@ -41,6 +44,14 @@ REASONING_MODELS_REFUSE = (
 """What those refuse while they think, besides `max_tokens`. https://platform.openai.com/docs/guides/latest-model"""
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
+CHAT_RULES = (
+    RequestRule(
+        without_orphans, "https://github.com/openai/openai-openapi; vllm-project/vllm, protocol.py: its validators",
+        dialect="openai_chat",
+    ),
+    RequestRule(unread_images, "the facts of the model", dialect="openai_chat"),
+)  # fmt: skip
+"""What holds at every vendor that borrows OpenAI's chat dialect."""
 BORROWED = frozenset({"openai_chat", "openai_responses", COMPLETIONS, "anthropic_messages"})
 """The dialects of OpenAI and Anthropic that other vendors have, too."""
 
@@ -50,6 +61,7 @@ class OpenAICompatible(ProviderKind):
 
     fields: ClassVar[tuple[KindField, ...]] = ()
     borrowed = BORROWED
+    rules: ClassVar[tuple[RequestRule, ...]] = CHAT_RULES
     version: ClassVar[str] = "v1"
     """The path segment to add where a base URL has none; empty for vendors without one."""
     models_url: ClassVar[str] = "/models"
@@ -65,8 +77,6 @@ class OpenAICompatible(ProviderKind):
     """Models that refuse `max_tokens`: a regular expression at the start of their names."""
     developer_role: ClassVar[bool] = False
     """Accepts the role `developer`; others get `system`."""
-    json_schema: ClassVar[bool] = True
-    """Accepts `response_format` with a schema; others get plain JSON mode."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """OpenAI's name of a field to the vendor's."""
     refused: ClassVar[tuple[str, ...]] = ()
@@ -85,8 +95,6 @@ class OpenAICompatible(ProviderKind):
     """For models that name their efforts differently."""
     switch: ClassVar[ThinkingSwitch | None] = None
     """How thinking is switched on and off, where that is not done with `reasoning_effort`."""
-    forces_tools: ClassVar[bool] = True
-    """Accepts a `tool_choice` other than `auto`."""
     usage_in_stream: ClassVar[bool] = True
     """Accepts `stream_options`. The others refuse the field, and report usage without it."""
 
@@ -130,8 +138,6 @@ class OpenAICompatible(ProviderKind):
         dropped += self.drop_refused(model, body)
         dropped += self._adapt_effort(model, body)
         dropped += self.switch.apply(model, body) if self.switch is not None else []
-        dropped += [] if self.forces_tools else _offer_tools_only(body)
-        dropped += self._adapt_schema(body)
         if translated:
             self._add_defaults(model, body)
         return dropped
@@ -191,14 +197,8 @@ class OpenAICompatible(ProviderKind):
         for pattern, names in self.effort_names:
             if re.match(pattern, model):
                 body["reasoning_effort"] = names.get(effort, effort)
-        return []
-
-    def _adapt_schema(self, body: dict[str, Json]) -> list[str]:
-        wanted = body.get("response_format")
-        if self.json_schema or not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-            return []
-        body["response_format"] = {"type": "json_object"}
-        return ["response_format.json_schema"]
+                return []
+        return fit_effort(body, facts_of(model, self.kind))
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """A GET for the list of models; None where there is none."""
@@ -230,14 +230,6 @@ def _drop(body: dict[str, Json], names: Iterable[str]) -> list[str]:
     for name in names:
         body.pop(name, None)
     return present
-
-
-def _offer_tools_only(body: dict[str, Json]) -> list[str]:
-    """Drop `tool_choice` in place; `none` is expressed by sending no tools. Returns the names of what was lost."""
-    choice = body.pop("tool_choice", None)
-    if choice == "none":
-        body.pop("tools", None)
-    return [] if choice in (None, "auto", "none") else ["tool_choice"]
 
 
 class AnyOpenAICompatible(OpenAICompatible):

@@ -38,21 +38,27 @@ class ThinkingSwitch:
         del body["reasoning_effort"]
         if effort == "none" and _matches(self.always_on, model):
             return ["reasoning_effort"]
-        body.update(self.off if effort == "none" else self.on)
+        # A client that set the vendor's own field knows the vendor.
+        if body.keys().isdisjoint(self.on):
+            body.update(self.off if effort == "none" else self.on)
         # The switch expresses `none` fully; of any other effort only the thinking remains, and its level is lost.
         return [] if effort == "none" else ["reasoning_effort"]
 
     def _adapt_choice(self, model: str, body: dict[str, Json]) -> list[str]:
-        if body.get("tool_choice") in _NOT_FORCED or not _matches(self.no_forced_tools, model):
+        if body.get("tool_choice") in _NOT_FORCED or self.is_off(body):
             return []
-        thinking_requested = "reasoning_effort" in body or not body.keys().isdisjoint(self.on)
-        if thinking_requested and all(body.get(name) == value for name, value in self.off.items()):
+        switched_on = not body.keys().isdisjoint(self.on)
+        if not switched_on and not _matches(self.no_forced_tools, model):
             return []
-        if thinking_requested or _matches(self.always_on, model):
+        if switched_on or "reasoning_effort" in body or _matches(self.always_on, model):
             body["tool_choice"] = "auto"
             return ["tool_choice"]
         body.update(self.off)  # the caller asked for the tool and not for thinking
         return []
+
+    def is_off(self, body: dict[str, Json]) -> bool:
+        """Whether thinking is switched off in `body`."""
+        return all(body.get(name) == value for name, value in self.off.items())
 
 
 def _matches(pattern: str, model: str) -> bool:

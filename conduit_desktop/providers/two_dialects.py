@@ -9,11 +9,30 @@ from typing import ClassVar
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField, Secrets
+from conduit_desktop.providers.chat_mends import (
+    at_most_stops,
+    at_most_tools,
+    dropping,
+    json_arguments,
+    mention_json,
+    offered_tools_only,
+    one_switch,
+    schema_in_instructions,
+    short_id,
+    type_in_branches,
+    while_thinking,
+    with_functions,
+    within,
+    without_parts,
+    without_remote_images,
+)
 from conduit_desktop.providers.fields import BASE_URL, key_from
-from conduit_desktop.providers.openai_compatible import EffortNames, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
+from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 
 ANTHROPIC = "anthropic_messages"
+CHAT = "openai_chat"
 _VERSION = {"anthropic-version": "2023-06-01"}
 _PASTED = re.compile(r"/anthropic(/v1(/messages)?)?$")
 
@@ -72,10 +91,25 @@ class DeepSeek(TwoDialectVendor):
     default_base_url = "https://api.deepseek.com/v1"
     fields = (key_from("platform.deepseek.com/api_keys", "sk-…"), BASE_URL)
     price_provider = "deepseek"
-    json_schema = False
     # https://api-docs.deepseek.com/guides/thinking_mode: all but the old deepseek-chat think by default.
     switch = _thinking_object(takes_effort=".*", no_forced_tools="deepseek-(?!chat)", always_on="deepseek-reasoner")
-    effort_names: ClassVar[EffortNames] = ((".*", _THREE_EFFORTS),)
+    # The vendor's own table of what the other words mean.
+    effort_names: ClassVar[EffortNames] = ((".*", {"minimal": "low", "medium": "high", "xhigh": "high"}),)
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(
+            while_thinking(switch, dropping("temperature", "top_p", "presence_penalty", "frequency_penalty")),
+            "https://api-docs.deepseek.com/guides/thinking_mode: they have no effect", "deepseek-(?!chat)", CHAT,
+        ),
+        RequestRule(within("top_logprobs", 0, 20), "https://api-docs.deepseek.com/api/create-chat-completion", dialect=CHAT),
+        RequestRule(at_most_tools(128), "https://api-docs.deepseek.com/api/create-chat-completion"),
+        RequestRule(
+            schema_in_instructions("json_object"), "https://api-docs.deepseek.com/guides/json_mode: no schemas", dialect=CHAT
+        ),
+        RequestRule(mention_json, "https://api-docs.deepseek.com/guides/json_mode: the word json in a message", dialect=CHAT),
+        RequestRule(without_parts("file", "input_audio"), "https://api-docs.deepseek.com/api/create-chat-completion", dialect=CHAT),
+        RequestRule(json_arguments, "https://api-docs.deepseek.com/api/create-chat-completion: a string", dialect=CHAT),
+    )  # fmt: skip
     unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
 
@@ -97,8 +131,17 @@ class Moonshot(TwoDialectVendor):
         takes_effort=r"kimi-k[3-9]", always_on=r"kimi-k2(\.7|-thinking)", no_forced_tools=r"kimi-k2(\.|-thinking)"
     )
     effort_names: ClassVar[EffortNames] = ((r"kimi-k[3-9]", {**_THREE_EFFORTS, "none": "low"}),)
-    # The platform fixes the sampling parameters of its thinking models, and refuses other values.
-    model_unsupported = ((r"kimi-k(2\.[5-9]|[3-9])", ("temperature", "top_p", "n", "presence_penalty", "frequency_penalty")),)
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        # The platform fixes the sampling of its thinking models (temperature 1, or 0.6 without thinking), and refuses other values.
+        RequestRule(
+            dropping("temperature", "top_p", "n", "presence_penalty", "frequency_penalty"),
+            "https://platform.kimi.ai/docs/models; BerriAI/litellm#29687", r"kimi-(k2\.[5-9]|k2-thinking|k[3-9])", CHAT,
+        ),
+        RequestRule(one_switch(switch), "https://platform.kimi.ai/docs/guide/use-thinking-effort", r"kimi-k", CHAT),
+        RequestRule(with_functions(type_in_branches), "MoonshotAI/kimi-cli: type should be defined in anyOf items", dialect=CHAT),
+        RequestRule(without_remote_images, "https://platform.kimi.ai/docs/guide/use-kimi-vision-model", dialect=CHAT),
+    )  # fmt: skip
     unsupported = (
         "logit_bias", "logprobs", "top_logprobs", "seed", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
     )  # fmt: skip
@@ -124,12 +167,21 @@ class Zai(TwoDialectVendor):
     endpoints = frozenset({"chat", "images"})
     price_provider = "zai"
     switch = _thinking_object(takes_effort=r"glm-5\.[2-9]")
-    forces_tools = False
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(offered_tools_only, "https://docs.z.ai/api-reference/llm/chat-completion: auto only", dialect=CHAT),
+        RequestRule(within("temperature", 0, 1), "https://docs.z.ai/api-reference/llm/chat-completion", dialect=CHAT),
+        RequestRule(at_most_stops(1), "https://docs.z.ai/api-reference/llm/chat-completion", dialect=CHAT),
+        RequestRule(short_id("user_id", 128, 6), "https://docs.z.ai/api-reference/llm/chat-completion", dialect=CHAT),
+        RequestRule(
+            schema_in_instructions("json_object"), "https://docs.z.ai/guides/capabilities/struct-output: no schemas", dialect=CHAT
+        ),
+    )  # fmt: skip
+    renamed: ClassVar[Mapping[str, str]] = {"user": "user_id"}
     effort_names: ClassVar[EffortNames] = (
         (r"glm-5\.2", _THREE_EFFORTS),
         (r"glm-5\.[3-9]", {**_THREE_EFFORTS, "none": "low"}),  # these always think
     )
-    json_schema = False
     # https://docs.z.ai/api-reference/api-code: most of these come with status 400 or 429.
     reasons: ClassVar[Mapping[str, Reason]] = {
         "1112": "auth",
@@ -164,6 +216,11 @@ class MiniMax(TwoDialectVendor):
     # https://platform.minimax.io/docs/api-reference/responses-create: M2 models always think.
     # MiniMax's word for thinking that is on is `adaptive`; the others say `enabled`.
     switch = _thinking_object("adaptive", always_on="MiniMax-M2")
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        # Not 0 itself: the range is open below.
+        RequestRule(within("temperature", 0.01, 1), "https://platform.minimax.io/docs/api-reference/text-openai-api"),
+    )
     max_tokens_field = "max_completion_tokens"
     unsupported = (
         "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs", "metadata",

@@ -7,16 +7,42 @@ from typing import ClassVar
 
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField
+from conduit_desktop.providers.chat_mends import (
+    at_most_cache_marks,
+    at_most_stops,
+    at_most_tools,
+    dropping,
+    dropping_unless,
+    effort_or_budget,
+    fit_effort,
+    images_of,
+    json_without_thinking,
+    last_images,
+    mention_json,
+    parsed_reasoning,
+    schema_in_instructions,
+    short_id,
+    strict_all_or_none,
+    strict_where_it_can_be,
+    tools_or_format,
+    without_parts,
+)
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.openai_compatible import (
+    CHAT_RULES,
     OPENAI_REASONING_MODELS,
     REASONING_MODELS_REFUSE,
     TEXT_EMBEDDINGS,
     EffortNames,
     OpenAICompatible,
 )
+from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
+
+_CHAT = "openai_chat"
+_OPEN_QWEN3 = r"qwen3-(?:(?:0\.6|1\.7|4|8|14|32)b|30b-a3b|235b-a22b)$|qwq$"
+"""Qwen's open models that think by default. https://help.aliyun.com/en/model-studio/error-code"""
 
 
 class OpenRouter(OpenAICompatible):
@@ -32,6 +58,14 @@ class OpenRouter(OpenAICompatible):
     price_provider = "openrouter"
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
     developer_role = True
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(at_most_stops(4), "https://openrouter.ai/docs/api-reference/parameters", dialect=_CHAT),
+        # Claude Code's identifiers have 150 characters and more. https://github.com/ujisati/claude-code-provider-proxy/issues/11
+        RequestRule(short_id("user", 128), "ujisati/claude-code-provider-proxy#11", dialect=_CHAT),
+        RequestRule(effort_or_budget, "https://openrouter.ai/docs/use-cases/reasoning-tokens", dialect=_CHAT),
+        RequestRule(at_most_cache_marks(4), "https://openrouter.ai/docs/features/prompt-caching", models=".*claude", dialect=_CHAT),
+    )
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """OpenAI's paths; new and edited images share a path of their own."""
@@ -52,16 +86,33 @@ class Groq(OpenAICompatible):
     # https://console.groq.com/docs/openai: a 400 "if they are supplied".
     refused = ("logprobs", "top_logprobs", "logit_bias")
     message_refused = ("name", "reasoning_content")
-    unsupported = ("n", "metadata", "store")
+    unsupported = ("metadata", "store")
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(dropping_unless(1, "n"), "https://console.groq.com/docs/openai", dialect=_CHAT),
+        RequestRule(at_most_stops(4), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
+        RequestRule(at_most_tools(128), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
+        RequestRule(
+            tools_or_format, "langchain-ai/langchain#34155: JSON mode cannot be combined with tools", "(?!openai/)", _CHAT
+        ),
+        RequestRule(
+            schema_in_instructions("json_object"), "https://console.groq.com/docs/structured-outputs: supported models",
+            "llama-3|gemma|allam|qwen/qwen3-32b", _CHAT,
+        ),
+        RequestRule(strict_where_it_can_be(required=True), "https://console.groq.com/docs/structured-outputs", dialect=_CHAT),
+        RequestRule(mention_json, "https://console.groq.com/docs/structured-outputs: JSON object mode", dialect=_CHAT),
+        RequestRule(parsed_reasoning, "https://console.groq.com/docs/reasoning", "qwen|deepseek-r1", _CHAT),
+        RequestRule(without_parts("file", "input_audio"), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
+        RequestRule(last_images(5), "https://console.groq.com/docs/vision", dialect=_CHAT),
+    )  # fmt: skip
     # Without it these models put their thoughts into the answer, between tags: https://console.groq.com/docs/reasoning
     model_defaults = ((r"qwen|deepseek-r1", {"reasoning_format": "parsed"}),)
     # https://console.groq.com/docs/errors: status 498.
     reasons: ClassVar[Mapping[str, Reason]] = {"capacity_exceeded": "overloaded"}
     not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"
-    # https://console.groq.com/docs/reasoning: each family has its own efforts.
+    # https://console.groq.com/docs/reasoning
     effort_names: ClassVar[EffortNames] = (
         (r"qwen", dict.fromkeys(("minimal", "low", "medium", "high", "xhigh", "max"), "default")),
-        (r"openai/gpt-oss", {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}),
     )
 
 
@@ -78,6 +129,10 @@ class Together(OpenAICompatible):
     price_provider = "together"
     price_fields = PriceFields("pricing.input", "pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store", "user")
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(without_parts("file"), "https://docs.together.ai/reference/chat-completions-1", dialect=_CHAT),
+    )
 
 
 class Fireworks(OpenAICompatible):
@@ -91,6 +146,10 @@ class Fireworks(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
     price_provider = "fireworks"
     unsupported = ("service_tier", "store")
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(at_most_stops(4), "https://docs.fireworks.ai/api-reference/post-chatcompletions", dialect=_CHAT),
+    )
 
 
 class XAI(OpenAICompatible):
@@ -108,10 +167,18 @@ class XAI(OpenAICompatible):
     detailed_models_path = "/language-models"
     price_fields = PriceFields("prompt_text_token_price", "completion_text_token_price", "0.0001")
     unsupported = ("logit_bias", "metadata", "service_tier", "store")
-    # Grok 4 and later refuse these; the models named non-reasoning take them.
-    model_unsupported = ((r"grok-(?:[4-9]|code)(?!.*non-reasoning)", ("presence_penalty", "frequency_penalty", "stop")),)
-    # Grok 3 and the first Grok 4 refuse the effort; from 4.3 on it is taken again.
-    not_reasoning = r"grok-(2|3(?!-mini)|4(-\d{4}|-latest|-fast|-1-fast|$)|code)|.*non-reasoning"
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        # Whatever the effort: unlike OpenAI's, these models take none of them with the effort `none` either.
+        RequestRule(
+            dropping("presence_penalty", "frequency_penalty", "stop"),
+            "https://docs.x.ai/developers/model-capabilities/text/reasoning", r"grok-(?:[4-9]|code)(?!.*non-reasoning)", _CHAT,
+        ),
+        RequestRule(dropping("presence_penalty"), "miaoxworld/NativeTavern#83", r"grok-4\.(?:2\d|[3-9])|grok-[5-9]", _CHAT),
+        RequestRule(at_most_tools(128), "https://docs.x.ai/docs/api-reference"),
+        RequestRule(images_of("png", "jpe?g"), "https://docs.x.ai/docs/guides/image-understanding", dialect=_CHAT),
+        RequestRule(fit_effort, "https://docs.x.ai/developers/model-capabilities/text/reasoning", dialect="openai_responses"),
+    )  # fmt: skip
 
 
 class Cerebras(OpenAICompatible):
@@ -127,7 +194,20 @@ class Cerebras(OpenAICompatible):
     max_tokens_field = "max_completion_tokens"
     # https://inference-docs.cerebras.ai/resources/openai: a 400 "if they are supplied".
     refused = ("frequency_penalty", "presence_penalty", "logit_bias")
+    # `reasoning` is the name here. https://github.com/egoist/chatwise-releases/issues/1442
+    message_refused = ("reasoning_content",)
     unsupported = ("n", "metadata", "store")
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(
+            strict_where_it_can_be(required=False), "https://inference-docs.cerebras.ai/capabilities/structured-outputs",
+            dialect=_CHAT,
+        ),
+        RequestRule(strict_all_or_none, "https://inference-docs.cerebras.ai/capabilities/tool-use", dialect=_CHAT),
+        RequestRule(
+            without_parts("file", "input_audio"), "https://inference-docs.cerebras.ai/api-reference/chat-completions", dialect=_CHAT
+        ),
+    )  # fmt: skip
     not_reasoning = r"llama|qwen-3-(coder|235b-a22b-instruct)"
     reasons: ClassVar[Mapping[str, Reason]] = {"queue_exceeded": "overloaded"}
 
@@ -190,6 +270,10 @@ class Perplexity(OpenAICompatible):
         "tool_choice",
     )
     not_reasoning = r"sonar(-pro)?$"
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(without_parts("file", "input_audio"), "https://docs.perplexity.ai/api-reference", dialect=_CHAT),
+    )
     features = frozenset({"stream", "vision", "json", "usage_in_stream"})
 
 
@@ -228,7 +312,15 @@ class Qwen(OpenAICompatible):
     # From 3.5 on they think by default, and refuse a forced tool while they do.
     switch = ThinkingSwitch(
         {"enable_thinking": True}, {"enable_thinking": False}, takes_effort=".*", always_on=r"qwq|qvq|.*-thinking",
-        no_forced_tools=r"qwen(3\.[5-9]|[4-9]|-plus|-flash)|qwq|qvq|.*-thinking",
+        no_forced_tools=rf"{_OPEN_QWEN3}|qwen(3\.[5-9]|[4-9]|-plus|-flash)|qwq|qvq|.*-thinking",
+    )  # fmt: skip
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(
+            json_without_thinking(switch, by_default=rf"{_OPEN_QWEN3}|qwen(3\.[5-9]|[4-9]|-plus|-flash)"),
+            "https://help.aliyun.com/en/model-studio/error-code: JSON mode is not supported in thinking mode", dialect=_CHAT,
+        ),
+        RequestRule(mention_json, "https://help.aliyun.com/en/model-studio/error-code: must contain the word json", dialect=_CHAT),
     )  # fmt: skip
     # https://help.aliyun.com/en/model-studio/error-code: OpenAI's code for an empty account is a limit of tokens a minute here.
     reasons: ClassVar[Mapping[str, Reason]] = {

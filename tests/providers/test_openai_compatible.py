@@ -151,15 +151,26 @@ def test_a_reasoning_model_gets_no_sampling_parameters_from_the_responses_api_ei
     assert adapt("openai", fields, translated=False, dialect="openai_responses") == (fields, [])
 
 
-def test_a_schema_becomes_json_mode_where_schemas_are_unsupported():
-    fields = {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}
-    assert adapt("deepseek", fields) == ({"response_format": {"type": "json_object"}}, ["response_format.json_schema"])
-    assert adapt("openai", fields) == (fields, [])
+@pytest.mark.parametrize(("kind", "model"), [("deepseek", "deepseek-v4"), ("zai", "glm-4.7"), ("groq", "llama-3.3-70b")])
+@pytest.mark.parametrize("translated", [True, False])
+def test_a_schema_goes_into_the_instructions_where_schemas_are_unsupported(kind: str, model: str, translated: bool):
+    fields = {
+        "model": model,
+        "messages": [{"role": "system", "content": "You help."}, {"role": "user", "content": "hi"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "title": "T"}}},
+    }
+    body, dropped = adapt(kind, fields, translated)
+    assert dropped == ["response_format.json_schema"]
+    assert body["response_format"] == {"type": "json_object"}
+    assert body["messages"][0]["content"].startswith("You help.\n\n")
+    assert '{"type":"object","title":"T"}' in body["messages"][0]["content"]
+    assert body["messages"][1:] == fields["messages"][1:]
+    assert adapt("openai-compatible", fields) == (fields, [])
 
 
 def test_fields_that_groq_refuses_are_dropped_from_passed_through_requests_too():
     body, dropped = adapt("groq", FULL, translated=False)
-    assert dropped == ["logprobs", "top_logprobs", "logit_bias", "messages.name", "messages.reasoning_content"]
+    assert dropped == ["logprobs", "top_logprobs", "logit_bias", "messages.name", "messages.reasoning_content", "n"]
     assert "name" not in body["messages"][1]
     assert body["seed"] == 3
     assert body["stream_options"] == {"include_usage": True}
@@ -173,7 +184,7 @@ def test_groqs_models_that_think_between_tags_get_a_reasoning_format():
 
 def test_fields_that_cerebras_refuses_are_dropped():
     body, dropped = adapt("cerebras", {**FULL, "presence_penalty": 1}, translated=False)
-    assert dropped == ["presence_penalty", "logit_bias"]
+    assert dropped == ["presence_penalty", "logit_bias", "messages.reasoning_content"]
     assert body["n"] == 2
 
 

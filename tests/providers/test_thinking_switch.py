@@ -13,9 +13,15 @@ FORCED: Any = {"type": "function", "function": {"name": "say"}}
 OFF = {"thinking": {"type": "disabled"}}
 
 
+TOOLS: Any = [{"type": "function", "function": {"name": "say", "parameters": {"type": "object", "properties": {}}}}]
+
+
 def adapt(kind: str, translated: bool = True, **body: Any) -> tuple[dict[str, Any], list[str]]:
+    body.setdefault("tools", TOOLS)
     dropped = bind(Provider(id="p", name="p", kind=kind)).adapt(str(body["model"]), body, "openai_chat", translated)
     del body["model"]
+    if body.get("tools") is TOOLS:
+        del body["tools"]
     return body, dropped
 
 
