@@ -191,6 +191,13 @@ class ProviderKind:
         """
         return self.apply_rules(model, body, dialect, translated)
 
+    def whole_needs_stream(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
+        """Whether the vendor refuses this body as a request for a whole answer: it is then streamed, and collected.
+
+        Called after `adapt`, for requests for a whole answer.
+        """
+        return False
+
     def apply_rules(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Mend, in place, what breaks one of `rules`; returns the names of what was lost. Raises BadRequest."""
         if not self.rules or not (translated or dialect in self.borrowed):

@@ -95,6 +95,10 @@ class OpenAICompatible(ProviderKind):
     """For models that name their efforts differently."""
     switch: ClassVar[ThinkingSwitch | None] = None
     """How thinking is switched on and off, where that is not done with `reasoning_effort`."""
+    streams_only: ClassVar[str] = ""
+    """Models that refuse a request for a whole answer: a regular expression at the start of their names."""
+    whole_limit: ClassVar[int | None] = None
+    """The highest limit of output tokens with which the vendor answers whole."""
     usage_in_stream: ClassVar[bool] = True
     """Accepts `stream_options`. The others refuse the field, and report usage without it."""
 
@@ -141,6 +145,17 @@ class OpenAICompatible(ProviderKind):
         if translated:
             self._add_defaults(model, body)
         return dropped
+
+    def whole_needs_stream(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
+        """By the model, unless its thinking is switched off, and by the limit of output tokens."""
+        if dialect != "openai_chat":
+            return False
+        limit = body.get(self.max_tokens_field)
+        if self.whole_limit is not None and isinstance(limit, int) and limit > self.whole_limit:
+            return True
+        if not self.streams_only or not re.match(self.streams_only, model):
+            return False
+        return self.switch is None or not self.switch.is_off(body)
 
     def _rename(self, model: str, body: dict[str, Json]) -> None:
         newer = self.needs_max_completion_tokens and re.match(self.needs_max_completion_tokens, model)

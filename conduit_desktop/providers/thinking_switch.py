@@ -56,7 +56,7 @@ class ThinkingSwitch:
         body.update(self.off)  # the caller asked for the tool and not for thinking
         return []
 
-    def is_off(self, body: dict[str, Json]) -> bool:
+    def is_off(self, body: Mapping[str, Json]) -> bool:
         """Whether thinking is switched off in `body`."""
         return all(body.get(name) == value for name, value in self.off.items())
 

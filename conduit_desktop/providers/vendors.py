@@ -146,6 +146,8 @@ class Fireworks(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
     price_provider = "fireworks"
     unsupported = ("service_tier", "store")
+    # "Requests with max_tokens > 4096 must have stream=true": https://docs.fireworks.ai/updates/changelog
+    whole_limit = 4096
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(at_most_stops(4), "https://docs.fireworks.ai/api-reference/post-chatcompletions", dialect=_CHAT),
@@ -314,6 +316,8 @@ class Qwen(OpenAICompatible):
         {"enable_thinking": True}, {"enable_thinking": False}, takes_effort=".*", always_on=r"qwq|qvq|.*-thinking",
         no_forced_tools=rf"{_OPEN_QWEN3}|qwen(3\.[5-9]|[4-9]|-plus|-flash)|qwq|qvq|.*-thinking",
     )  # fmt: skip
+    # "parameter.enable_thinking must be set to false for non-streaming calls"
+    streams_only = rf"{_OPEN_QWEN3}|qwq|qvq|qwen3-.*-thinking"
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(

@@ -19,7 +19,7 @@ from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
-from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, LocalResponse, Upstream
+from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse, Upstream
 from conduit_desktop.gateway.upstream.translation import PreparedRequest
 from conduit_desktop.providers import Endpoint, Secrets, UpstreamResponse
 from conduit_desktop.wire import StreamReader
@@ -158,7 +158,7 @@ class TargetAttempt:
             response = LocalResponse(kind.answer(endpoint, orjson.loads(body), call.stream))
         else:
             outbound = kind.prepare(
-                endpoint, self.target.model, self.prepared.upstream.name, call.stream, body, self.secrets, headers
+                endpoint, self.target.model, self.prepared.upstream.name, self.prepared.streams, body, self.secrets, headers
             )
             connect_s = self._timeouts.connect_s
             if kind.several_steps:
@@ -212,7 +212,7 @@ class ChatAttempt(TargetAttempt):
         return self._timeouts.first_token_s if self.prepared.call.stream else self._timeouts.whole_s
 
     async def _open(self) -> UpstreamAnswer:
-        prepared, stream = self.prepared, self.prepared.call.stream
+        prepared, stream = self.prepared, self.prepared.streams
         response = await self._send(prepared.body, "chat", prepared.relayed_headers(self.target))
         content_type = content_type_of(response)
         first = b""
@@ -227,8 +227,10 @@ class ChatAttempt(TargetAttempt):
             if first.lstrip()[:1] in (b"{", b"[", b"<") and not json_lines:
                 return self._whole(response, first + await response.read())
         answer = self._answer(response)
-        answer.streamed, answer.reader = True, prepared.upstream.reader()
+        answer.streamed, answer.reader = not prepared.collected, prepared.upstream.reader()
         await _read_until_content(answer, first)
+        if prepared.collected:
+            await _read_rest(answer)
         return answer
 
     def _whole(self, response: UpstreamResponse, body: bytes) -> UpstreamAnswer:
@@ -286,6 +288,22 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
         if answer.ended or size > _MAX_HELD or reader.done:
             break
     answer.held = b"".join(held)
+
+
+async def _read_rest(answer: UpstreamAnswer) -> None:
+    """Read a stream to its end, for a client that gets the whole answer. Raises UpstreamError where it breaks or is too long."""
+    assert answer.reader is not None
+    size = len(answer.held)
+    while not (answer.ended or answer.reader.done):
+        answer.check()
+        data = await answer.response.chunk()
+        answer.events += answer.take(data)
+        size += len(data)
+        if size > WHOLE_LIMIT:
+            raise UpstreamError("the provider's answer is too long", status=502, reason="malformed")
+    answer.check()
+    answer.held, answer.reader, answer.ended = b"", None, True
+    answer.response.finish()
 
 
 def content_type_of(response: UpstreamResponse) -> str:

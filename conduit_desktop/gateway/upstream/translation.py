@@ -159,6 +159,13 @@ class PreparedRequest:
     body: bytes
     dropped: list[str] = field(default_factory=list)
     watch: SignatureRecorder | None = None
+    collected: bool = False
+    """The client gets a whole answer, and the target is asked for a stream: it refuses to answer whole."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the target is asked for a stream."""
+        return self.call.stream or self.collected
 
     def relay(self, writer: StreamWriter) -> Relay:
         """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
@@ -170,7 +177,8 @@ class PreparedRequest:
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
         """The whole answer in the client's dialect."""
-        if self.passthrough:
+        # A collected stream has no body to pass through.
+        if self.passthrough and not self.collected:
             return body
         if self.watch is not None:
             self.watch.see(events)
@@ -223,7 +231,11 @@ def prepare(
             body.pop(name, None)
         else:
             body[name] = value
-    return PreparedRequest(call, upstream, passthrough, orjson.dumps(body), dropped, watch)
+    collected = not call.stream and kind.whole_needs_stream(target.model, body, upstream.name)
+    if collected:
+        _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return PreparedRequest(call, upstream, passthrough, orjson.dumps(body), dropped, watch, collected)
 
 
 def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
