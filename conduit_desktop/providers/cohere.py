@@ -10,7 +10,9 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.model_lists import rows_of
+from conduit_desktop.providers.request_rules import RequestRule
 
 _PATHS: Mapping[Endpoint, str] = {
     "chat": "/v2/chat",
@@ -20,6 +22,38 @@ _PATHS: Mapping[Endpoint, str] = {
 # Also the base URL of the OpenAI-compatible API: https://docs.cohere.com/docs/compatibility-api
 _PASTED = re.compile(r"(/compatibility)?/v\d+(/(chat|embed|rerank|models))?$")
 _FEATURES = {"tools": "tools", "vision": "vision", "reasoning": "thinking", "json_schema": "json"}
+
+
+def _drop_thinking(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Removes the switch where the model does not think."""
+    if facts.thinking != "none" or "thinking" not in body:
+        return []
+    # Thinking that was switched off is no loss for a model that does not think.
+    return ["reasoning"] if body.pop("thinking")["type"] == "enabled" else []
+
+
+def _drop_choice(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Removes `tool_choice` where the model has none; `NONE` is expressed by sending no tools."""
+    if facts.forced_tools is not False or "tool_choice" not in body:
+        return []
+    if body.pop("tool_choice") == "NONE":
+        del body["tools"]
+        return []
+    return ["tool_choice"]
+
+
+def _drop_images(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Removes the images where the model reads text only; a message that is left empty says so."""
+    if facts.images is not False:
+        return []
+    lost: list[str] = []
+    for message in body["messages"]:
+        content = message.get("content")
+        if isinstance(content, list) and any(part["type"] == "image_url" for part in content):
+            lost.append("content.image")
+            text = [part for part in content if part["type"] != "image_url"]
+            message["content"] = text or [{"type": "text", "text": "(image)"}]
+    return lost
 
 
 class Cohere(ProviderKind):
@@ -34,6 +68,11 @@ class Cohere(ProviderKind):
     endpoints = frozenset(_PATHS)
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "cohere", "rerank": "cohere"}
     price_provider: ClassVar[str | None] = "cohere"
+    rules = (
+        RequestRule(_drop_thinking, "https://docs.cohere.com/docs/reasoning"),
+        RequestRule(_drop_choice, "https://docs.cohere.com/reference/chat: tool_choice"),
+        RequestRule(_drop_images, "https://docs.cohere.com/docs/image-inputs"),
+    )
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)

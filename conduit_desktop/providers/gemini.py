@@ -1,8 +1,7 @@
-"""Gemini's API, and the differences between generations of its models, on AI Studio and Vertex AI alike."""
+"""Gemini's API with a key from AI Studio. What its models refuse is in `gemini_rules.py`, for Vertex AI, too."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -12,18 +11,13 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.gemini_rules import GEMINI_RULES
 from conduit_desktop.providers.model_lists import rows_of
 
 METHODS: dict[Endpoint, str] = {
     "chat": "generateContent", "count_tokens": "countTokens", "embeddings": "batchEmbedContents", "embedding": "embedContent",
 }  # fmt: skip
 
-_GENERATION = re.compile(r"(?:.*/)?gemini-(\d+)(?:\.(\d+))?")
-_FIRST_THINKING = (2, 5)
-_BUDGETS = {"minimal": 512, "low": 2048, "medium": 8192, "high": 24_576}
-"""Thinking tokens for a level, at models that take budgets only; the last is the most that a Flash takes."""
-_NO_SIGNATURE = "skip_thought_signature_validator"
-"""The signature that Google documents for a call in the history that Gemini did not make: https://ai.google.dev/gemini-api/docs/thought-signatures"""
 _FEATURES = {"generateContent": (), "embedContent": ("embeddings",)}
 
 
@@ -41,6 +35,7 @@ class Gemini(ProviderKind):
     passthrough_formats = frozenset({"gemini"})
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("x-goog-api-client",)
+    rules = GEMINI_RULES
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
@@ -54,10 +49,6 @@ class Gemini(ProviderKind):
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """The URL of a method of `model`; streams are always requested as SSE. Raises ValueError for other endpoints."""
         return f"{self.root}/{_path(model)}:{method(endpoint, stream, self.label)}"
-
-    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """In translated requests, what the generation of `model` needs."""
-        return adapt_to_generation(model, body) if translated else []
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """All models on one page: 1000 is the most that a page may hold."""
@@ -99,86 +90,3 @@ def _model(row: dict[str, Any]) -> OfferedModel:
 
 def _positive(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-
-
-def generation(model: str) -> tuple[int, int]:
-    """(3, 1) for `gemini-3.1-pro`; names without a number count as the newest."""
-    found = _GENERATION.match(model.lower())
-    return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
-
-
-def adapt_to_generation(model: str, body: dict[str, Json]) -> list[str]:
-    """Adapt a translated body to the generation of its model, in place; returns the names of what was dropped."""
-    config: dict[str, Json] = dict(body.get("generationConfig") or {})
-    number = generation(model)
-    dropped = _adapt_thinking(config, model.lower(), number)
-    if number < (3, 0):
-        _spread_results(body)
-        if body.get("tools") and config.get("responseMimeType") == "application/json":
-            # "Function calling with a response mime type 'application/json' is unsupported"
-            for name in ("responseMimeType", "responseJsonSchema"):
-                config.pop(name, None)
-            dropped.append("response_format")
-    else:
-        _sign_calls(body)
-    if config:
-        body["generationConfig"] = config
-    else:
-        body.pop("generationConfig", None)
-    return dropped
-
-
-def _adapt_thinking(config: dict[str, Json], model: str, number: tuple[int, int]) -> list[str]:
-    """Generation 2.5 takes budgets, generation 3 levels; older ones do not think. Thinking of a Pro cannot be switched off.
-
-    https://ai.google.dev/gemini-api/docs/thinking
-    """
-    thinking = config.get("thinkingConfig")
-    if not isinstance(thinking, dict):
-        return []
-    thinking = config["thinkingConfig"] = dict(thinking)
-    off = thinking.get("thinkingBudget") == 0
-    if number < _FIRST_THINKING:
-        del config["thinkingConfig"]
-        # Thinking that was switched off is no loss for a model that does not think.
-        return [] if off else ["reasoning"]
-    if number < (3, 0):
-        level = thinking.pop("thinkingLevel", None)
-        if level is not None:
-            thinking["thinkingBudget"] = _BUDGETS[level]
-        if off and "pro" in model:
-            thinking["thinkingBudget"] = 128  # the least it takes
-        return []
-    if off:
-        # Generation 3 has no off switch, so its lowest level comes nearest; a Pro has no `minimal`.
-        config["thinkingConfig"] = {"thinkingLevel": "low" if "pro" in model else "minimal"}
-    elif thinking.get("thinkingBudget") == -1:
-        del thinking["thinkingBudget"]  # dynamic thinking is the default
-    elif thinking.get("thinkingLevel") == "minimal" and "pro" in model:
-        thinking["thinkingLevel"] = "low"
-    return []
-
-
-def _spread_results(body: dict[str, Json]) -> None:
-    """Move files out of function results, into parts after them: before generation 3 a result holds no files."""
-    for content in body.get("contents") or ():
-        parts: list[Json] = []
-        files: list[Json] = []
-        for part in content.get("parts") or ():
-            inner = part.get("functionResponse")
-            if isinstance(inner, dict) and "parts" in inner:
-                files += inner["parts"]
-                part = {**part, "functionResponse": {key: value for key, value in inner.items() if key != "parts"}}
-            parts.append(part)
-        if files:
-            results = sum("functionResponse" in part for part in parts)
-            content["parts"] = [*parts[:results], *files, *parts[results:]]
-
-
-def _sign_calls(body: dict[str, Json]) -> None:
-    """From generation 3 on the first function call of a turn needs a signature; calls of other models have none."""
-    for content in body.get("contents") or ():
-        first = next((part for part in content.get("parts") or () if "functionCall" in part), None)
-        if first is not None and content.get("role") == "model":
-            # A signature of Gemini's own, returned with the history, must not be replaced.
-            first.setdefault("thoughtSignature", _NO_SIGNATURE)

@@ -49,6 +49,8 @@ class ModelFacts:
     system: bool | None = None
     json_schema: bool | None = None
     json_with_tools: bool | None = None
+    json_mode: bool | None = None
+    """Whether it can be held to JSON at all."""
     tools_only_in_responses: Literal["always", "with_effort"] | None = None
     """OpenAI: function tools go to the Responses API: whatever the effort, or only where one is asked for."""
 
@@ -98,7 +100,83 @@ _OPEN_WEIGHTS = (
     ),
 )  # fmt: skip
 
-FAMILIES: tuple[Family, ...] = (*_GROK, *_OPEN_WEIGHTS)
+_GOOGLE = ("gemini", "vertex")
+_THINKING = "https://ai.google.dev/gemini-api/docs/thinking"
+
+# Gemini and Gemma at Google.
+_GEMINI = (
+    # A name without a number, such as gemini-flash-latest, is of the newest generation. Every Gemini since 3 takes these levels,
+    # and none has an off switch.
+    Family("gemini", ModelFacts(thinking="effort", efforts=_LOW_TO_HIGH, can_stop_thinking=False, thinks=True), _THINKING, _GOOGLE),
+    Family(
+        r"gemini(?!-[12]\b)", ModelFacts(penalties=False),
+        "https://github.com/google-gemini/cookbook/issues/1290; https://github.com/Ikalus1988/MisakaNet/issues/1473", _GOOGLE,
+    ),
+    # Tried on 25 September 2026: 3.1 Pro, 3.7 Flash and 3.8 Flash refuse `minimal`, which the docs list for every Flash.
+    Family(r"gemini-3-flash|gemini-3\.1-flash-lite|gemini-3\.[56]-flash", ModelFacts(efforts=("minimal", *_LOW_TO_HIGH)),
+           "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-5-flash", _GOOGLE),
+    Family(r"gemini-3-pro", ModelFacts(efforts=("low", "high")), _THINKING, _GOOGLE),
+    Family(r"gemini-3(?!.*image)", ModelFacts(max_output=65_536), "https://ai.google.dev/gemini-api/docs/models", _GOOGLE),
+    Family(
+        r"gemini-[12]\b", ModelFacts(json_with_tools=False),
+        "Function calling with a response mime type 'application/json' is unsupported", _GOOGLE,
+    ),
+    Family(
+        r"gemini-2\.5", ModelFacts(thinking="budget", budget_range=(0, 24_576), can_stop_thinking=True, max_output=65_536),
+        _THINKING, _GOOGLE,
+    ),
+    Family(r"gemini-2\.5-pro", ModelFacts(budget_range=(128, 32_768), can_stop_thinking=False), _THINKING, _GOOGLE),
+    Family(r"gemini-2\.5-flash-lite", ModelFacts(budget_range=(512, 24_576), thinks=False), _THINKING, _GOOGLE),
+    Family(r"gemini-2\.5", ModelFacts(penalties=False), "https://github.com/vercel/ai/issues/8943", ("gemini",)),
+    Family(r"gemini-2\.5", ModelFacts(max_output=65_535), "https://github.com/BerriAI/litellm/pull/10548", ("vertex",)),
+    Family(
+        r"gemini-(?:1\b|2\.0)", ModelFacts(thinking="none", thinks=False, max_output=8192),
+        "https://github.com/googleapis/js-genai/issues/681; https://ai.google.dev/gemini-api/docs/models", _GOOGLE,
+    ),
+    Family(
+        r"gemini-.*image", ModelFacts(thinking="none"),
+        "https://github.com/anomalyco/models.dev/issues/576: Thinking is not enabled for this model", _GOOGLE,
+    ),
+    Family(
+        "gemma", ModelFacts(thinking="none"),
+        "https://github.com/aduermael/herm/issues/23: Thinking budget is not supported for this model", _GOOGLE,
+    ),
+    Family(
+        r"gemma-[123]", ModelFacts(system=False, tools=False, json_mode=False),
+        "https://github.com/agno-agi/agno/issues/3505; https://github.com/vercel/ai/issues/8080", ("gemini",),
+    ),
+)  # fmt: skip
+
+# Models at Ollama that have no tools, by the labels of its library. https://ollama.com/search?c=tools
+_OLLAMA = (
+    Family(
+        r"(?:gemma[23]?|llama[23]|codellama|llava|bakllava|llama3\.2-vision|phi3)(?::|$)", ModelFacts(tools=False),
+        "https://github.com/sigoden/aichat/issues/1375: does not support tools", ("ollama",),
+    ),
+    Family(
+        r"(?:gemma[23]?|llama[23]|llama3\.[123]|llama3\.2-vision|codellama|llava|bakllava|phi3|mistral|mistral-nemo|qwen2|qwen2\.5)"
+        r"(?::|$)",
+        ModelFacts(thinking="none"), "https://docs.ollama.com/capabilities/thinking: does not support thinking", ("ollama",),
+    ),
+)  # fmt: skip
+
+# Cohere's Command and Aya.
+_COHERE = (
+    Family(
+        r"command-r|command-light|command-nightly|command$|command-a-(?:03-2025|vision|translate)|c4ai|aya",
+        ModelFacts(thinking="none"), "https://docs.cohere.com/docs/reasoning: Command A Reasoning and later", ("cohere",),
+    ),
+    Family(
+        r"command-r(?!7b)", ModelFacts(forced_tools=False),
+        "https://docs.cohere.com/reference/chat: tool_choice since Command R7B", ("cohere",),
+    ),
+    Family(
+        r"command-r|command-a-(?:03-2025|reasoning-08-2025|translate)|c4ai-aya-expanse", ModelFacts(images=False),
+        "https://docs.cohere.com/docs/models: modalities", ("cohere",),
+    ),
+)  # fmt: skip
+
+FAMILIES: tuple[Family, ...] = (*_GROK, *_OPEN_WEIGHTS, *_GEMINI, *_OLLAMA, *_COHERE)
 """A later row adds to the earlier ones that match too, and wins where both state a fact."""
 
 

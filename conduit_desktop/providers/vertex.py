@@ -15,8 +15,11 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.anthropic import Anthropic
-from conduit_desktop.providers.gemini import adapt_to_generation, method
+from conduit_desktop.providers.gemini import method
+from conduit_desktop.providers.gemini_rules import GEMINI_RULES
+from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.model_lists import rows_of
+from conduit_desktop.providers.request_rules import RequestRule
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CLAUDE_VERSION = "vertex-2023-10-16"
@@ -24,6 +27,10 @@ _API_KEY = re.compile(r"A(Iza|Q\.)[\w.-]{20,}")
 """A key of Vertex AI's express mode, which needs no project."""
 # Multi-regions have hosts of another form: https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations
 _MULTI_REGIONS = ("us", "eu")
+
+
+def _drop_tier(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    return ["service_tier"] if body.pop("serviceTier", None) not in (None, "standard") else []
 
 
 class Vertex(ProviderKind):
@@ -51,6 +58,7 @@ class Vertex(ProviderKind):
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("anthropic-beta", "x-goog-user-project", "x-vertex-ai-")
     renews_credentials = True
+    rules = (*GEMINI_RULES, RequestRule(_drop_tier, "a request header on Vertex AI", dialect="gemini"))
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
@@ -153,14 +161,12 @@ class Vertex(ProviderKind):
         return f"{self.root}/{place}publishers/{quote(publisher)}/models/{quote(name, safe='-_.~@')}:{end}"
 
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """Claude's body holds the API version in place of the model; Gemini's is as on AI Studio, without service tier.
+        """Claude's body holds the API version in place of the model.
 
         https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
         """
         if dialect != "anthropic_messages":
-            dropped = adapt_to_generation(model, body) if translated else []
-            tier = body.pop("serviceTier", None) if translated else None  # a request header on Vertex AI
-            return [*dropped, "service_tier"] if tier not in (None, "standard") else dropped
+            return self.apply_rules(model, body, dialect, translated)
         dropped = self._claude.adapt(model, body, dialect, translated)
         body.pop("model", None)
         body.setdefault("anthropic_version", CLAUDE_VERSION)

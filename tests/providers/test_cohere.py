@@ -1,6 +1,8 @@
-"""Cohere as a provider: URLs, the key, the list of models."""
+"""Cohere as a provider: URLs, the key, the list of models, and what its models refuse."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -46,3 +48,35 @@ def test_the_list_of_models_has_sizes_and_features() -> None:
     ]
     with pytest.raises(ValueError, match="not a list"):
         kind.read_models({"data": 1})
+
+
+COHERE = Provider(id="p", name="co", kind="cohere")
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value", "kept", "lost"),
+    [
+        ("command-a-03-2025", "thinking", {"type": "enabled"}, None, ["reasoning"]),
+        ("command-a-03-2025", "thinking", {"type": "disabled"}, None, []),
+        ("command-a-reasoning-08-2025", "thinking", {"type": "enabled"}, {"type": "enabled"}, []),
+        ("command-r-08-2024", "tool_choice", "REQUIRED", None, ["tool_choice"]),
+        ("command-r-08-2024", "tool_choice", "NONE", None, []),
+        ("command-r7b-12-2024", "tool_choice", "REQUIRED", "REQUIRED", []),
+        ("a-model-of-tomorrow", "thinking", {"type": "enabled"}, {"type": "enabled"}, []),
+    ],
+)
+def test_what_a_model_refuses_is_left_out(model: str, field: str, value: Any, kept: Any, lost: list[str]) -> None:
+    body = {"messages": [{"role": "user", "content": "hi"}], "tools": [{}], field: value}
+    assert bind(COHERE).adapt(model, body, "cohere", translated=True) == lost
+    assert body.get(field) == kept
+    assert ("tools" in body) == (value != "NONE")
+
+
+def test_images_are_removed_for_a_model_that_reads_text_only() -> None:
+    body: dict[str, Any] = {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "see"}, IMAGE]}, {"role": "user", "content": [IMAGE]}]
+    }
+    assert bind(COHERE).adapt("command-a-vision-07-2025", body, "cohere", translated=True) == []
+    assert bind(COHERE).adapt("command-a-03-2025", body, "cohere", translated=True) == ["content.image"]
+    assert [message["content"][0]["text"] for message in body["messages"]] == ["see", "(image)"]

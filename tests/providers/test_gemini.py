@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Secrets
-from conduit_desktop.providers.gemini import Gemini, adapt_to_generation
+from conduit_desktop.providers.gemini import Gemini
 from conduit_desktop.providers.vertex import Vertex
 
 
@@ -80,7 +80,7 @@ def test_the_list_of_models():
 
 def thinking(model: str, config: dict[str, Any]) -> Any:
     body: dict[str, Any] = {"contents": [], "generationConfig": {"thinkingConfig": config}}
-    dropped = adapt_to_generation(model, body)
+    dropped = gemini().adapt(model, body, "gemini", translated=True)
     return body.get("generationConfig", {}).get("thinkingConfig", dropped)
 
 
@@ -92,7 +92,25 @@ def thinking(model: str, config: dict[str, Any]) -> Any:
         ("gemini-2.5-flash", {"thinkingLevel": "low"}, {"thinkingBudget": 2048}),
         ("gemini-2.5-flash", {"thinkingBudget": 0}, {"thinkingBudget": 0}),
         ("gemini-2.5-pro", {"thinkingBudget": 0}, {"thinkingBudget": 128}),
+        ("gemini-2.5-pro", {"thinkingBudget": 40_000}, {"thinkingBudget": 32_768}),
+        ("gemini-2.5-pro", {"thinkingBudget": -1}, {"thinkingBudget": -1}),
+        (
+            "gemini-2.5-flash",
+            {"thinkingBudget": 32_000, "includeThoughts": True},
+            {"thinkingBudget": 24_576, "includeThoughts": True},
+        ),
+        ("gemini-2.5-flash-lite", {"thinkingBudget": 100}, {"thinkingBudget": 512}),
+        ("gemini-2.5-flash-lite", {"thinkingBudget": 0}, {"thinkingBudget": 0}),
+        ("gemini-2.5-flash-image", {"thinkingLevel": "low"}, ["reasoning"]),
         ("gemini-3-flash-preview", {"thinkingBudget": 0}, {"thinkingLevel": "minimal"}),
+        ("gemini-3-pro-preview", {"thinkingLevel": "medium"}, {"thinkingLevel": "low"}),
+        ("gemini-3.1-pro-preview", {"thinkingLevel": "medium"}, {"thinkingLevel": "medium"}),
+        ("gemini-3.8-flash", {"thinkingBudget": 0}, {"thinkingLevel": "low"}),
+        ("gemini-3-pro-preview", {"thinkingBudget": 30_000}, {"thinkingLevel": "high"}),
+        ("models/gemini-3-pro-preview", {"thinkingLevel": "minimal"}, {"thinkingLevel": "low"}),
+        ("gemma-3-27b-it", {"thinkingBudget": 2000}, ["reasoning"]),
+        ("gemma-4-31b-it", {"thinkingBudget": 0}, []),
+        ("tunedModels/mine", {"thinkingLevel": "minimal"}, {"thinkingLevel": "low"}),
         ("gemini-3.1-pro", {"thinkingBudget": 0}, {"thinkingLevel": "low"}),
         ("gemini-3-pro", {"thinkingLevel": "minimal"}, {"thinkingLevel": "low"}),
         ("gemini-3.5-flash", {"thinkingBudget": -1, "includeThoughts": True}, {"includeThoughts": True}),
@@ -103,6 +121,91 @@ def test_thinking_is_adapted_to_the_generation(model: str, config: dict[str, Any
     assert thinking(model, config) == made
 
 
+@pytest.mark.parametrize(
+    ("model", "config", "lost"),
+    [
+        # A Pro thinks whatever is asked for, which costs money.
+        ("gemini-2.5-pro", {"thinkingBudget": 0}, ["reasoning"]),
+        ("gemini-3.1-pro", {"thinkingBudget": 0}, ["reasoning"]),
+        ("gemini-2.5-flash", {"thinkingBudget": 0}, []),
+        ("gemini-2.5-flash", {"thinkingBudget": 32_000}, ["reasoning.budget_tokens"]),
+        ("gemini-3-flash", {"thinkingBudget": 1000}, ["reasoning.budget_tokens"]),
+        ("gemini-3-pro", {"thinkingLevel": "minimal"}, []),
+    ],
+)
+def test_a_budget_that_is_not_kept_is_named(model: str, config: dict[str, Any], lost: list[str]):
+    body: dict[str, Any] = {"contents": [], "generationConfig": {"thinkingConfig": config}}
+    assert gemini().adapt(model, body, "gemini", translated=True) == lost
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "lost"),
+    [
+        (gemini(), "gemini-2.0-flash", []),
+        (gemini(), "gemini-2.5-flash", ["presence_penalty"]),
+        (gemini(), "gemini-3.1-pro", ["presence_penalty"]),
+        (vertex(), "gemini-2.5-flash", []),
+        (vertex(), "gemini-3.7-flash", ["presence_penalty"]),
+    ],
+)
+def test_penalties_are_left_out_where_the_model_refuses_them(kind: Gemini | Vertex, model: str, lost: list[str]):
+    body: dict[str, Any] = {"contents": [], "generationConfig": {"presencePenalty": 0.5, "frequencyPenalty": 0}}
+    assert kind.adapt(model, body, "gemini", translated=True) == lost
+    assert ("presencePenalty" in body.get("generationConfig", {})) == (not lost)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "cap"),
+    [
+        (gemini(), "gemini-2.0-flash", 8192),
+        (gemini(), "gemini-2.5-pro", 65_536),
+        (vertex(), "gemini-2.5-pro", 65_535),
+        (gemini(), "a-model-of-tomorrow", 200_000),
+    ],
+)
+def test_the_output_cap_is_lowered_to_the_models_and_never_raised(kind: Gemini | Vertex, model: str, cap: int):
+    for given, made in ((200_000, cap), (50, 50)):
+        body: dict[str, Any] = {"contents": [], "generationConfig": {"maxOutputTokens": given}}
+        assert kind.adapt(model, body, "gemini", translated=True) == []
+        assert body["generationConfig"] == {"maxOutputTokens": made}
+
+
+def test_gemma_gets_instructions_and_format_in_words_and_no_functions():
+    body: dict[str, Any] = {
+        "systemInstruction": {"parts": [{"text": "be brief"}]},
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+        "generationConfig": {"responseMimeType": "application/json"},
+    }
+    assert gemini().adapt("gemma-3-27b-it", body, "gemini", translated=True) == ["tools", "tool_choice", "response_format"]
+    words = "The final answer must be JSON only, without Markdown fences."
+    assert body == {"contents": [{"role": "user", "parts": [{"text": "be brief"}, {"text": words}, {"text": "hi"}]}]}
+
+
+def test_before_generation_3_functions_that_must_not_be_called_make_room_for_a_format():
+    config = {"responseMimeType": "application/json"}
+    choice = {"functionCallingConfig": {"mode": "NONE"}}
+    body: dict[str, Any] = {"contents": [], "tools": [{}], "toolConfig": choice, "generationConfig": config}
+    assert gemini().adapt("gemini-2.5-flash", body, "gemini", translated=True) == []
+    assert body == {"contents": [], "generationConfig": config}
+
+
+def test_from_generation_3_on_functions_and_a_format_stay_together():
+    config = {"responseMimeType": "application/json"}
+    body: dict[str, Any] = {"contents": [], "tools": [{}], "generationConfig": config}
+    assert gemini().adapt("gemini-3-flash-preview", body, "gemini", translated=True) == []
+    assert body == {"contents": [], "tools": [{}], "generationConfig": config}
+
+
+def test_a_request_of_geminis_own_clients_goes_as_it_came():
+    body: dict[str, Any] = {"contents": [], "generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}, "serviceTier": "flex"}
+    before = copy.deepcopy(body)
+    assert gemini().adapt("gemini-2.5-pro", body, "gemini", translated=False) == []
+    assert vertex().adapt("gemini-2.5-pro", body, "gemini", translated=False) == []
+    assert body == before
+
+
 CALL = {"role": "model", "parts": [{"functionCall": {"name": "f"}}, {"functionCall": {"name": "g"}}]}
 PICTURE = {"inlineData": {"mimeType": "image/png", "data": "aGk="}}
 RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}, "parts": [PICTURE]}}, {"text": "x"}]}
@@ -110,22 +213,26 @@ RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response
 
 def test_from_generation_3_on_the_first_call_is_signed():
     body: dict[str, Any] = {"contents": copy.deepcopy([CALL, RESULT])}
-    adapt_to_generation("gemini-3-flash", body)
+    gemini().adapt("gemini-3-flash", body, "gemini", translated=True)
     assert ["thoughtSignature" in part for part in body["contents"][0]["parts"]] == [True, False]
     assert body["contents"][1] == RESULT
 
 
-def test_before_generation_3_files_follow_results_and_json_excludes_tools():
-    config = {"responseMimeType": "application/json", "responseJsonSchema": {}}
+def test_before_generation_3_files_follow_results_and_a_format_beside_tools_is_asked_for_in_words():
+    config = {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}}
     body: dict[str, Any] = {"contents": copy.deepcopy([CALL, RESULT]), "tools": [{}], "generationConfig": config}
-    assert adapt_to_generation("gemini-2.5-pro", body) == ["response_format"]
+    assert gemini().adapt("gemini-2.5-pro", body, "gemini", translated=True) == ["response_format"]
     assert body == {
         "contents": [
             CALL,
             {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}, PICTURE, {"text": "x"}]},
         ],
         "tools": [{}],
-    }
+        "systemInstruction": {
+            "parts": [{"text": "The final answer must be JSON only, without Markdown fences. It must match this JSON schema:\n"
+                       '{"type":"object"}'}],
+        },
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

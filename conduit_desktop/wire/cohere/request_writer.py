@@ -27,13 +27,22 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.cohere.request_reader import NAME, PLAN
 from conduit_desktop.wire.function_tools import BaseRequestWriter
-from conduit_desktop.wire.values import as_object, with_standard_base64
+from conduit_desktop.wire.json_instruction import json_instruction
+from conduit_desktop.wire.values import as_object, standard_media
 
 _SAMPLING = {
     "max_tokens": "max_tokens", "temperature": "temperature", "top_p": "p", "top_k": "k", "seed": "seed",
     "frequency_penalty": "frequency_penalty", "presence_penalty": "presence_penalty", "logprobs": "logprobs",
     "stop": "stop_sequences",
 }  # fmt: skip
+_RANGES: dict[str, tuple[float, float]] = {
+    "p": (0.01, 0.99), "k": (0, 500), "frequency_penalty": (0, 1), "presence_penalty": (0, 1), "seed": (0, 2**63 - 1),
+}  # fmt: skip
+"""The least and the most of a number. https://docs.cohere.com/reference/chat"""
+_MAX_STOPS = 5
+_NOTHING = "."
+"""The user's text in a conversation without any, because Cohere wants a message, and none that is empty."""
+_NO_OUTPUT = "(no output)"
 
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
@@ -57,8 +66,10 @@ class _Writer(BaseRequestWriter):
             for result in results:
                 written.append(self.with_extra({"role": "tool", **self._result(result)}, message.extra, "messages"))
             if len(results) < len(message.parts) or not results:
-                written.append(self._message(message, message.parts))
-        return written
+                one = self._message(message, message.parts)
+                if self.own or one.get("content") or one.get("tool_calls"):
+                    written.append(one)
+        return written or [{"role": "user", "content": _NOTHING}]
 
     def _message(self, message: Message, parts: list[Part]) -> dict[str, Json]:
         # Results of a tool are messages of their own by now: what else its message held can only be the user's.
@@ -75,9 +86,6 @@ class _Writer(BaseRequestWriter):
             written["content"] = "".join(block["text"] for block in content)
         elif content:
             written["content"] = content
-        # Cohere takes an assistant message without content only where it has calls.
-        elif not self.own and not calls:
-            written["content"] = ""
         if plan:
             written["tool_plan"] = plan
         if calls:
@@ -99,7 +107,7 @@ class _Writer(BaseRequestWriter):
             case Text():
                 return self._text(part)
             case Refusal():
-                return {"type": "text", "text": part.text}
+                return {"type": "text", "text": part.text} if part.text or self.own else None
             case Thinking():
                 return self._thought(part)
             case Media():
@@ -114,7 +122,9 @@ class _Writer(BaseRequestWriter):
             case _:
                 assert_never(part)
 
-    def _text(self, part: Text) -> dict[str, Json]:
+    def _text(self, part: Text) -> dict[str, Json] | None:
+        if not part.text and not self.own:
+            return None
         self.drop(*(name for name, value in (("cache_control", part.cache), ("citations", part.citations)) if value))
         return self.with_extra({"type": "text", "text": part.text}, part.extra, "content")
 
@@ -136,7 +146,7 @@ class _Writer(BaseRequestWriter):
             self.drop("cache_control")
         if part.text is not None:
             return {"type": "text", "text": f"{part.name}\n\n{part.text}" if part.name else part.text}
-        part = part if self.own else with_standard_base64(part)
+        part = part if self.own else standard_media(part)
         url = part.url if part.data is None else f"data:{part.media_type or 'image/png'};base64,{part.data}"
         if part.kind != "image" or url is None:
             self.drop(f"{part.kind}.{part.media_type or ('data' if part.data else 'url' if part.url else 'file_id')}")
@@ -179,6 +189,8 @@ class _Writer(BaseRequestWriter):
         self.drop(*(f"tool_result.{name}" for name in result.extra))
         plain = all(block["type"] == "text" for block in content) and (result.plain or not self.own)
         body: Json = "".join(block["text"] for block in content) if plain else content
+        if not self.own:
+            body = body or _NO_OUTPUT
         return {"tool_call_id": result.call_id, **({"content": body} if content or not self.own else {})}
 
     def tools(self, body: dict[str, Json]) -> None:
@@ -191,7 +203,9 @@ class _Writer(BaseRequestWriter):
         if choice is not None and not self.own:
             self.drop(*(f"tool_choice.{name}" for name in choice.extra))
         only = choice.name if choice is not None and choice.mode == "tool" else None
-        written = [made for tool in self.request.tools if only in (None, tool.name) and (made := self.tool(tool)) is not None]
+        # Tools that are left out by the choice are not lost, while those that run at another vendor are.
+        offered = [tool for tool in self.request.tools if only in (None, tool.name) or tool.kind == "hosted"]
+        written = [made for tool in offered if (made := self.tool(tool)) is not None]
         if written:
             body["tools"] = written
         # `auto` is what the absent field means.
@@ -203,13 +217,40 @@ class _Writer(BaseRequestWriter):
     def settings(self, body: dict[str, Json]) -> None:
         """Adds sampling, output format, thinking and `stream`."""
         request = self.request
-        body.update({name: value for field, name in _SAMPLING.items() if (value := getattr(request, field)) is not None})
+        for field, name in _SAMPLING.items():
+            if (value := getattr(request, field)) is not None:
+                body[name] = value if self.own else self._limited(field, name, value)
         if request.output is not None:
-            body["response_format"] = self._format(request.output)
+            self._output(body, request.output)
         if request.reasoning is not None and (thinking := self._thinking(request.reasoning)) is not None:
             body["thinking"] = thinking
         if request.stream or not self.own or request.source_form.get("stream") == "present":
             body["stream"] = request.stream  # required by the API reference
+
+    def _limited(self, field: str, name: str, value: Json) -> Json:
+        """`value` as Cohere takes it; dropped where that is another one."""
+        if name == "stop_sequences":
+            limited = value[:_MAX_STOPS]
+        else:
+            least, most = _RANGES.get(name, (value, value))
+            limited = max(least, min(most, value))
+        if limited != value:
+            self.drop(field)
+        return limited
+
+    def _output(self, body: dict[str, Json], output: OutputFormat) -> None:
+        """Adds the format. Beside tools Cohere refuses one, so there the instructions ask for it."""
+        format_ = self._format(output)
+        if self.own or output.kind == "text" or "tools" not in body:
+            body["response_format"] = format_
+        elif body.get("tool_choice") == "NONE":
+            del body["tools"], body["tool_choice"]
+            body["response_format"] = format_
+        else:
+            self.drop("response_format")
+            messages = body["messages"]
+            after = next((at for at, message in enumerate(messages) if message["role"] != "system"), len(messages))
+            messages.insert(after, {"role": "system", "content": json_instruction(output.schema)})
 
     def _format(self, output: OutputFormat) -> Json:
         name = self.request.source_form.get("response_format.json_schema", "json_schema")

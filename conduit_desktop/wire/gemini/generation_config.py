@@ -28,6 +28,10 @@ LEVELS = {"minimal": "minimal", "low": "low", "medium": "medium", "high": "high"
 """Neutral effort levels, and Gemini's thinking levels."""
 # Google refuses more than five.
 MAX_STOPS = 5
+_RANGES = {"temperature": (0, 2), "topP": (0, 1), "topK": (1, 2**31 - 1), "candidateCount": (1, 8), "logprobs": (0, 20)}
+"""The least and the most of each number. https://ai.google.dev/api/generate-content#generationconfig"""
+_SEEDS = 2**31
+"""Seeds are int32 in Google's schema, and other vendors take 64 bits."""
 _TIERS = {"default": "standard", "standard_only": "standard", "flex": "flex", "priority": "priority"}
 
 
@@ -132,7 +136,9 @@ def write_config(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:
     config: Fields = {}
     for name, neutral in NUMBERS.items():
         if (value := getattr(request, neutral)) is not None:
-            config[name] = value
+            config[name] = value if own else _in_range(name, value)
+            if config[name] != value and name != "seed":
+                dropped.append(neutral)
     if request.stop is not None:
         config["stopSequences"] = request.stop if own else request.stop[:MAX_STOPS]
         if not own and len(request.stop) > MAX_STOPS:
@@ -146,6 +152,13 @@ def write_config(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:
         if not own and not config["thinkingConfig"]:
             del config["thinkingConfig"]
     return config
+
+
+def _in_range(name: str, value: Json) -> Json:
+    if name == "seed":
+        return value % _SEEDS  # the same seed stays the same
+    least, most = _RANGES.get(name, (value, value))
+    return max(least, min(most, value))
 
 
 def write_tier(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:

@@ -107,6 +107,17 @@ class _Writer:
         if "const" in schema and "enum" not in result:
             result["enum"] = [schema["const"]]
             result.setdefault("type", _json_type(schema["const"]))
+        # "property is not defined": a name that only `required` has.
+        if isinstance(result.get("required"), list):
+            known = result.get("properties")
+            result["required"] = [name for name in result["required"] if isinstance(known, dict) and name in known]
+            if not result["required"]:
+                del result["required"]
+        # "cannot be empty": the empty word of an enum.
+        if isinstance(result.get("enum"), list) and "" in result["enum"]:
+            result["enum"] = [value for value in result["enum"] if value != ""]
+            if not result["enum"]:
+                del result["enum"]
         for low, high, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):
             bound = schema.get(low)
             if high not in result and isinstance(bound, int) and not isinstance(bound, bool) and result.get("type") == "integer":

@@ -22,6 +22,7 @@ from conduit_desktop.core.chat import (
     Text,
     Thinking,
     Tool,
+    ToolCall,
     ToolChoice,
     ToolResult,
 )
@@ -158,8 +159,11 @@ def test_a_request_of_another_dialect_is_written_as_far_as_cohere_can() -> None:
         service_tier="auto",
     )
     out = COHERE.write_request(request, "command-a")
+    words = "The final answer must be JSON only, without Markdown fences. It must match this JSON schema:"
     assert out.body["messages"] == [
         {"role": "system", "content": "be brief"},
+        # Cohere refuses a format beside tools.
+        {"role": "system", "content": f'{words}\n{{"type":"object"}}'},
         {
             "role": "user",
             "content": [
@@ -174,10 +178,65 @@ def test_a_request_of_another_dialect_is_written_as_far_as_cohere_can() -> None:
     assert [tool["function"]["name"] for tool in out.body["tools"]] == ["g"]
     assert out.body["tool_choice"] == "REQUIRED"
     assert out.body["thinking"] == {"type": "enabled", "token_budget": 50}
-    assert out.body["response_format"] == {"type": "json_object", "json_schema": {"type": "object"}}
     assert (out.body["p"], out.body["k"], out.body["stop_sequences"], out.body["stream"]) == (0.5, 3, ["x"], False)
-    lost = {"cache_control", "document.data", "thinking.signature", "tool_result.image", "n", "service_tier"}
+    lost = {
+        "cache_control", "document.data", "thinking.signature", "tool_result.image", "n", "service_tier", "response_format",
+    }  # fmt: skip
     assert set(out.dropped) == lost
+
+
+SCHEMA = OutputFormat("schema", {"type": "object"}, "name")
+ASKING = Message("user", [Text("hi")], plain=True)
+
+
+def test_a_format_without_tools_is_sent() -> None:
+    """And where no tool may be called, the tools are left out instead of the format."""
+    plain = COHERE.write_request(ChatRequest("openai_chat", "m", [ASKING], output=SCHEMA), "command-a")
+    none = ChatRequest("openai_chat", "m", [ASKING], tools=[Tool("f")], tool_choice=ToolChoice("none"), output=SCHEMA)
+    for out in (plain, COHERE.write_request(none, "command-a")):
+        assert out.body["response_format"] == {"type": "json_object", "json_schema": {"type": "object"}}
+        assert not out.body.keys() & {"tools", "tool_choice"}
+        assert out.dropped == []
+
+
+def test_numbers_out_of_coheres_ranges_are_limited_and_named() -> None:
+    request = ChatRequest(
+        "openai_chat", "m", [ASKING], top_p=1, top_k=600, frequency_penalty=-0.5, presence_penalty=2, seed=-1, stop=list("abcdef")
+    )
+    out = COHERE.write_request(request, "command-a")
+    assert {name: out.body[name] for name in ("p", "k", "frequency_penalty", "presence_penalty", "seed", "stop_sequences")} == {
+        "p": 0.99, "k": 500, "frequency_penalty": 0, "presence_penalty": 1, "seed": 0, "stop_sequences": list("abcde"),
+    }  # fmt: skip
+    assert set(out.dropped) == {"top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop"}
+
+
+def test_no_message_is_empty() -> None:
+    messages = [
+        Message("system", [Text("")], plain=True),
+        Message("assistant", [], plain=True),
+        Message("assistant", [ToolCall("c1", "f", "{}")]),
+        Message("tool", [ToolResult("c1", [Text("")])]),
+        Message("user", [Media("document", data="aGk=", media_type="application/pdf")]),
+    ]
+    out = COHERE.write_request(ChatRequest("openai_chat", "m", messages), "command-a")
+    assert [(message["role"], message.get("content")) for message in out.body["messages"]] == [
+        ("assistant", None),
+        ("tool", "(no output)"),
+    ]
+    assert out.dropped == ["document.application/pdf"]
+    alone = COHERE.write_request(ChatRequest("openai_chat", "m", messages[:1]), "command-a")
+    assert alone.body["messages"] == [{"role": "user", "content": "."}]
+
+
+def test_hosted_tools_of_gemini_are_named_where_one_function_is_forced() -> None:
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": "hello"}]}],
+        "tools": [{"functionDeclarations": [{"name": "aa"}, {"name": "bb"}]}, {"googleSearch": {}}, {"codeExecution": {}}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["aa"]}},
+    }
+    out = COHERE.write_request(dialect("gemini").read_request(body, {"model": "m"}), "command-a-03-2025")
+    assert [tool["function"]["name"] for tool in out.body["tools"]] == ["aa"]
+    assert out.dropped == ["tools[googleSearch]", "tools[codeExecution]"]
 
 
 @settings(max_examples=40)

@@ -242,3 +242,84 @@ def test_citations_of_others_become_grounding():
     (part,) = back.first.parts
     assert isinstance(part, Text)
     assert [(c.url, c.start, c.end) for c in part.citations] == [("https://a.example", 0, 4), ("https://b.example", None, None)]
+
+
+def written(**fields: Any) -> tuple[dict[str, Any], list[str]]:
+    """The request of a chat client, written for Gemini, and what was dropped."""
+    out = GEMINI.write_request(ChatRequest("openai_chat", "m", **{"messages": [HELLO], **fields}), "gemini-x")
+    return out.body, out.dropped
+
+
+def test_numbers_out_of_geminis_ranges_are_limited_and_named() -> None:
+    body, dropped = written(temperature=2.5, top_p=1.5, n=20, top_logprobs=30, seed=2**40 + 5, top_k=0)
+    assert body["generationConfig"] == {
+        "temperature": 2, "topP": 1, "candidateCount": 8, "logprobs": 20, "seed": 5, "topK": 1,
+    }  # fmt: skip
+    assert set(dropped) == {"temperature", "top_p", "n", "top_logprobs", "top_k"}
+    body, dropped = written(temperature=0, top_p=1, seed=7)
+    assert (body["generationConfig"], dropped) == ({"temperature": 0, "topP": 1, "seed": 7}, [])
+
+
+def test_a_conversation_that_begins_with_the_model_gets_a_user_turn() -> None:
+    """Google refuses function calls in the first turn, and clients cut off the oldest turns of a long conversation."""
+    call = Message("assistant", [ToolCall("c1", "f", "{}")])
+    body, _ = written(messages=[call, Message("tool", [ToolResult("c1", [Text("x")])])])
+    assert [content["role"] for content in body["contents"]] == ["user", "model", "user"]
+
+
+def test_a_function_is_declared_once_and_without_empty_parameters() -> None:
+    empty = ({}, {"type": "object"}, {"type": "object", "properties": {}, "additionalProperties": False})
+    for schema in empty:
+        body, dropped = written(
+            tools=[Tool("f", schema=schema), Tool("f"), Tool("g", schema={"type": "object", "properties": {"a": {}}})]
+        )
+        declared = body["tools"][0]["functionDeclarations"]
+        assert [(each["name"], "parametersJsonSchema" in each) for each in declared] == [("f", False), ("g", True)]
+        assert dropped == ["tools[f]"]
+
+
+def test_a_schema_requires_only_its_properties_and_has_no_empty_word() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "enum": ["", "x"]}, "b": {"type": "string", "enum": [""]}},
+        "required": ["a", "z"],
+    }
+    assert for_gemini(schema) == {
+        "type": "object",
+        "properties": {"a": {"type": "string", "enum": ["x"]}, "b": {"type": "string"}},
+        "required": ["a"],
+    }
+    assert for_gemini({"type": "object", "required": ["z"]}) == {"type": "object"}
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.mark.parametrize("given", [None, "image/jpg", "application/octet-stream", "image/png"])
+def test_an_image_has_the_type_of_its_bytes(given: str | None) -> None:
+    body, dropped = written(messages=[Message("user", [Media("image", data=PNG, media_type=given)])])
+    assert body["contents"][0]["parts"] == [{"inlineData": {"mimeType": "image/png", "data": PNG}}]
+    assert dropped == []
+
+
+def test_an_image_of_an_ollama_client_has_the_type_of_its_bytes() -> None:
+    asked = {"model": "m", "stream": False, "messages": [{"role": "user", "content": "what is this", "images": [PNG]}]}
+    body = GEMINI.write_request(dialect("ollama").read_request(asked, {}), "gemini-2.5-flash").body
+    assert body["contents"][0]["parts"] == [{"text": "what is this"}, {"inlineData": {"mimeType": "image/png", "data": PNG}}]
+
+
+def test_files_are_text_where_they_can_be_and_named_where_google_cannot_read_them() -> None:
+    files = [
+        Media("document", data="eyJhIjoxfQ==", media_type="application/json", name="a.json"),
+        Media("document", data="aGk=", media_type="application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        Media("image", data="R0lGODlhAQABAAAAACw=", media_type="image/gif"),
+        Media("document", data="/w==", media_type="text/csv"),
+        Media("document", data="aGk=", media_type="application/pdf"),
+    ]
+    body, dropped = written(messages=[Message("user", list(files))])
+    assert body["contents"][0]["parts"] == [
+        {"text": 'a.json\n\n{"a":1}'},
+        {"inlineData": {"mimeType": "application/pdf", "data": "aGk="}},
+    ]
+    word = "document.application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    assert dropped == [word, "image.image/gif", "document.text/csv"]
