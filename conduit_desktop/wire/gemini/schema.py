@@ -110,7 +110,9 @@ class _Writer:
         # "property is not defined": a name that only `required` has.
         if isinstance(result.get("required"), list):
             known = result.get("properties")
-            result["required"] = [name for name in result["required"] if isinstance(known, dict) and name in known]
+            result["required"] = [
+                name for name in result["required"] if isinstance(known, dict) and isinstance(name, str) and name in known
+            ]
             if not result["required"]:
                 del result["required"]
         # "cannot be empty": the empty word of an enum.
