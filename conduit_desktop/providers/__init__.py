@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 
-from conduit_desktop.core.chat import Json
+from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.providers.request_rules import RequestRule, mend
@@ -149,6 +149,10 @@ class ProviderKind:
     def dialects_for(self, model: str) -> tuple[str, ...]:
         """The dialects that `model` understands, best first. Override where models differ."""
         return self.dialects
+
+    def dialect_for(self, model: str, request: ChatRequest) -> str:
+        """The dialect into which `request` is translated for `model`. Override where one model understands several."""
+        return self.dialects_for(model)[0]
 
     def media_format_for(self, endpoint: Endpoint, model: str) -> str:
         """The name of the format of a media endpoint. Override where models differ."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from conduit_desktop.core.chat import Media
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
 from conduit_desktop.providers.fields import read_mapping
 from conduit_desktop.providers.openai import OpenAI
 from conduit_desktop.providers.openai_compatible import COMPLETIONS, PATHS
+from conduit_desktop.providers.openai_rules import AZURE_RULES
 
 # People paste the endpoint, the target URI of a deployment, or the base URL of the v1 API.
 _PASTED = re.compile(r"(/openai(/.*)?|/v1(/.*)?)$")
@@ -51,6 +53,7 @@ class Azure(OpenAI):
         {"chat", "completions", "embeddings", "images", "image_edits", "speech", "transcriptions", "translations", "compact"}
     )
     price_provider = "azure"
+    rules = AZURE_RULES
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
@@ -73,6 +76,10 @@ class Azure(OpenAI):
         if dialect == "openai_responses" and self.dated and self.api_version[:10] < _RESPONSES_SINCE:
             return False
         return super().supports(dialect)
+
+    def only_in_responses(self, document: Media) -> bool:
+        """Azure's chat takes no file at all. https://github.com/openai/openai-python/issues/2826"""
+        return document.url is not None or document.data is not None
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """The resource's key in `api-key`, or a token of Entra ID as a bearer token."""

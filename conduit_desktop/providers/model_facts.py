@@ -66,6 +66,95 @@ class Family:
 
 
 _LOW_TO_HIGH = ("low", "medium", "high")
+
+# OpenAI. Names of fine-tuned models begin with `ft:`. The open `gpt-oss` models are not among these.
+_MODELS = "https://developers.openai.com/api/docs/models"
+_EFFORTS_OF_MODELS = "https://developers.openai.com/api/docs/guides/reasoning"
+_WITHOUT_REASONING = ModelFacts(
+    efforts=(), thinks=False, thinking="none", sampling="free", stops=4, penalties=True, parallel_setting=True, forced_tools=True,
+)  # fmt: skip
+_ALWAYS_REASONING = ModelFacts(
+    thinks=True, thinking="effort", can_stop_thinking=False, sampling="refused", stops=0, penalties=False, forced_tools=True,
+)  # fmt: skip
+_OPENAI: tuple[Family, ...] = (
+    Family(r"(ft:)?(gpt-3|gpt-4|chatgpt|davinci|babbage)", _WITHOUT_REASONING, _MODELS),
+    Family(r"(ft:)?gpt-3\.5-turbo", ModelFacts(context=16_385, max_output=4_096, images=False, files=False), _MODELS),
+    Family(r"(ft:)?gpt-4", ModelFacts(context=8_192, max_output=8_192), _MODELS),
+    Family(r"(ft:)?gpt-4-turbo", ModelFacts(context=128_000, max_output=4_096, images=True), _MODELS),
+    Family(r"(ft:)?(gpt-4o|chatgpt-4o)", ModelFacts(context=128_000, max_output=16_384, images=True, files=True), _MODELS),
+    Family(r"(ft:)?gpt-4\.1", ModelFacts(context=1_047_576, max_output=32_768, images=True, files=True), _MODELS),
+    Family(r"(ft:)?(o\d|codex)", replace(_ALWAYS_REASONING, efforts=_LOW_TO_HIGH, context=200_000, max_output=100_000), _MODELS),
+    Family(
+        r"(ft:)?(o1|o3|o3-mini|o4-mini)(-\d{4}.*)?$",
+        ModelFacts(parallel_setting=False),
+        "learn.microsoft.com/azure/foundry/openai/how-to/reasoning, parameters that are not supported",
+    ),
+    Family(r"o\d", ModelFacts(images=True, files=True), _MODELS),
+    Family(r"(o1|o3)-mini", ModelFacts(images=False, files=False), _MODELS),
+    Family(
+        r"(ft:)?gpt-5",
+        replace(
+            _ALWAYS_REASONING,
+            efforts=("minimal", *_LOW_TO_HIGH),
+            context=400_000,
+            max_output=128_000,
+            images=True,
+            files=True,
+        ),
+        _EFFORTS_OF_MODELS,
+    ),
+    # Without an effort, 5.1 to 5.4 do not think, and later ones do: https://github.com/UKGovernmentBEIS/inspect_ai/pull/5242
+    Family(
+        r"(ft:)?gpt-5\.\d",
+        ModelFacts(efforts=("none", *_LOW_TO_HIGH), thinks=False, can_stop_thinking=True, sampling="not_while_thinking"),
+        _EFFORTS_OF_MODELS,
+    ),
+    Family(r"(ft:)?gpt-5\.[2-9]", ModelFacts(efforts=("none", *_LOW_TO_HIGH, "xhigh")), _EFFORTS_OF_MODELS),
+    # 400 "Function tools with reasoning_effort are not supported … in /v1/chat/completions", `none` included; 5.5 and later refuse
+    # tools without an effort, too. https://github.com/livekit/agents/issues/5084 https://github.com/BerriAI/litellm/pull/34569
+    Family(r"(ft:)?gpt-5\.[2-4]", ModelFacts(tools_only_in_responses="with_effort"), "livekit/agents#5084, #5088"),
+    Family(
+        r"(ft:)?gpt-5\.[5-9]",
+        ModelFacts(thinks=True, stops=4, tools_only_in_responses="always"),
+        "BerriAI/litellm#34569, #28650; jeffdafoe/llm-memory-api#178",
+    ),
+    Family(r"(ft:)?gpt-5\.(4$|4-2|4-pro|[5-9])", ModelFacts(context=1_050_000), _MODELS),
+    Family(r"(ft:)?gpt-5\.[6-9]", ModelFacts(efforts=("none", *_LOW_TO_HIGH, "xhigh", "max")), "anomalyco/opencode#36141"),
+    # "GPT-6 Astra does not support the `none` reasoning effort level", nor sampling; "tool calling requires the Responses API".
+    Family(
+        r"(ft:)?gpt-[6-9]",
+        replace(
+            _ALWAYS_REASONING,
+            efforts=(*_LOW_TO_HIGH, "xhigh", "max"),
+            context=1_050_000,
+            max_output=128_000,
+            images=True,
+            files=True,
+            tools_only_in_responses="always",
+        ),
+        f"{_MODELS}/gpt-6-astra; https://developers.openai.com/api/docs/changelog",
+    ),
+    Family(
+        r"(ft:)?gpt-5(\.\d)?-codex",
+        ModelFacts(efforts=_LOW_TO_HIGH, thinks=True, can_stop_thinking=False, sampling="refused", context=400_000),
+        _MODELS,
+    ),
+    Family(r"(ft:)?gpt-5\.([2-9]-codex|1-codex-max)", ModelFacts(efforts=(*_LOW_TO_HIGH, "xhigh")), _EFFORTS_OF_MODELS),
+    Family(r"gpt-5-pro", ModelFacts(efforts=("high",), max_output=272_000), _MODELS),
+    Family(
+        r"gpt-5\.\d-pro",
+        ModelFacts(efforts=("medium", "high", "xhigh"), thinks=True, can_stop_thinking=False, sampling="refused"),
+        _MODELS,
+    ),
+    # The models of ChatGPT. The first does not reason; the later ones choose for themselves and take the default sampling only.
+    Family(
+        r"gpt-5(\.\d)?-chat",
+        replace(_WITHOUT_REASONING, context=128_000, max_output=16_384, files=False),
+        f"{_MODELS}/gpt-5-chat-latest",
+    ),
+    Family(r"gpt-5\.\d-chat", ModelFacts(sampling="refused", penalties=False), "anomalyco/models.dev gpt-5.2-chat-latest.toml"),
+)
+
 _CEREBRAS = "https://inference-docs.cerebras.ai/models/overview"
 _XAI = "https://docs.x.ai/developers/model-capabilities/text/reasoning; NousResearch/hermes-agent#23435"
 
@@ -176,7 +265,7 @@ _COHERE = (
     ),
 )  # fmt: skip
 
-FAMILIES: tuple[Family, ...] = (*_GROK, *_OPEN_WEIGHTS, *_GEMINI, *_OLLAMA, *_COHERE)
+FAMILIES: tuple[Family, ...] = (*_OPENAI, *_GROK, *_OPEN_WEIGHTS, *_GEMINI, *_OLLAMA, *_COHERE)
 """A later row adds to the earlier ones that match too, and wins where both state a fact."""
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import ClassVar
 
-from conduit_desktop.core.chat import Json
+from conduit_desktop.core.chat import ChatRequest, Media, Message, ToolResult
 from conduit_desktop.providers import KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
-from conduit_desktop.providers.openai_compatible import OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE, OpenAICompatible
+from conduit_desktop.providers.model_facts import ModelFacts, facts_of
+from conduit_desktop.providers.openai_compatible import OpenAICompatible
+from conduit_desktop.providers.openai_rules import OPENAI_RULES
+from conduit_desktop.providers.request_rules import RequestRule
+from conduit_desktop.wire.openai_chat.request_writer import effort_of
 
 
 class OpenAI(OpenAICompatible):
@@ -44,9 +50,7 @@ class OpenAI(OpenAICompatible):
     relayed_headers = ("openai-",)
     max_tokens_field = "max_completion_tokens"
     developer_role = True
-    model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)
-    # `gpt-5-chat` and its successors do not reason, unlike the other models of their generation; `ft:` begins a fine-tuned name.
-    not_reasoning = r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-[5-9][^:]*-chat|davinci|babbage)"
+    rules: ClassVar[tuple[RequestRule, ...]] = OPENAI_RULES
     responses_only = r"codex|gpt-[\d.]+-codex|(o\d|gpt-[\d.]+)-pro|o\d(-mini)?-deep-research|computer-use"
     """Models that exist in the Responses API only; `/chat/completions` answers 404. https://platform.openai.com/docs/models"""
 
@@ -56,11 +60,24 @@ class OpenAI(OpenAICompatible):
             return ("openai_responses",)
         return self.dialects
 
-    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """As other vendors of this dialect; reasoning models refuse sampling parameters in the Responses API, too."""
-        if translated and dialect == "openai_responses":
-            return self.drop_refused(model, body) + self.apply_rules(model, body, dialect, translated)
-        return super().adapt(model, body, dialect, translated)
+    def dialect_for(self, model: str, request: ChatRequest) -> str:
+        """The Responses API where chat refuses what the request uses, or cannot express it."""
+        dialects = self.dialects_for(model)
+        if "openai_responses" not in dialects or not self.supports("openai_responses"):
+            return dialects[0]
+        return "openai_responses" if self._beyond_chat(facts_of(model, self.kind), request) else dialects[0]
+
+    def _beyond_chat(self, facts: ModelFacts, request: ChatRequest) -> bool:
+        if facts.tools_only_in_responses is not None and any(tool.kind != "hosted" for tool in request.tools):
+            effort = None if request.reasoning is None else effort_of(request.reasoning)
+            if facts.tools_only_in_responses == "always" or effort not in (None, "none"):
+                return True
+        # Chat takes a document as data only.
+        return any(part.kind == "document" and self.only_in_responses(part) for part in _media(request.messages))
+
+    def only_in_responses(self, document: Media) -> bool:
+        """Whether chat cannot take `document`: a file at a URL."""
+        return document.url is not None
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """The bearer token, and the organization and project where they are configured."""
@@ -69,3 +86,12 @@ class OpenAI(OpenAICompatible):
             if value := self.config.options.get(option):
                 headers[f"openai-{option}"] = str(value)
         return headers
+
+
+def _media(messages: list[Message]) -> Iterator[Media]:
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, Media):
+                yield part
+            elif isinstance(part, ToolResult):
+                yield from (one for one in part.parts if isinstance(one, Media))

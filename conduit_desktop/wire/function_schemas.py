@@ -15,6 +15,10 @@ _MAPS = ("properties", "$defs", "definitions", "patternProperties", "dependentSc
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties")
 _UNIONS = ("anyOf", "oneOf", "allOf")
+_NOT_STRICT = (
+    "oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties",
+)  # fmt: skip
+_MAX_DEPTH = 10
 _NOT_AT_ROOT = ("enum", "not", "if", "then", "else")
 
 
@@ -87,6 +91,43 @@ def without_root_union(schema: dict[str, Json]) -> tuple[dict[str, Json], list[s
     if required:
         root["required"] = required
     return root, lost
+
+
+def strict_schema(schema: dict[str, Json]) -> dict[str, Json] | None:
+    """The schema, closed, for OpenAI's strict mode; None where it allows what that mode cannot.
+
+    https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    """
+    if schema.get("type") != "object" or any(name in schema for name in _UNIONS) or _depth(schema) > _MAX_DEPTH:
+        return None
+    fits = True
+
+    def close(one: dict[str, Json]) -> dict[str, Json]:
+        nonlocal fits
+        if any(name in one for name in _NOT_STRICT) or ("$ref" in one and len(one) > 1):
+            fits = False
+        kind = one.get("type")
+        if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+            return one
+        properties = one.get("properties") or {}
+        # Neither an optional property nor an object of any properties can be expressed.
+        if set(properties) - set(one.get("required") or ()) or one.get("additionalProperties", False) is not False:
+            fits = False
+        if not properties and one is not schema and "additionalProperties" not in one:
+            fits = False
+        return one if one.get("additionalProperties") is False else {**one, "additionalProperties": False}
+
+    closed = mapped(schema, close)
+    return closed if fits else None
+
+
+def _depth(schema: Any) -> int:
+    """How deep objects and arrays nest."""
+    if not isinstance(schema, dict):
+        return 0
+    inner = [*(schema.get("properties") or {}).values(), schema.get("items")]
+    unions = [one for name in _UNIONS for one in schema.get(name) or ()]
+    return max(1 + max(map(_depth, inner), default=0), *map(_depth, unions), 0)
 
 
 def _alternatives(schema: Json) -> list[Json]:

@@ -144,10 +144,15 @@ def test_azure_before_the_responses_api_gets_chat_requests():
 
 
 def test_a_reasoning_model_gets_no_sampling_parameters_from_the_responses_api_either():
-    fields = {"model": "gpt-5-codex", "temperature": 1.0, "max_output_tokens": 9, "reasoning": {"effort": "low"}}
+    fields = {"model": "gpt-5-codex", "temperature": 0.5, "max_output_tokens": 90, "reasoning": {"effort": "low"}}
     body, dropped = adapt("openai", fields, dialect="openai_responses")
     assert dropped == ["temperature"]
-    assert body == {"model": "gpt-5-codex", "max_output_tokens": 9, "reasoning": {"effort": "low"}}
+    assert body == {
+        "model": "gpt-5-codex",
+        "max_output_tokens": 90,
+        "reasoning": {"effort": "low"},
+        "include": ["reasoning.encrypted_content"],
+    }
     assert adapt("openai", fields, translated=False, dialect="openai_responses") == (fields, [])
 
 

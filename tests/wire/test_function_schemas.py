@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conduit_desktop.wire.function_schemas import function_schema, without_root_union
+from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union
 
 STRING = {"type": "string"}
 
@@ -81,3 +81,39 @@ def test_a_root_without_alternatives_is_the_same_object() -> None:
     schema = {"type": "object", "properties": {"a": {"anyOf": [STRING]}}}
     assert without_root_union(schema) == (schema, [])
     assert without_root_union(schema)[0] is schema
+
+
+def test_a_strict_schema_is_closed_everywhere() -> None:
+    inner = {"type": "object", "properties": {"b": {"type": ["string", "null"]}}, "required": ["b"]}
+    schema = {"type": "object", "properties": {"a": {"type": "array", "items": inner}}, "required": ["a"]}
+    closed = {"additionalProperties": False}
+    assert strict_schema(schema) == {**schema, "properties": {"a": {"type": "array", "items": {**inner, **closed}}}, **closed}
+    assert strict_schema({"type": "object", "properties": {}}) == {"type": "object", "properties": {}, **closed}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    inner = nested(depth - 1) if depth > 1 else STRING
+    return {"type": "object", "properties": {"a": inner}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"a": STRING}},
+        {"type": "object", "properties": {"a": STRING}, "required": ["a"], "additionalProperties": True},
+        {"type": "object", "properties": {"a": {"type": "object"}}, "required": ["a"]},
+        {"type": "object", "properties": {"a": {"allOf": [STRING]}}, "required": ["a"]},
+        {
+            "type": "object",
+            "properties": {"a": {"$ref": "#/$defs/A", "description": "d"}},
+            "required": ["a"],
+            "$defs": {"A": STRING},
+        },
+        {"type": "object", "properties": {}, "patternProperties": {"^x": STRING}},
+        {"type": "object", "anyOf": [{"type": "object", "properties": {}}]},
+        {"type": "array", "items": STRING},
+        nested(11),
+    ],
+)
+def test_a_schema_that_strict_mode_cannot_express_is_none(schema: dict[str, Any]) -> None:
+    assert strict_schema(schema) is None

@@ -212,8 +212,8 @@ def prepare(
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
-        upstream = dialect(dialects[0])
         request = call.neutral
+        upstream = dialect(kind.dialect_for(target.model, request))
         if signatures is not None:
             # The scope keeps callers apart: those without a key differ in their address alone.
             scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")

@@ -12,9 +12,6 @@ from conduit_desktop.wire.openai_responses.fields import is_own, noted_json
 from conduit_desktop.wire.openai_responses.messages_writer import ItemsWriter
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 
-MIN_OUTPUT_TOKENS = 16
-"""The smallest `max_output_tokens` that OpenAI accepts."""
-
 _UNSUPPORTED = ("stop", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_k")
 
 
@@ -121,12 +118,7 @@ class _Settings(SettingsWriter):
 
     def sampling(self) -> None:
         request = self.request
-        limit = request.max_tokens
-        # Raised and reported, because OpenAI would refuse the whole call.
-        if limit is not None and limit < MIN_OUTPUT_TOKENS and not self.own:
-            limit = MIN_OUTPUT_TOKENS
-            self.dropped.append(f"max_tokens<{MIN_OUTPUT_TOKENS}")
-        self.put("max_output_tokens", limit)
+        self.put("max_output_tokens", request.max_tokens)
         for name in ("temperature", "top_p", "user", "top_logprobs"):
             self.put(name, getattr(request, name))
         self.dropped += [name for name in _UNSUPPORTED if getattr(request, name) not in (None, False)]
