@@ -89,13 +89,16 @@ def within(name: str, low: float, high: float) -> Mend:
 
 
 def at_most_stops(count: int) -> Mend:
-    """Keep the first stop sequences, as many as the vendor takes."""
+    """Keep the first stop sequences, as many as the vendor takes, or fewer where the model is known to take fewer."""
 
     def mend(body: Body, facts: ModelFacts) -> list[str]:
         stops = body.get("stop")
-        if not isinstance(stops, list) or len(stops) <= count:
+        most = count if facts.stops is None else min(count, facts.stops)
+        if stops is None or (isinstance(stops, str) and most) or (isinstance(stops, list) and len(stops) <= most):
             return []
-        body["stop"] = stops[:count]
+        body["stop"] = stops[:most]
+        if not most:
+            del body["stop"]
         return ["stop"]
 
     return mend
@@ -245,8 +248,8 @@ def fit_effort(body: Body, facts: ModelFacts) -> list[str]:
         body["reasoning"] = holder
         if not holder:
             del body["reasoning"]
-    # A model that cannot reason already does what `none` asks for, so nothing is lost.
-    return ["reasoning_effort"] if fitted is None and effort != "none" else []
+    # A model that cannot reason already does what `none` asks for; one that always reasons does not.
+    return ["reasoning_effort"] if (fitted is None) == (effort != "none") and fitted != effort else []
 
 
 def effort_or_budget(body: Body, facts: ModelFacts) -> list[str]:

@@ -5,20 +5,17 @@ Bodies of translated requests only: a client of OpenAI's own dialects knows Open
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
-from conduit_desktop.providers.request_rules import Mend, RequestRule
+from conduit_desktop.providers.chat_mends import at_most_stops, at_most_tools, fit_effort, mention_json, short_id, within
+from conduit_desktop.providers.model_facts import ModelFacts
+from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union
 
-MAX_TOOLS = 128
-MAX_STOPS = 4
-MAX_IDENTIFIER = 64
 MIN_OUTPUT_TOKENS = 16
 """The least that `max_output_tokens` may be in the Responses API."""
 JSON_ONLY = "Answer in JSON."
@@ -42,25 +39,12 @@ def thinks(body: dict[str, Json], facts: ModelFacts) -> bool:
     return bool(facts.thinks) if effort is None else effort != "none"
 
 
-def fit_effort(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Asks for the nearest effort that the model has, and for none where it has none."""
-    effort, reasoning = effort_of(body), body.get("reasoning")
-    if facts.efforts == ():
-        asked = [name for name in ("effort", "summary") if isinstance(reasoning, dict) and name in reasoning]
-        for name in ("reasoning_effort", "reasoning", "include"):
-            body.pop(name, None)
-        # A model that cannot reason already does what `none` asks for.
-        lost = [f"reasoning.{name}" for name in asked] if isinstance(reasoning, dict) else ["reasoning_effort"]
-        return [] if effort in (None, "none") and "summary" not in asked else lost
-    if effort is None or facts.efforts is None:
+def drop_reasoning(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """A model that does not reason refuses every setting of it."""
+    if facts.efforts != ():
         return []
-    fitted = fitted_effort(effort, facts.efforts)
-    if isinstance(reasoning, dict):
-        body["reasoning"] = {**reasoning, "effort": fitted}
-    else:
-        body["reasoning_effort"] = fitted
-    # A model that always thinks is asked to think as little as it can.
-    return ["reasoning.effort"] if effort == "none" != fitted else []
+    body.pop("include", None)
+    return [f"reasoning.{name}" for name in body.pop("reasoning", None) or ()]
 
 
 def leave_default_effort(body: dict[str, Json], facts: ModelFacts) -> list[str]:
@@ -82,48 +66,11 @@ def fit_sampling(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     return lost
 
 
-def fit_stops(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Sends the first stop sequences, as many as the model takes."""
-    stops, most = body.get("stop"), MAX_STOPS if facts.stops is None else facts.stops
-    if not isinstance(stops, list) or len(stops) <= most:
-        return []
-    body["stop"] = stops[:most]
-    if not most:
-        del body["stop"]
-    return ["stop"]
-
-
 def fit_parallel_calls(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     """Leaves out the setting for parallel calls where the model has none; true is the default."""
     if facts.parallel_setting is not False:
         return []
     return ["parallel_tool_calls"] if body.pop("parallel_tool_calls", None) is False else []
-
-
-def fit_top_logprobs(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """At most 20."""
-    count = body.get("top_logprobs")
-    if not isinstance(count, int) or count <= 20:
-        return []
-    body["top_logprobs"] = 20
-    return ["top_logprobs"]
-
-
-def fit_temperature(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """At most 2."""
-    temperature = body.get("temperature")
-    if not isinstance(temperature, (int, float)) or temperature <= 2:
-        return []
-    body["temperature"] = 2
-    return ["temperature"]
-
-
-def refuse_many_tools(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Raises BadRequest for more tools than OpenAI takes: which of them are needed, only the client knows."""
-    count = len(body.get("tools") or ())
-    if count > MAX_TOOLS:
-        raise BadRequest(f"OpenAI takes at most {MAX_TOOLS} tools, and the request has {count}.", param="tools")
-    return []
 
 
 def refuse_small_limit(body: dict[str, Json], facts: ModelFacts) -> list[str]:
@@ -133,18 +80,6 @@ def refuse_small_limit(body: dict[str, Json], facts: ModelFacts) -> list[str]:
         text = f"max_tokens: the Responses API, which serves this request, takes no limit under {MIN_OUTPUT_TOKENS}; got {limit}."
         raise BadRequest(text, param="max_tokens")
     return []
-
-
-def hashed(field: str) -> Mend:
-    """Replaces a longer identifier by its SHA-256, the same in every request: 64 characters."""
-
-    def apply(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-        value = body.get(field)
-        if isinstance(value, str) and len(value) > MAX_IDENTIFIER:
-            body[field] = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-        return []
-
-    return apply
 
 
 def fit_metadata(body: dict[str, Json], facts: ModelFacts) -> list[str]:
@@ -166,13 +101,11 @@ def drop_unstored_metadata(body: dict[str, Json], facts: ModelFacts) -> list[str
     return ["metadata"] if not body.get("store") and body.pop("metadata", None) else []
 
 
-def name_json(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Adds an instruction where JSON mode is asked for and no message says JSON; `instructions` do not count."""
-    chat = body.get("response_format")
-    wanted = chat if isinstance(chat, dict) else (body.get("text") or {}).get("format") or {}
-    turns = "messages" if "messages" in body else "input"
-    if wanted.get("type") == "json_object" and b"json" not in orjson.dumps(body.get(turns)).lower():
-        body[turns] = [{"role": "developer", "content": JSON_ONLY}, *(body.get(turns) or ())]
+def mention_json_in_input(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Adds an instruction where JSON mode is asked for and no message says JSON; the field `instructions` does not count."""
+    wanted = (body.get("text") or {}).get("format") or {}
+    if wanted.get("type") == "json_object" and b"json" not in orjson.dumps(body.get("input")).lower():
+        body["input"] = [{"role": "developer", "content": JSON_ONLY}, *(body.get("input") or ())]
     return []
 
 
@@ -250,21 +183,24 @@ _SPEC = "github.com/openai/openai-openapi, openapi.yaml"
 _STRICT = "https://platform.openai.com/docs/guides/structured-outputs#supported-schemas"
 
 OPENAI_RULES: tuple[RequestRule, ...] = (
-    RequestRule(fit_effort, f"{_GUIDE}; anomalyco/opencode#4451"),
+    # Before what depends on the effort. In chat it is fitted already.
+    RequestRule(fit_effort, f"{_GUIDE}; anomalyco/opencode#4451", dialect=_RESPONSES),
+    RequestRule(drop_reasoning, "Laisky/one-api#120", dialect=_RESPONSES),
     RequestRule(leave_default_effort, "livekit/agents#5084", dialect=_CHAT),
     RequestRule(fit_sampling, _REASONING),
-    RequestRule(fit_stops, f"{_SPEC}: StopConfiguration; huggingface/smolagents#1662, #1868, #1893", dialect=_CHAT),
+    RequestRule(at_most_stops(4), f"{_SPEC}: StopConfiguration; huggingface/smolagents#1662, #1868, #1893", dialect=_CHAT),
     RequestRule(fit_parallel_calls, "learn.microsoft.com/azure/foundry/openai/how-to/reasoning"),
-    RequestRule(fit_temperature, _SPEC),
-    RequestRule(fit_top_logprobs, _SPEC),
-    RequestRule(refuse_many_tools, _SPEC),
+    RequestRule(within("temperature", 0, 2), _SPEC),
+    RequestRule(within("top_logprobs", 0, 20), _SPEC),
+    RequestRule(at_most_tools(128), _SPEC),
     RequestRule(refuse_small_limit, "earendil-works/pi#6265", dialect=_RESPONSES),
-    RequestRule(hashed("user"), "maximhq/bifrost#1000"),
-    RequestRule(hashed("safety_identifier"), _SPEC),
-    RequestRule(hashed("prompt_cache_key"), "anomalyco/opencode"),
+    RequestRule(short_id("user", 64), "maximhq/bifrost#1000"),
+    RequestRule(short_id("safety_identifier", 64), _SPEC),
+    RequestRule(short_id("prompt_cache_key", 64), "anomalyco/opencode"),
     RequestRule(drop_unstored_metadata, "spiceai/spiceai#5231; tmc/langchaingo#1484", dialect=_CHAT),
     RequestRule(fit_metadata, _SPEC),
-    RequestRule(name_json, "Soju06/codex-lb#731"),
+    RequestRule(mention_json, "https://platform.openai.com/docs/guides/structured-outputs#json-mode", dialect=_CHAT),
+    RequestRule(mention_json_in_input, "Soju06/codex-lb#731", dialect=_RESPONSES),
     RequestRule(fit_functions, f"github/copilot-cli#2223; {_STRICT}"),
     RequestRule(fit_answer_schema, _STRICT),
     RequestRule(

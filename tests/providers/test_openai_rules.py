@@ -44,7 +44,7 @@ def function(schema: Json, **fields: Json) -> dict[str, Json]:
     ],
 )  # fmt: skip
 def test_an_effort_becomes_the_nearest_that_the_model_has(model: str, asked: str, sent: str) -> None:
-    lost = ["reasoning.effort"] if asked == "none" != sent else []
+    lost = ["reasoning_effort"] if asked == "none" != sent else []
     assert mended(model, reasoning_effort=asked) == ({"reasoning_effort": sent}, lost)
     body, dropped = mended(model, RESPONSES, reasoning={"effort": asked, "summary": "auto"})
     assert (body["reasoning"], dropped) == ({"effort": sent, "summary": "auto"}, lost)
@@ -57,7 +57,7 @@ def test_a_model_that_does_not_reason_is_asked_for_no_effort(model: str) -> None
     assert mended(model, reasoning_effort="low") == ({}, ["reasoning_effort"])
     assert mended(model, reasoning_effort="none") == ({}, [])
     include = ["reasoning.encrypted_content"]
-    assert mended(model, RESPONSES, reasoning={"effort": "low"}, include=include) == ({}, ["reasoning.effort"])
+    assert mended(model, RESPONSES, reasoning={"effort": "low"}, include=include) == ({}, ["reasoning_effort"])
     assert mended(model, RESPONSES, reasoning={"effort": "none"}) == ({}, [])
 
 
@@ -143,10 +143,10 @@ def test_metadata_over_openais_limits_is_left_out() -> None:
 
 
 def test_json_mode_gets_an_instruction_where_no_message_says_json() -> None:
-    instruction = {"role": "developer", "content": "Answer with JSON only."}
+    instruction = {"role": "developer", "content": "Answer in JSON."}
     hi = {"role": "user", "content": "hi"}
     wanted = {"type": "json_object"}
-    assert mended("gpt-4o", messages=[hi], response_format=wanted)[0]["messages"] == [instruction, hi]
+    assert mended("gpt-4o", messages=[hi], response_format=wanted)[0]["messages"] == [{**instruction, "role": "system"}, hi]
     # The Responses API does not look into `instructions`.
     body, dropped = mended("gpt-4o", RESPONSES, instructions="JSON!", input=[hi], text={"format": wanted})
     assert (body["input"], dropped) == ([instruction, hi], [])
@@ -266,7 +266,7 @@ def test_an_azure_resource_without_the_responses_api_gets_chat() -> None:
 
 def test_the_facts_of_openais_models_hold_behind_a_relay_and_not_for_open_models() -> None:
     assert facts_of("openai/gpt-5-mini", "openrouter").efforts == ("minimal", "low", "medium", "high")
-    assert facts_of("openai/gpt-oss-120b", "groq").efforts is None
+    assert facts_of("openai/gpt-oss-120b", "groq").sampling is None
     assert (facts_of("gpt-5.4").context, facts_of("gpt-5.4-mini").context, facts_of("gpt-4o").max_output) == (
         1_050_000,
         400_000,
