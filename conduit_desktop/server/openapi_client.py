@@ -79,6 +79,7 @@ _PATHS: dict[str, Json] = {
     "/v1/completions": _post("OpenAI", "Legacy completion", _of(("model", "prompt"), model=_NAME, prompt=_TEXT, stream=_FLAG)),
     "/v1/responses": _post("OpenAI", "Response", _of(("model", "input"), model=_NAME, input={}, stream=_FLAG)),
     "/v1/responses/input_tokens": _post("OpenAI", "Count a response's input tokens", _of(("model",), model=_NAME, input={})),
+    "/v1/responses/compact": _post("OpenAI", "Compact a conversation", _of(("model", "input"), model=_NAME, input={})),
     "/v1/responses/{id}": {
         **_get("OpenAI", "A stored response"),
         "delete": {**_get("OpenAI", "Delete a stored response")["get"]},
