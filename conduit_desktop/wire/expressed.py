@@ -1,0 +1,86 @@
+"""Parts that one dialect alone has, said in text where they hold text: every other dialect would drop them.
+
+Only what a model reads: a hosted tool's call, an encrypted result and the like stay with the dialect that has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from conduit_desktop.core.chat import ChatRequest, Json, Message, Opaque, Part, Text, ToolResult
+from conduit_desktop.wire.anthropic.billing_line import after_billing_line
+from conduit_desktop.wire.anthropic.messages_reader import NAME as ANTHROPIC
+
+BILLING_LINE = "system.x-anthropic-billing-header"
+"""The name under which the dropped line is reported."""
+
+
+def expressed(request: ChatRequest) -> tuple[ChatRequest, list[str]]:
+    """`request` for a target of another dialect, and the names of what was left out; the same object where nothing changes."""
+    if request.dialect != ANTHROPIC:
+        return request, []
+    dropped: list[str] = []
+    messages = [_message(message, dropped) for message in request.messages]
+    if all(new is old for new, old in zip(messages, request.messages, strict=True)):
+        return request, []
+    return replace(request, messages=messages), dropped
+
+
+def _message(message: Message, dropped: list[str]) -> Message:
+    parts = message.parts
+    first = parts[0] if message.role == "system" and parts else None
+    if isinstance(first, Text) and (rest := after_billing_line(first.text)) is not None:
+        dropped.append(BILLING_LINE)
+        parts = [*([replace(first, text=rest)] if rest else []), *parts[1:]]
+    said = _parts(parts)
+    return message if said is message.parts else replace(message, parts=said)
+
+
+def _parts(parts: list[Part]) -> list[Part]:
+    said = [_part(part) for part in parts]
+    return parts if all(new is old for new, old in zip(said, parts, strict=True)) else said
+
+
+def _part(part: Part) -> Part:
+    if isinstance(part, ToolResult):
+        inner = _parts(part.parts)
+        return part if inner is part.parts else replace(part, parts=inner)
+    if isinstance(part, Opaque) and part.dialect == ANTHROPIC and (write := _TEXTS.get(part.name)) is not None:
+        text = write(part.value)
+        return part if text is None else Text(text)
+    return part
+
+
+def _compaction(block: dict[str, Any]) -> str | None:
+    """The summary that Anthropic's server-side compaction put in place of a conversation."""
+    content = block.get("content")
+    return content if isinstance(content, str) and content else None
+
+
+def _search_result(block: dict[str, Any]) -> str | None:
+    """A result that the client's own search found."""
+    texts = _texts(block.get("content"))
+    if not texts:
+        return None
+    head = [str(block[name]) for name in ("title", "source") if block.get(name)]
+    return "\n".join([*head, *texts])
+
+
+def _tool_reference(block: dict[str, Any]) -> str | None:
+    """A tool that a client's tool search found; its definition is among the request's tools."""
+    name = block.get("tool_name")
+    return f"Tool: {name}" if isinstance(name, str) and name else None
+
+
+def _texts(content: Json) -> list[str]:
+    blocks = content if isinstance(content, list) else []
+    return [block["text"] for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str)]
+
+
+_TEXTS: dict[str, Callable[[dict[str, Any]], str | None]] = {
+    "compaction": _compaction,
+    "search_result": _search_result,
+    "tool_reference": _tool_reference,
+}
