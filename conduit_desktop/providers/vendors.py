@@ -288,7 +288,7 @@ class Nvidia(OpenAICompatible):
     default_base_url = "https://integrate.api.nvidia.com/v1"
     fields = (key_from("build.nvidia.com/settings/api-keys", "nvapi-…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings"})
-    media_formats = TEXT_EMBEDDINGS
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "nvidia"}
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
 

@@ -15,6 +15,13 @@ BEDROCK_TOKENS = "inputTextTokenCount"
 """Titan's field for the tokens of a response. Other models on Bedrock report them in a header, which is copied to this field."""
 _FIELDS = frozenset({"input_type", "truncate", "max_tokens", "priority"})
 
+_TASKS = {
+    "RETRIEVAL_QUERY": "search_query", "QUESTION_ANSWERING": "search_query", "FACT_VERIFICATION": "search_query",
+    "CODE_RETRIEVAL_QUERY": "search_query", "RETRIEVAL_DOCUMENT": "search_document", "CLASSIFICATION": "classification",
+    "CLUSTERING": "clustering",
+}  # fmt: skip
+"""Gemini's tasks, and Cohere's."""
+
 
 class CohereEmbeddings:
     """A `MediaFormat`. Without `input_type`, which Cohere requires and OpenAI does not have, documents are embedded.
@@ -38,6 +45,9 @@ class CohereEmbeddings:
         if not self._bedrock:
             shared |= {"model": model, "embedding_types": ["float"]}
         shared |= {name: value for name, value in body.items() if name in _FIELDS}
+        if (task := _TASKS.get(str(body.get("task_type")))) is not None and "task_type" in media_request.extras:
+            shared["input_type"] = task
+            dropped.remove("task_type")
         if body.get("dimensions") is not None:
             shared["output_dimension"] = body["dimensions"]
         return [OutgoingBody(orjson.dumps({**shared, "texts": texts})) for texts in batches(inputs, self.batch)]

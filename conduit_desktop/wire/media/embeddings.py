@@ -7,8 +7,9 @@ looking at it, so a vector in the other encoding is converted.
 from __future__ import annotations
 
 import base64
+import re
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -28,11 +29,14 @@ class OpenAIEmbeddings:
     """A `MediaFormat`. `dimensions` is the vendor's name of that field, `refused` are fields that it refuses.
 
     `text_only`: it takes no token ids. `omit_float`: it sends floats where `encoding_format` is absent, and refuses the value.
+    `tasks`: the vendor's field for what the vectors are for, and its words for Gemini's tasks; `default_task`: the word for the
+    models (a regular expression) that need one. `one_size`: models whose vectors have that many dimensions and no other.
     """
 
     def __init__(
         self, text_only: bool = False, dimensions: str = "dimensions", refused: tuple[str, ...] = (), batch: int = BATCH,
-        passthrough: bool = True, omit_float: bool = False,
+        passthrough: bool = True, omit_float: bool = False, tasks: tuple[str, Mapping[str, str]] = ("", {}),
+        default_task: tuple[str, str] | None = None, one_size: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
         self.passthrough = passthrough
         self._text_only = text_only
@@ -40,11 +44,16 @@ class OpenAIEmbeddings:
         self._refused = refused
         self._batch = batch
         self._omit_float = omit_float
+        self._task, self._tasks = tasks
+        self._default_task = default_task
+        self._one_size = one_size
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """The request with the vendor's field names, in several bodies where it holds more inputs than a batch."""
         body = {**media_request.body, "model": model}
         inputs = text_inputs(media_request.body) if self._text_only else inputs_of(media_request.body)
+        self._write_task(body, media_request.extras, model, dropped)
+        self._check_size(body, model)
         if self._dimensions in self._refused or self._dimensions != "dimensions":
             value = body.pop("dimensions", None)
             if value is not None:
@@ -58,6 +67,26 @@ class OpenAIEmbeddings:
         if len(inputs) <= self._batch:
             return [OutgoingBody(orjson.dumps(body))]
         return [OutgoingBody(orjson.dumps({**body, "input": part})) for part in batches(inputs, self._batch)]
+
+    def _write_task(self, body: dict[str, Json], extras: tuple[str, ...], model: str, dropped: list[str]) -> None:
+        for name in extras:
+            value = body.pop(name, None)
+            word = self._tasks.get(value) if name == "task_type" and isinstance(value, str) else None
+            if word is not None:
+                body.setdefault(self._task, word)
+            elif value is not None:
+                dropped.append(name)
+        if self._default_task is not None and re.match(self._default_task[0], model):
+            body.setdefault(self._task, self._default_task[1])
+
+    def _check_size(self, body: dict[str, Json], model: str) -> None:
+        """Remove `dimensions` where the model has one size only; raises BadRequest for another."""
+        if self._one_size is None or not model.startswith(self._one_size[0]):
+            return
+        wanted, size = body.pop("dimensions", None), self._one_size[1]
+        # Not dropped: vectors of another size would not fit those that the caller has stored.
+        if wanted not in (None, size):
+            raise BadRequest(f"'dimensions': the vectors of this model have {size} dimensions.", param="dimensions")
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """The vendor's bytes where its vectors have the requested encoding, else its response with converted vectors."""

@@ -27,13 +27,15 @@ from conduit_desktop.wire.framing.multipart import Multipart
 class MediaRequest:
     """A caller's request to a media endpoint. `body` is its JSON, or the fields of its multipart `form`.
 
-    `caller_format` is None where the request is in OpenAI's format.
+    `caller_format` is None where the request is in OpenAI's format. `extras` are fields that a converted request has besides
+    OpenAI's: what the caller's own API calls them means nothing to a vendor.
     """
 
     endpoint: str
     body: dict[str, Json]
     form: Multipart | None = None
     caller_format: CallerFormat | None = None
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, repr=False)
@@ -80,6 +82,8 @@ class CallerFormat(Protocol):
 
     name: str
     """Kinds that have this API list it in `ProviderKind.passthrough_formats`."""
+    extras: tuple[str, ...]
+    """Fields of `to_openai` that OpenAI does not have."""
     passthrough_format: MediaFormat
     """How a request is written for those kinds."""
 
@@ -128,7 +132,8 @@ def format_for(
     if overrides:
         body = {field: value for field, value in {**body, **overrides}.items() if value is not None}
     chosen = media_format(media_request.endpoint, name)
-    converted = MediaRequest(media_request.endpoint, body, media_request.form)
+    extras = () if caller_format is None else caller_format.extras
+    converted = MediaRequest(media_request.endpoint, body, media_request.form, extras=extras)
     return converted, chosen if caller_format is None else TranslatedFormat(chosen, caller_format)
 
 
@@ -139,11 +144,37 @@ _BEDROCK = "conduit_desktop.wire.media.bedrock_embeddings"
 _PASSTHROUGH = "conduit_desktop.wire.media.passthrough"
 _RERANK = "conduit_desktop.wire.media.rerank"
 
+_QUERY_OR_PASSAGE = {
+    "RETRIEVAL_QUERY": "query", "QUESTION_ANSWERING": "query", "FACT_VERIFICATION": "query", "CODE_RETRIEVAL_QUERY": "query",
+    "RETRIEVAL_DOCUMENT": "passage",
+}  # fmt: skip
+"""Gemini's tasks, and the vendor's. https://ai.google.dev/gemini-api/docs/embeddings#supported-task-types"""
+_QUERY_OR_DOCUMENT = {**_QUERY_OR_PASSAGE, "RETRIEVAL_DOCUMENT": "document"}
+_JINA_TASKS = {
+    **{task: f"retrieval.{kind}" for task, kind in _QUERY_OR_PASSAGE.items()},
+    "SEMANTIC_SIMILARITY": "text-matching", "CLASSIFICATION": "classification", "CLUSTERING": "separation",
+}  # fmt: skip
+"""https://jina.ai/embeddings"""
+
 _FORMATS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("embeddings", "openai"): (_EMBEDDINGS, "OpenAIEmbeddings", {}),
     ("embeddings", "text"): (_EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True}),
+    # 256 inputs at once, by the live API: the `rig-core` crate, providers/mistral/embedding.rs.
     ("embeddings", "mistral"): (
-        _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "dimensions": "output_dimension", "refused": ("user",)},
+        _EMBEDDINGS, "OpenAIEmbeddings",
+        {
+            "text_only": True, "dimensions": "output_dimension", "refused": ("user",), "batch": 256,
+            "one_size": ("mistral-embed", 1024),
+        },
+    ),
+    # "Failure to use the correct input_type will result in large drops in retrieval accuracy", and without it these models answer
+    # 400. https://docs.nvidia.com/nim/nemo-retriever/text-embedding/latest/use-the-api-openai.html
+    ("embeddings", "nvidia"): (
+        _EMBEDDINGS, "OpenAIEmbeddings",
+        {
+            "text_only": True, "tasks": ("input_type", _QUERY_OR_PASSAGE),
+            "default_task": (r"(nvidia/)?.*(embedqa|nv-embed|nemo.*embed|arctic-embed)(?!.*-(query|passage)$)", "passage"),
+        },
     ),
     # Voyage encodes in base64 or, without the field, in floats: https://docs.voyageai.com/reference/embeddings-api.
     # Jina names the field embedding_type, and sends floats without it.
@@ -151,11 +182,13 @@ _FORMATS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
         _EMBEDDINGS, "OpenAIEmbeddings",
         {
             "text_only": True, "dimensions": "output_dimension", "refused": ("user",), "batch": 1000, "passthrough": False,
-            "omit_float": True,
+            "omit_float": True, "tasks": ("input_type", _QUERY_OR_DOCUMENT),
         },
     ),
     ("embeddings", "jina"): (
-        _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "refused": ("user", "encoding_format"), "passthrough": False},
+        _EMBEDDINGS, "OpenAIEmbeddings", {
+            "text_only": True, "refused": ("user", "encoding_format"), "passthrough": False, "tasks": ("task", _JINA_TASKS),
+        },
     ),
     ("embeddings", "cohere"): (_COHERE, "CohereEmbeddings", {}),
     ("embeddings", "gemini"): (_GEMINI, "GeminiEmbeddings", {}),

@@ -101,6 +101,7 @@ class GeminiEmbeddingsCaller:
     """A `CallerFormat`. `batch`: the caller used `batchEmbedContents`."""
 
     name = "gemini"
+    extras: tuple[str, ...] = ("task_type", "title")
 
     def __init__(self, batch: bool) -> None:
         self._batch = batch

@@ -21,6 +21,7 @@ class OllamaEmbeddingsCaller:
     """A `CallerFormat`. `model` is the caller's name of it; `older`: `/api/embeddings`, with one `prompt` and one vector."""
 
     name = "ollama"
+    extras: tuple[str, ...] = ()
 
     def __init__(self, model: str, older: bool) -> None:
         self._model = model
