@@ -30,6 +30,7 @@ from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server import request_fields
 from conduit_desktop.wire import Dialect, dialect
+from conduit_desktop.wire.errors.error_body import parse_json
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -212,16 +213,19 @@ def dialect_of(request: web.Request) -> Dialect:
 
 
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
-    """The error response in the client's dialect; a provider's error body of the same dialect is relayed unchanged."""
+    """The error response in the client's dialect; a provider's JSON error of the same dialect is relayed unchanged."""
     client_dialect = dialect_of(request)
     headers = dict(error.response_headers)
     if REQUEST_ID in request:
         headers["x-conduit-request-id"] = request[REQUEST_ID]
     if isinstance(error, UpstreamError) and error.body and error.dialect == client_dialect.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
-        # Without parameters: aiohttp refuses a charset in `content_type`.
-        content_type = error.headers.get("content-type", "application/json").partition(";")[0]
-        return web.Response(status=error.status, body=error.body, content_type=content_type or "application/json", headers=headers)
+        # SDKs show nothing of a plain text or a web page: such a body becomes an error of the dialect, with the text in it.
+        if isinstance(parse_json(error.body), dict | list):
+            # Without parameters: aiohttp refuses a charset in `content_type`.
+            sent = error.headers.get("content-type", "").partition(";")[0]
+            content_type = sent if "json" in sent else "application/json"
+            return web.Response(status=error.status, body=error.body, content_type=content_type, headers=headers)
     status, body = client_dialect.write_error(error)
     if error.retry_after is not None:
         # Rounded up: a client that comes back a moment too early is refused again.

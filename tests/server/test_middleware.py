@@ -40,6 +40,7 @@ from conduit_desktop.server.middleware import (
     host_name,
     origin_allowed,
 )
+from conduit_desktop.wire import dialect
 
 KEY = "condt_" + "k" * 43
 PAGE = "http://localhost:3000"
@@ -434,6 +435,31 @@ def test_a_providers_own_error_is_relayed_to_a_caller_of_its_dialect_with_the_li
 @pytest.mark.parametrize("headers", [{}, {"content-type": ""}, {"content-type": ";charset=x"}])
 def test_a_relayed_error_without_a_content_type_is_json(headers: dict[str, str]) -> None:
     assert error_response(request(), refusal(headers=headers)).content_type == "application/json"
+
+
+@pytest.mark.parametrize("headers", [{"content-type": "text/plain"}, {"content-type": "text/html; charset=x"}])
+def test_a_relayed_error_that_is_json_is_named_json(headers: dict[str, str]) -> None:
+    response = error_response(request(), refusal(headers=headers))
+    assert (response.body, response.content_type) == (b'{"error": "theirs"}', "application/json")
+
+
+@pytest.mark.parametrize("body", [b"404 page not found", b"<html><title>Not found</title></html>", b'"no"', b"{half"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/chat/completions", "openai_chat"), ("/v1/completions", "openai_completions"), ("/v1/responses", "openai_responses"),
+        ("/v1/messages", "anthropic_messages"), ("/v1beta/models/m:generateContent", "gemini"), ("/api/chat", "ollama"),
+    ],
+)  # fmt: skip
+def test_a_text_or_a_page_of_a_provider_becomes_an_error_of_the_callers_dialect(path: str, name: str, body: bytes) -> None:
+    error = dialect(name).read_error(404, {"content-type": "text/plain", "request-id": "r1"}, body)
+    error.dialect = name  # as the gateway sets it
+    response = error_response(request("POST", path), error)
+    assert (response.status, response.content_type, response.headers["request-id"]) == (404, "application/json", "r1")
+    written = orjson.loads(response.body)["error"]  # type: ignore[arg-type]
+    message = written if name == "ollama" else written["message"]
+    assert message == error.message
+    assert "page not found" in message or not body.startswith(b"404")
 
 
 @pytest.mark.parametrize(
