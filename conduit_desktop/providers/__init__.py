@@ -63,6 +63,14 @@ class UpstreamResponse(Protocol):
     status: int
     headers: Mapping[str, str]
 
+    @property
+    def self_delimited(self) -> bool:
+        """Whether the body marks its own end (by its length or a last chunk), so that a cut connection raises in `chunk`.
+
+        A body that ends with the connection (HTTP/1.0) looks the same whole and cut: https://www.rfc-editor.org/rfc/rfc9112#section-8
+        """
+        ...
+
     async def chunk(self) -> bytes:
         """The next bytes as they arrive, b"" at the end; raises UpstreamError where the connection breaks."""
         ...

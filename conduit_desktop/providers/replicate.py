@@ -195,6 +195,8 @@ async def _read(response: UpstreamResponse) -> dict[str, Any]:
 class FinishedPrediction:
     """A finished prediction as the response to a request that was not streamed."""
 
+    self_delimited = True
+
     def __init__(self, body: bytes) -> None:
         self.status = 200
         self.headers: Mapping[str, str] = {"content-type": "application/json"}
@@ -222,6 +224,10 @@ class EventStream:
         self._events, self._prediction = events, prediction
         self._splitter = sse.SseSplitter()
         self._done = self._ended = False
+
+    @property
+    def self_delimited(self) -> bool:
+        return self._events.self_delimited
 
     async def chunk(self) -> bytes:
         if self._ended:

@@ -34,8 +34,17 @@ class StreamReader(Protocol):
         """
         ...
 
-    def close(self) -> list[Event]:
-        """The connection has ended: return held-back events; raises StreamBroken if the terminal event never came."""
+    def close(self, clean: bool = False) -> list[Event]:
+        """The body has ended: return held-back events; raises StreamBroken where the answer is not whole.
+
+        It is whole with the terminal event, and without one where every choice has its finish reason and the end is `clean`:
+        the body ended where its length or its last chunk says, and the connection was not cut.
+        """
+        ...
+
+    @property
+    def missing_end(self) -> bytes:
+        """The terminal frame that a whole answer lacked, for the client; empty where it came or the dialect has none."""
         ...
 
 

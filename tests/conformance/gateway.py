@@ -137,4 +137,4 @@ async def _configure(gateway: GatewayFixture, recordings: list[Recording], repla
             # A kind with several dialects would be called in the preferred one, but the recording is in this one.
             kind: Any = gateway.snapshot.providers[f"r{index}"].kind
             kind.dialects = (recording.endpoint.dialect,)
-            kind.client_dialect = kind.dialects.__contains__
+            kind.supports = kind.dialects.__contains__

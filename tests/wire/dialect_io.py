@@ -24,7 +24,7 @@ def read(dialect: Dialect, data: bytes, split: int = 0) -> list[Event]:
     step = split or max(len(data), 1)
     for at in range(0, len(data), step):
         events += reader.feed(data[at : at + step])
-    return events + reader.close()
+    return events + reader.close(clean=True)
 
 
 def answer_of(dialect: Dialect, data: bytes) -> Answer:

@@ -32,7 +32,7 @@ def request_in(to: Dialect) -> ChatRequest:
 
 def read(source: Dialect, data: bytes) -> list[Event]:
     reader = source.reader()
-    return reader.feed(data) + reader.close()
+    return reader.feed(data) + reader.close(clean=True)
 
 
 def write(writer: StreamWriter, events: list[Event]) -> bytes:

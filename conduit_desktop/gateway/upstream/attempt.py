@@ -65,13 +65,24 @@ class UpstreamAnswer:
         with answer_errors():
             if not data:
                 self.ended = True
-                return self.reader.close()
+                return self.reader.close(self.response.self_delimited)
             events = self.reader.feed(data)
         try:
             # A reader returns the events before a fault and raises at the next call: this is that call.
             self.reader.feed(b"")
         except ConduitError as failure:
             self.failure = failure
+        return events
+
+    def take_cut(self, error: UpstreamError) -> list[Event]:
+        """The last events of a stream whose connection broke or stalled with `error`; raises it unless the terminal event came."""
+        assert self.reader is not None
+        try:
+            # Bedrock's and Cohere's streams go on after their terminal event: what follows it is no part of the answer.
+            events = self.reader.close()
+        except ConduitError:
+            raise error from None
+        self.ended = True
         return events
 
     def check(self) -> None:
@@ -257,7 +268,7 @@ class ChatAttempt(TargetAttempt):
         # Each element is framed again for the stream's reader: a second reader of the same objects would drift from it.
         reader = self.prepared.upstream.reader()
         events = [event for one in value for event in reader.feed(sse.write(orjson.dumps(one)))]
-        return events + reader.close()
+        return events + reader.close(clean=True)
 
     def _error_in(self, response: UpstreamResponse, body: bytes, value: dict[str, Json]) -> UpstreamError:
         """The error in place of an answer, as its dialect reads it; in another shape, as any refusal."""

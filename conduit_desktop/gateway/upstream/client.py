@@ -63,6 +63,11 @@ class HttpResponse:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
+    @property
+    def self_delimited(self) -> bool:
+        # aiohttp raises ClientPayloadError where a length or a last chunk is missing; without both, every end looks clean to it.
+        return "transfer-encoding" in self.headers or "content-length" in self.headers
+
     async def chunk(self) -> bytes:
         with _READING:
             # `readany`, not lines: what has arrived is passed on at once, and the dialect's splitter finds the frames.
@@ -102,6 +107,7 @@ class LocalResponse:
     """The answer of a local provider kind, without network."""
 
     __slots__ = ("_coming", "_frames", "headers", "status")
+    self_delimited = True
 
     def __init__(self, answer: LocalAnswer) -> None:
         self._coming: asyncio.Future[bytes] | None = None

@@ -188,6 +188,10 @@ class AnswerStream(Protocol):
         """What keeps the client's connection alive."""
         ...
 
+    def cut(self, error: UpstreamError) -> bytes:
+        """The client's bytes where the upstream's connection broke after the dialect's terminal event; else raises `error`."""
+        ...
+
     def end(self) -> bytes:
         """The last bytes of a complete answer; raises UpstreamError where it is not complete."""
         ...
@@ -243,8 +247,12 @@ class ChatAnswerStream:
         self._meter.keep(out)
         return out
 
+    def cut(self, error: UpstreamError) -> bytes:
+        return self._feed(b"", self.answer.take_cut(error))
+
     def end(self) -> bytes:
-        out = self._relay.end()
+        reader = self.answer.reader
+        out = self._relay.end(reader.missing_end if reader is not None else b"")
         self._meter.keep(out)
         return out
 
@@ -287,6 +295,9 @@ class ByteStream:
 
     def ping(self) -> bytes:
         return b""
+
+    def cut(self, error: UpstreamError) -> bytes:
+        raise error
 
     def end(self) -> bytes:
         length, events = self.answer.length, self._events
@@ -379,8 +390,12 @@ async def relay(
             if out:
                 yield out
             stream.check()
-            data = await reader.chunk(sent=bool(out))
-            out = stream.ping() if data is None else stream.take(data)
+            try:
+                data = await reader.chunk(sent=bool(out))
+            except UpstreamError as error:
+                out = stream.cut(error)
+            else:
+                out = stream.ping() if data is None else stream.take(data)
         stream.check()
         out += stream.end()
         # Before the record is written: the connection need not wait for the disk.

@@ -33,8 +33,8 @@ class Relay(Protocol):
         """The client's bytes for the upstream's `data` and its `events`; `faulty`: an error or an unreadable frame follows."""
         ...
 
-    def end(self) -> bytes:
-        """The last bytes of a complete answer."""
+    def end(self, missing: bytes = b"") -> bytes:
+        """The last bytes of a complete answer; `missing` is the terminal frame that the target left out."""
         ...
 
     def raw_error(self, secrets: Secrets) -> bytes:
@@ -74,9 +74,14 @@ class PassthroughRelay:
             return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
         return whole
 
-    def end(self) -> bytes:
+    def end(self, missing: bytes = b"") -> bytes:
         rest, self._buffer = self._buffer, b""
-        return rest
+        if rest.strip() and (missing or self._hide_usage):
+            # The last frame lacks its end, without which a frame after it would become a part of it.
+            rest += self._splitter.end
+            if self._hide_usage and any(self._upstream.is_usage_only(frame.data) for frame in self._splitter.split(rest)):
+                rest = b""
+        return rest + missing
 
     def raw_error(self, secrets: Secrets) -> bytes:
         frame = self._unfit
@@ -102,7 +107,7 @@ class TranslatedRelay:
         write = self._writer.write
         return b"".join([write(event) for event in events])
 
-    def end(self) -> bytes:
+    def end(self, missing: bytes = b"") -> bytes:
         return self._writer.end()
 
     def raw_error(self, secrets: Secrets) -> bytes:
@@ -124,7 +129,7 @@ class ReframedRelay:
     def _reframed(self, data: bytes) -> bytes:
         return b"".join([self._writer.frame(frame.data) for frame in sse.SseSplitter.split(data) if frame.data])
 
-    def end(self) -> bytes:
+    def end(self, missing: bytes = b"") -> bytes:
         rest = self._passthrough.end()
         # The last frame may lack its end, without which the splitter would not return it.
         return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()

@@ -26,9 +26,9 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.anthropic.errors import error_in_answer
 from conduit_desktop.wire.anthropic.messages_reader import NAME, TOOL_USE, Fields, read_citation
 from conduit_desktop.wire.anthropic.usage import merge_usage, read_finish, read_usage
+from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
-from conduit_desktop.wire.framing.sse import SseSplitter
 
 _BLOCK_KINDS = {"text": "text", "thinking": "thinking", "redacted_thinking": "redacted", "tool_use": "tool"}
 _KIND_OF_DELTA = {"text_delta": "text", "citations_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking"}
@@ -55,10 +55,22 @@ class AnthropicReader(FrameReader):
     terminal = "message_stop"
 
     def __init__(self) -> None:
-        super().__init__(SseSplitter())
+        super().__init__(sse.SseSplitter())
         self._blocks: dict[int, _Block] = {}
         self._last_kind = ""
         self._usage: Fields = {}
+        self._stopped = self._has_stop = False
+
+    @property
+    def _finished(self) -> bool:
+        return self._stopped
+
+    def close(self, clean: bool = False) -> list[Event]:
+        """The end of the answer; some compatible servers send no `message_stop`. Raises as `StreamReader.close`."""
+        events = super().close(clean)
+        if not self._has_stop:
+            self.missing_end = sse.write(b'{"type":"message_stop"}', "message_stop")
+        return events
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one event; raises UpstreamError for an error."""
@@ -84,7 +96,7 @@ class AnthropicReader(FrameReader):
             self._message_delta(payload, events)
         elif kind == "message_stop":
             self._stop_all(events)
-            self._over = True
+            self._over = self._has_stop = True
         elif kind == "error":
             raise error_in_answer(payload)
 
@@ -101,6 +113,7 @@ class AnthropicReader(FrameReader):
             extra = {key: value for key, value in delta.items() if key not in ("stop_reason", "stop_sequence")}
             extra.update({key: value for key, value in payload.items() if key not in ("type", "delta", "usage")})
             events.append(read_finish(delta["stop_reason"], delta, extra))
+            self._stopped = True
         self._report(payload.get("usage"), events)
 
     def _report(self, usage: Fields | None, events: list[Event]) -> None:

@@ -168,9 +168,9 @@ class ConverseReader(FrameReader):
             name, value = _complete_block(block)
             self._add(index, "opaque", OpaqueBlock(Opaque(NAME, name, {name: value})), events)
 
-    def close(self) -> list[Event]:
+    def close(self, clean: bool = False) -> list[Event]:
         """The finish, which is held for the metadata that belongs to it; raises StreamBroken without `messageStop`."""
-        events = super().close()
+        events = super().close(clean)
         if self._finish is not None:
             events.append(self._finish)
         return events

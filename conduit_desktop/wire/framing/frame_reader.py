@@ -38,6 +38,14 @@ class FrameReader:
         self._over = False
         self.validator = EventValidator()
 
+    missing_end = b""
+    """See `StreamReader`: set by dialects whose last frame holds no finish reason."""
+
+    @property
+    def _finished(self) -> bool:
+        """Whether every choice has its finish reason; only for dialects whose finish comes before the terminal event."""
+        return False
+
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Add the events of a frame that holds data; set `_over` at the terminal one."""
         raise TypeError(f"{type(self).__name__} does not override read")
@@ -75,8 +83,8 @@ class FrameReader:
         except FAULTS as error:
             raise MalformedStream(f"a frame lacks what its kind needs: {error!r}") from error
 
-    def close(self) -> list[Event]:
-        """The last frame, if only its end was missing; raises StreamBroken if the terminal event never came."""
+    def close(self, clean: bool = False) -> list[Event]:
+        """The last frame, if only its end was missing; raises StreamBroken where the answer is not whole (`StreamReader`)."""
         self._raise_pending()
         events: list[Event] = []
         # Some servers close without the last line break; the terminal event may be whole all the same.
@@ -84,7 +92,10 @@ class FrameReader:
             try:
                 events = self.feed(self._splitter.end)
             except MalformedStream:
-                self._fault = None  # a frame cut in its middle: the connection broke, the vendor sent nothing malformed
+                # A frame cut in its middle: the vendor sent nothing malformed, but its stream is not whole.
+                self._fault, clean = None, False
+        if clean and self._fault is None and self._finished:
+            self._over = True
         if not self._over:
             self._raise_pending()
             raise StreamBroken(f"the stream ended before {self.terminal}")

@@ -33,8 +33,6 @@ class AnswerReader:
         self._whole = whole
         self._seed = ""
         self._candidates: dict[int, CandidateReader] = {}
-        self.complete = False
-        """Whether every candidate has a finish, and usage came with the last one or after it."""
 
     @property
     def finished(self) -> bool:
@@ -63,8 +61,6 @@ class AnswerReader:
             self._block(feedback, events)
         if isinstance(chunk.get("usageMetadata"), dict):
             events.append(UsageReported(read_usage(chunk["usageMetadata"])))
-            # Only with usage: it may come in a chunk after the finish, and a reader that stopped there would lose it.
-            self.complete = self.finished
 
     def _block(self, feedback: Fields, events: list[Event]) -> None:
         """The prompt is blocked, at once or after a part of the answer: every candidate ends."""

@@ -60,17 +60,13 @@ class EitherSplitter(Splitter):
 
 
 class GeminiReader(FrameReader):
-    """Reads one stream. There is no terminal event: the answer is complete when every candidate has a finish and usage came.
-
-    A stream that ends after the finish of every candidate is complete without usage too.
-    """
+    """Reads one stream. There is no terminal event: the answer is whole when every candidate has a finish and the end is clean."""
 
     terminal = "its finishReason"
 
     def __init__(self) -> None:
         super().__init__(EitherSplitter())
         self._answer = AnswerReader()
-        self._closing = False
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one chunk."""
@@ -85,13 +81,14 @@ class GeminiReader(FrameReader):
             if not isinstance(each, dict):
                 raise MalformedStream("a chunk is not a JSON object")
             self._answer.read(each, events)
-        self._over = self._answer.complete or (self._closing and self._answer.finished)
 
-    def close(self) -> list[Event]:
-        """Read the last chunk if only its end is missing; raises StreamBroken if a candidate has no finish."""
-        self._closing = True
+    @property
+    def _finished(self) -> bool:
+        return self._answer.finished
+
+    def close(self, clean: bool = False) -> list[Event]:
+        """Read the last chunk if only its end is missing; raises as `StreamReader.close`."""
         # An array has no end mark that could be added: an element that is still open was cut off.
         if self._splitter.rest.strip() and not self._splitter.end:
             raise StreamBroken(f"the stream ended in the middle of a chunk, before {self.terminal}")
-        self._over = self._over or (self._answer.finished and not self._splitter.rest.strip())
-        return super().close()
+        return super().close(clean)

@@ -102,7 +102,8 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     return events
 
 
-def _read_choice(raw: Any, position: int, events: list[Event]) -> None:
+def _read_choice(raw: Any, position: int, events: list[Event]) -> tuple[int, bool]:
+    """Add the events of one choice; return its index, and whether it has its finish reason."""
     if not isinstance(raw, dict):
         raise MalformedStream("a choice is not an object")
     index = raw.get("index")
@@ -112,6 +113,8 @@ def _read_choice(raw: Any, position: int, events: list[Event]) -> None:
         events.append(TextDelta(text, index))
     if isinstance(reason := raw.get("finish_reason"), str) and reason:
         events.append(Finished(_REASONS.get(reason, "other"), reason, choice=index))
+        return index, True
+    return index, False
 
 
 class CompletionsReader(FrameReader):
@@ -121,11 +124,21 @@ class CompletionsReader(FrameReader):
 
     def __init__(self) -> None:
         super().__init__(sse.SseSplitter())
-        self._is_started = False
+        self._is_started = self._has_done = False
+        self._open: dict[int, bool] = {}
+        """Whether a choice still lacks its finish reason, by its index."""
+
+    @property
+    def missing_end(self) -> bytes:  # type: ignore[override]
+        return b"" if self._has_done else sse.write(b"[DONE]")
+
+    @property
+    def _finished(self) -> bool:
+        return bool(self._open) and not any(self._open.values())
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         if frame.data.strip() == b"[DONE]":
-            self._over = True
+            self._over = self._has_done = True
             return
         chunk = json_object(frame)
         if chunk.get("error") or frame.event == "error":
@@ -133,8 +146,9 @@ class CompletionsReader(FrameReader):
         if not self._is_started:
             self._is_started = True
             events.append(started(chunk, {}))
-        for index, raw in enumerate(chunk.get("choices") or ()):
-            _read_choice(raw, index, events)
+        for position, raw in enumerate(chunk.get("choices") or ()):
+            index, finished = _read_choice(raw, position, events)
+            self._open[index] = self._open.get(index, True) and not finished
         if isinstance(usage := chunk.get("usage"), dict) and usage:
             events.append(UsageReported(read_usage(usage)))
 

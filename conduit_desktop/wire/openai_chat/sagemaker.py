@@ -67,12 +67,12 @@ class PayloadReader(FrameReader):
         self._inner.feed(b"")  # raises a fault that came after the events
         self._over = self._inner.done
 
-    def close(self) -> list[Event]:
-        """The events the inner stream held back; raises StreamBroken if it did not end."""
+    def close(self, clean: bool = False) -> list[Event]:
+        """The events the inner stream held back; raises StreamBroken where it is not whole."""
         self._raise_pending()
         if self._splitter.rest:
             raise StreamBroken("the stream ended within a frame")
-        return self._inner.close()
+        return self._inner.close(clean)
 
 
 def _fault(frame: EventFrame) -> UpstreamError:

@@ -22,6 +22,7 @@ CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "erro
 """The fields of a chunk that are read or ignored; `obfuscation` and Mistral's `p` are padding against side channels."""
 # An error's message needs no more, and a page without end must not fill the memory.
 _BODY_LIMIT = 1024 * 1024
+_DONE = b"data: [DONE]\n\n"
 
 
 def started(body: dict[str, Any], extra: dict[str, Json]) -> Started:
@@ -36,10 +37,15 @@ class ChatReader:
     it checks values while it reads them, because a second pass over the events would cost most in this dialect.
     """
 
-    __slots__ = ("_at_start", "_body", "_choices", "_extra", "_failure", "_first", "_seen", "_splitter", "_started", "done")
+    __slots__ = (
+        "_at_start", "_body", "_choices", "_ended", "_extra", "_failure", "_first", "_seen", "_splitter", "_started", "done",
+        "missing_end",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.done = False
+        self.missing_end = b""
+        self._ended = False
         self._splitter = SseSplitter()
         self._failure: MalformedStream | UpstreamError | StreamBroken | None = None
         self._choices: dict[int, ChoiceReader] = {}
@@ -71,10 +77,10 @@ class ChatReader:
                 raise
         return events
 
-    def close(self) -> list[Event]:
-        """The events held back; raises StreamBroken without `[DONE]`.
+    def close(self, clean: bool = False) -> list[Event]:
+        """The events held back; raises StreamBroken where the answer is not whole (`StreamReader`).
 
-        A finish reason is not enough: a connection cut after it may have lost the usage, which comes later.
+        Without `[DONE]` a finish reason is not enough: a connection cut after it may have lost the usage, which comes later.
         """
         if self._failure is not None:
             raise self._failure
@@ -84,9 +90,13 @@ class ChatReader:
             self._fail(unexpected_body(bytes(self._body)))
         events: list[Event] = []
         try:
-            self._last_frame(events)
+            whole = self._last_frame(events)
         except (MalformedStream, UpstreamError) as failure:
             self._fail(failure)
+        # Perplexity, Azure's Grok and others send no `[DONE]`: the finish reasons and the clean end are the facts.
+        if not self.done and (self._ended or clean) and whole and self._finished:
+            self.missing_end = _DONE
+            self._end(events)
         if not self.done:
             self._fail(StreamBroken("the stream ended without its terminal event"))
         return events
@@ -108,18 +118,24 @@ class ChatReader:
         if len(self._body) < _BODY_LIMIT:
             self._body += data
 
-    def _last_frame(self, events: list[Event]) -> None:
-        """Read a last frame without its blank line, if its data is complete."""
+    @property
+    def _finished(self) -> bool:
+        return bool(self._choices) and all(choice.finish for choice in self._choices.values())
+
+    def _last_frame(self, events: list[Event]) -> bool:
+        """Read a last frame without its blank line, if its data is complete; return whether nothing was cut off."""
         rest = self._splitter.rest.strip()
         if not rest:
-            return
+            return True
         frame = parse(rest)
         try:
             complete = frame.data == b"[DONE]" or (bool(frame.data) and orjson.loads(frame.data) is not None)
         except orjson.JSONDecodeError:
-            return
+            return False
         if complete:
             self._frame(frame, events)
+        # Without data it is a comment or a line of a frame that did not come.
+        return complete or rest.startswith(b":")
 
     def _frame(self, frame: Frame, events: list[Event]) -> None:
         data = frame.data
@@ -158,6 +174,9 @@ class ChatReader:
                 raise MalformedStream("the choices of a chunk are not a list")
             for raw in choices:
                 self._choice(raw, chunk, events)
+        # Perplexity's last chunk: https://docs.perplexity.ai/guides/pro-search-stream-mode-guide
+        if chunk.get("object") == "chat.completion.done":
+            self._ended = True
         usage = chunk.get("usage")
         # Groq puts the usage and the late errors of a stream into a field of its own.
         if type(groq := chunk.get("x_groq")) is dict:

@@ -65,13 +65,13 @@ class ResponsesReader(FrameReader):
         self._state = AnswerState()
         self._open: tuple[int, str, int] | None = None
 
-    def close(self) -> list[Event]:
+    def close(self, clean: bool = False) -> list[Event]:
         """End the stream; raises the error of a whole body (JSON or HTML) that was sent in place of a stream."""
         rest = self._splitter.rest.strip()
         # A body without a blank line is never a frame, so it is all still in the splitter.
         if self._fault is None and not self._over and rest[:1] in (b"{", b"<", b"["):
             self._fault = _in_this_dialect(unexpected_body(rest))
-        return super().close()
+        return super().close(clean)
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one event; raises UpstreamError for an error. Events after the end are ignored."""

@@ -59,10 +59,10 @@ class ReplicateReader(FrameReader):
         events += end_events(body)
         self._over = True
 
-    def close(self) -> list[Event]:
+    def close(self, clean: bool = False) -> list[Event]:
         """A stream that ended after `done` is complete, without usage; raises StreamBroken for any other."""
         try:
-            return super().close()
+            return super().close(clean)
         except StreamBroken:
             if not self._done:
                 raise

@@ -213,6 +213,17 @@ def test_a_stream_without_its_end_is_broken() -> None:
         reader.close()
 
 
+def test_a_stream_without_message_stop_is_whole_where_the_body_ends_cleanly() -> None:
+    reader = MESSAGES.reader()
+    reader.feed(start() + text(0, "all of it") + stop().split(b"event: message_stop")[0])
+    assert reader.close(clean=True) == []
+    assert reader.missing_end == b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    reader = MESSAGES.reader()
+    reader.feed(start() + text(0, "all of it") + stop())
+    reader.close(clean=True)
+    assert reader.missing_end == b""
+
+
 def test_a_stream_cut_in_a_frame_is_broken_too() -> None:
     reader = MESSAGES.reader()
     reader.feed((start() + text(0, "a"))[:-9])

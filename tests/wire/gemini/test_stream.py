@@ -34,7 +34,7 @@ def read(data: bytes, split: int = 0) -> Answer:
     found = []
     for at in range(0, len(data), split or len(data)):
         found += reader.feed(data[at : at + (split or len(data))])
-    return collect(found + reader.close())
+    return collect(found + reader.close(clean=True))
 
 
 WHOLE = [chunk({"text": "o"}), chunk({"text": 'k{["\\"'}), chunk({"text": ""}, finish="STOP", usage=USAGE)]
@@ -66,18 +66,28 @@ def test_arrays_are_cut_into_their_elements(values: list[Any], split: int):
     assert not splitter.rest
 
 
-def test_a_finish_without_usage_completes_the_answer_when_the_connection_ends():
+def test_a_finish_without_usage_completes_the_answer_when_the_body_ends_cleanly():
     reader = GEMINI.reader()
     found = reader.feed(events(chunk({"text": "ok"}, finish="STOP")))
     assert not reader.done
-    assert collect(found + reader.close()).first.finish == Finished("stop", "STOP")
+    assert collect(found + reader.close(clean=True)).first.finish == Finished("stop", "STOP")
 
 
-def test_usage_after_the_finish_completes_the_answer():
+def test_what_comes_after_the_finish_and_the_usage_is_read_until_the_body_ends():
     reader = GEMINI.reader()
-    reader.feed(events(chunk({"text": "ok"}, finish="STOP")))
-    reader.feed(events({"usageMetadata": USAGE, "responseId": "r"}))
-    assert reader.done
+    reader.feed(events(chunk({"text": "ok"}, finish="STOP", usage=USAGE)))
+    # Google has no last event: only the clean end of the body shows that nothing follows.
+    assert not reader.done
+    late = reader.feed(events({"usageMetadata": {**USAGE, "candidatesTokenCount": 9}, "responseId": "r"}))
+    assert [event.usage.output for event in late if isinstance(event, UsageReported)] == [9 + USAGE.get("thoughtsTokenCount", 0)]
+    assert reader.close(clean=True) == []
+
+
+def test_a_connection_that_is_cut_after_the_finish_is_broken():
+    reader = GEMINI.reader()
+    reader.feed(events(chunk({"text": "ok"}, finish="STOP", usage=USAGE)))
+    with pytest.raises(StreamBroken):
+        reader.close(clean=False)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +97,7 @@ def test_a_stream_without_its_finish_reason_is_broken(data: bytes):
     reader = GEMINI.reader()
     reader.feed(data)
     with pytest.raises(StreamBroken):
-        reader.close()
+        reader.close(clean=True)
 
 
 def test_every_candidate_needs_a_finish():
@@ -98,10 +108,13 @@ def test_every_candidate_needs_a_finish():
         ]
     }
     reader = GEMINI.reader()
+    one_open = GEMINI.reader()
+    one_open.feed(events({**first, "usageMetadata": USAGE}))
+    with pytest.raises(StreamBroken):
+        one_open.close(clean=True)
     found = reader.feed(events({**first, "usageMetadata": USAGE}))
-    assert not reader.done
     found += reader.feed(events({"candidates": [{"index": 1, "finishReason": "MAX_TOKENS"}], "usageMetadata": USAGE}))
-    assert reader.done
+    found += reader.close(clean=True)
     answer = collect(found)
     assert [choice.text for choice in answer.choices] == ["a", "b"]
     assert [choice.finish.reason for choice in answer.choices if choice.finish] == ["stop", "length"]

@@ -49,8 +49,23 @@ def test_a_stream_without_its_end_is_broken_and_an_error_in_it_is_one() -> None:
     with pytest.raises(StreamBroken):
         reader.close()
     reader = COMPLETIONS.reader()
+    reader.feed(chunk("One"))
+    with pytest.raises(StreamBroken):
+        reader.close(clean=True)
+    reader = COMPLETIONS.reader()
     with pytest.raises(UpstreamError):
         reader.feed(b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n')
+
+
+def test_a_stream_without_done_is_whole_where_the_body_ends_cleanly() -> None:
+    reader = COMPLETIONS.reader()
+    reader.feed(chunk("One") + chunk("", "stop"))
+    assert reader.close(clean=True) == []
+    assert reader.missing_end == b"data: [DONE]\n\n"
+    cut = COMPLETIONS.reader()
+    cut.feed(chunk("One") + chunk("", "stop"))
+    with pytest.raises(StreamBroken):
+        cut.close(clean=False)
 
 
 @given(st.binary(max_size=80))

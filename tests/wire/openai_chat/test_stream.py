@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Finished, Started, TextDelta
@@ -248,9 +249,45 @@ def test_groqs_usage_is_read_from_x_groq() -> None:
     assert answer.usage.total_input == 3
 
 
-def test_a_stream_with_a_finish_and_without_done_is_broken() -> None:
+def test_a_stream_with_a_finish_and_without_done_is_whole_where_the_body_ends_cleanly() -> None:
+    data = chunk({"content": "a"}) + chunk({}, "stop")
+    assert collect(read(data)).first.finish == Finished("stop", "stop")
+    for rest in (b"", b": ping", b"\n"):
+        reader = CHAT.reader()
+        reader.feed(data + rest)
+        assert reader.close(clean=True) == [Finished("stop", "stop")]
+        assert reader.missing_end == b"data: [DONE]\n\n"
+
+
+def test_a_connection_that_is_cut_after_the_finish_is_broken() -> None:
+    reader = CHAT.reader()
+    reader.feed(chunk({"content": "a"}) + chunk({}, "stop"))
     with pytest.raises(StreamBroken):
-        read(chunk({"content": "a"}) + chunk({}, "stop"))
+        reader.close(clean=False)
+
+
+@pytest.mark.parametrize("rest", [b"da", b"data: {", b"event: x", chunk({}, "stop", 0)[:-9]])
+def test_a_frame_that_is_cut_off_after_the_finish_is_broken(rest: bytes) -> None:
+    reader = CHAT.reader()
+    reader.feed(chunk({"content": "a"}) + chunk({}, "stop") + rest)
+    with pytest.raises(StreamBroken):
+        reader.close(clean=True)
+
+
+def test_every_choice_needs_its_finish_reason_where_done_does_not_come() -> None:
+    reader = CHAT.reader()
+    reader.feed(chunk({"content": "a"}) + chunk({"content": "b"}, index=1) + chunk({}, "stop"))
+    with pytest.raises(StreamBroken):
+        reader.close(clean=True)
+
+
+def test_perplexitys_last_chunk_is_the_end_whatever_the_connection_does() -> None:
+    last = chunk({"content": ""}, "stop", object="chat.completion.done", usage={"prompt_tokens": 3, "completion_tokens": 2})
+    reader = CHAT.reader()
+    events = reader.feed(chunk({"content": "one two"}) + last)
+    answer = collect(events + reader.close(clean=False))
+    assert (answer.first.text, answer.first.finish) == ("one two", Finished("stop", "stop"))
+    assert reader.missing_end == b"data: [DONE]\n\n"
 
 
 @pytest.mark.parametrize(
