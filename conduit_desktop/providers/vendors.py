@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField
 from conduit_desktop.providers.chat_mends import (
@@ -66,6 +67,10 @@ class OpenRouter(OpenAICompatible):
         RequestRule(effort_or_budget, "https://openrouter.ai/docs/use-cases/reasoning-tokens", dialect=_CHAT),
         RequestRule(at_most_cache_marks(4), "https://openrouter.ai/docs/features/prompt-caching", models=".*claude", dialect=_CHAT),
     )
+
+    def dialect_for(self, model: str, request: ChatRequest) -> str:
+        """OpenAI's chat, with Anthropic's cache marks: without them Claude is paid for at the full price in every turn."""
+        return "openrouter_chat"
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """OpenAI's paths; new and edited images share a path of their own."""

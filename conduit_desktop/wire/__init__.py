@@ -77,6 +77,7 @@ class Dialect(Protocol):
 
 _DIALECTS = {
     "openai_chat": ("conduit_desktop.wire.openai_chat.dialect", "OpenAIChat"),
+    "openrouter_chat": ("conduit_desktop.wire.openai_chat.dialect", "OpenRouterChat"),
     "openai_completions": ("conduit_desktop.wire.openai_chat.completions", "OpenAICompletions"),
     "openai_responses": ("conduit_desktop.wire.openai_responses.dialect", "OpenAIResponses"),
     "anthropic_messages": ("conduit_desktop.wire.anthropic.dialect", "AnthropicMessages"),

@@ -69,3 +69,14 @@ class OpenAIChat(BaseDialect):
     def writer(self, request: ChatRequest) -> StreamWriter:
         """A writer of one stream of chunks."""
         return ChatWriter(request)
+
+
+class OpenRouterChat(OpenAIChat):
+    """As OpenRouter reads it: with Anthropic's cache marks on tools and parts.
+
+    https://openrouter.ai/docs/features/prompt-caching
+    """
+
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
+        """A request for `model`, with the names of dropped fields."""
+        return write_request(request, model, cache_marks=True)

@@ -16,7 +16,7 @@ Written = tuple[dict[str, Json] | None, list[str]]
 
 def write_media(media: Media, own: bool, bare: bool = False) -> Written:
     """One part. `own`: it was read from this dialect; `bare`: its URL was not wrapped in an object."""
-    dropped = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
+    dropped = [] if own else [f"content.{name}" for name in media.extra]
     # The client's own form goes out unchanged; from other dialects come alphabets and paddings that not every vendor decodes.
     part = _part(media if own else standard_media(media), own, bare)
     if part is None:

@@ -43,10 +43,14 @@ def write_cache(cache: CacheTtl | None, path: str, source_form: Mapping[str, str
 
 
 class ChatMessagesWriter:
-    """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was dropped."""
+    """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was dropped.
 
-    def __init__(self, own: bool, source_form: Mapping[str, str]) -> None:
+    `cache_marks`: the vendor takes Anthropic's cache marks.
+    """
+
+    def __init__(self, own: bool, source_form: Mapping[str, str], cache_marks: bool = False) -> None:
         self.own = own
+        self.cache_marks = own or cache_marks
         self.source_form = source_form
         self.dropped: list[str] = []
         self._written: list[dict[str, Json]] = []
@@ -123,21 +127,21 @@ class ChatMessagesWriter:
         # OpenAI's tool messages have no flag for a failed call.
         if result.is_error:
             self.dropped.append("tool_result.is_error")
-        if result.cache:
-            self.dropped.append("cache_control")
         self.dropped += [f"tool_result.{name}" for name in result.extra]
         texts: list[str] = []
         media: list[Json] = []
+        mark: dict[str, Json] = self._mark(result.cache, "")
         for part in self._parts(result.parts, ""):
             if part.get("type") == "text":
                 texts.append(part["text"])
+                mark = {name: part[name] for name in ("cache_control",) if name in part} or mark
             else:
                 media.append(part)
         if media:
             # Apart from its tool message, an image no longer shows which call it answers.
             label = f"[From the result of the tool call {result.call_id}]"
             self._result_media += [{"type": "text", "text": label}, *media]
-        body["content"] = "\n".join(texts)
+        body["content"] = [{"type": "text", "text": "\n".join(texts), **mark}] if mark else "\n".join(texts)
 
     def _assistant(self, message: Message, parts: list[Part], path: str) -> dict[str, Json]:
         body: dict[str, Json] = {"role": "assistant", "content": None}
@@ -150,7 +154,7 @@ class ChatMessagesWriter:
         calls = [part for part in parts if isinstance(part, ToolCall)]
         content = self._assistant_content([part for part in parts if not isinstance(part, ToolCall)], body, path)
         if content:
-            body["content"] = _plain(content) if message.plain or not self.own else content
+            body["content"] = _plain(content) if message.plain or (not self.own and not _is_marked(content)) else content
         # Null content is accepted only with calls or a refusal.
         elif not self.own and not calls and "refusal" not in body:
             body["content"] = ""
@@ -202,8 +206,10 @@ class ChatMessagesWriter:
         if message.role in ("system", "developer"):
             # OpenAI takes images in messages of the user only.
             self.dropped += ["system.media"] * any(part.get("type") != "text" for part in content)
+            if _is_marked(content):
+                return [part for part in content if part.get("type") == "text"]
             return "\n\n".join(part["text"] for part in content if part.get("type") == "text")
-        text_only = not content or (len(content) == 1 and content[0].get("type") == "text")
+        text_only = not content or (len(content) == 1 and content[0].get("type") == "text" and not _is_marked(content))
         return _plain(content) if text_only else content
 
     def _parts(self, parts: list[Part], path: str) -> list[dict[str, Json]]:
@@ -221,8 +227,8 @@ class ChatMessagesWriter:
             case Media():
                 media, dropped = write_media(part, self.own, self.source_form.get(f"{path}.{part.kind}_url") == "string")
                 self.dropped += dropped
-                if media is not None and self.own:
-                    media.update(write_cache(part.cache, path, self.source_form))
+                if media is not None:
+                    media.update(self._mark(part.cache, path))
                 return media
             case Refusal():
                 return {"type": "refusal", "refusal": part.text}
@@ -248,15 +254,27 @@ class ChatMessagesWriter:
     def _text(self, part: Text, path: str) -> dict[str, Json]:
         block: dict[str, Json] = {"type": "text", "text": part.text}
         if self.own:
-            return {**block, **write_cache(part.cache, path, self.source_form), **part.extra}
+            return block | self._mark(part.cache, path) | part.extra
         self.dropped += [f"content.{name}" for name in part.extra]
-        self.dropped += [name for name, value in (("cache_control", part.cache), ("citations", part.citations)) if value]
+        block |= self._mark(part.cache, path)
+        self.dropped += ["citations"] if part.citations else []
         return block
+
+    def _mark(self, cache: CacheTtl | None, path: str) -> dict[str, Json]:
+        """The cache mark of the object at `path`, where the vendor takes it."""
+        if cache is not None and not self.cache_marks:
+            self.dropped.append("cache_control")
+            return {}
+        return write_cache(cache, path, self.source_form)
 
 
 def _is_hidden(part: Part) -> bool:
     """Whether only another dialect can express the part."""
     return isinstance(part, (Thinking, RedactedThinking, Opaque)) and not (isinstance(part, Opaque) and part.dialect == NAME)
+
+
+def _is_marked(content: list[dict[str, Json]]) -> bool:
+    return any("cache_control" in part for part in content)
 
 
 def _plain(content: list[dict[str, Json]]) -> str:

@@ -16,11 +16,15 @@ TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 """The values of `service_tier`."""
 
 
-def write_request(request: ChatRequest, model: str) -> WrittenRequest:
-    """The body for `model`. A request that was read from this dialect is written as it was."""
-    messages = ChatMessagesWriter(request.dialect == NAME, request.source_form)
+def write_request(request: ChatRequest, model: str, cache_marks: bool = False) -> WrittenRequest:
+    """The body for `model`. A request that was read from this dialect is written as it was.
+
+    `cache_marks`: the vendor takes Anthropic's cache marks.
+    """
+    messages = ChatMessagesWriter(request.dialect == NAME, request.source_form, cache_marks)
     body: dict[str, Json] = {"model": model, "messages": messages.write(request.messages)}
     out = _Settings(request, body, messages.own, messages.dropped)
+    out.cache_marks = messages.cache_marks
     out.tools()
     out.sampling()
     out.format()
@@ -42,6 +46,8 @@ def effort_of(reasoning: Reasoning) -> str | None:
 class _Settings(SettingsWriter):
     """Writes everything but the messages."""
 
+    cache_marks = False
+
     def tools(self) -> None:
         tools: list[Json] = [written for tool in self.request.tools if (written := self._tool(tool)) is not None]
         self.put_tools(tools, self._choice)
@@ -59,9 +65,9 @@ class _Settings(SettingsWriter):
             if value is not None:
                 inner[name] = value
         if not self.own:
-            self.dropped += [f"tools.{name}" for name in tool.extra] + (["cache_control"] if tool.cache else [])
-            self.dropped += ["tools.custom"] if flattened else []
-            return {"type": "function", "function": inner}
+            self.dropped += [f"tools.{name}" for name in tool.extra] + (["tools.custom"] if flattened else [])
+            self.dropped += ["cache_control"] if tool.cache and not self.cache_marks else []
+            return {"type": "function", "function": inner, **(write_cache(tool.cache, "", {}) if self.cache_marks else {})}
         extra = dict(tool.extra)
         inner |= extra.pop(tool.kind, {})
         kind = {"type": tool.type} if tool.type else {}
