@@ -8,14 +8,16 @@ row in `vendors.py` or `local.py`; every kind has a line in `catalog.py`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason, UpstreamError
+from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.request_rules import RequestRule, mend
+from conduit_desktop.wire.turns import TurnRules, rules_of
 
 Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
@@ -143,6 +145,8 @@ class ProviderKind:
     vendor's limits and not this one's, so the rules hold for it; in the vendor's own dialect it goes as it came."""
     rules: ClassVar[tuple[RequestRule, ...]] = ()
     """What the vendor refuses, and the mends, in the order of their application."""
+    turns: ClassVar[Mapping[str, TurnRules]] = MappingProxyType({})
+    """By dialect, what the vendor demands of a conversation, where that is more than the dialect's owner demands."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Sent where neither the caller nor the provider's configured headers set them (an API version)."""
 
@@ -193,6 +197,11 @@ class ProviderKind:
     def no_endpoint(self, endpoint: Endpoint) -> ValueError:
         """The error to raise for an endpoint that the vendor does not have."""
         return ValueError(f"{self.label} has no endpoint {endpoint}")
+
+    def turn_rules(self, model: str, dialect: str) -> TurnRules:
+        """What `model` demands of a conversation in `dialect`. Override where models differ. Called once an attempt."""
+        rules = self.turns.get(dialect) or rules_of(dialect)
+        return replace(rules, assistant_last=False) if facts_of(model, self.kind).prefill is False else rules
 
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Change `body` in place for this vendor's quirks; returns the names of fields that were dropped.

@@ -12,6 +12,7 @@ from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.fields import BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY, key_from
 from conduit_desktop.providers.model_lists import read_list
 from conduit_desktop.wire.claude_models import drop_while_thinking, takes_sampling
+from conduit_desktop.wire.turns import BORROWED_MESSAGES, TurnRules, rules_of
 from conduit_desktop.wire.values import effort_for_budget
 
 _PATHS: dict[Endpoint, str] = {"chat": "/messages", "count_tokens": "/messages/count_tokens"}
@@ -100,6 +101,11 @@ class AnthropicCompatible(Anthropic):
     price_provider = None
     claude = False
     keeps_threads = False
+    turns: ClassVar[Mapping[str, TurnRules]] = {"anthropic_messages": BORROWED_MESSAGES}
+
+    def turn_rules(self, model: str, dialect: str) -> TurnRules:
+        """A relay to Claude takes what Anthropic takes; other models do not know all of it."""
+        return rules_of(dialect) if "claude" in model.lower() else super().turn_rules(model, dialect)
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """The key in both headers: some servers read `x-api-key`, others `authorization`."""

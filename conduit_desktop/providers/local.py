@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
@@ -15,8 +17,12 @@ from conduit_desktop.providers.chat_mends import (
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
+from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
+
+ONE_SYSTEM = replace(CHAT_TURNS, system="first", in_passthrough=True)
+"""The name of a local model need not show its chat template, and many templates refuse a second system message."""
 
 _NATIVE = {
     ("chat", "ollama"): "/api/chat", ("chat", "ollama_generate"): "/api/generate", ("embeddings", "ollama"): "/api/embed",
@@ -31,6 +37,7 @@ class LocalServer(OpenAICompatible):
     fields = (BASE_URL, OPTIONAL_KEY)
     endpoints = frozenset({"chat", "completions", "embeddings"})
     free = True
+    turns: ClassVar[Mapping[str, TurnRules]] = {"openai_chat": ONE_SYSTEM}
 
 
 class Ollama(LocalServer):
@@ -92,6 +99,8 @@ class LlamaCpp(LocalServer):
     kind = "llamacpp"
     label = "llama.cpp"
     docs = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
+    # "Cannot have 2 or more assistant messages at the end of the list."
+    turns: ClassVar[Mapping[str, TurnRules]] = {"openai_chat": replace(ONE_SYSTEM, alternate=True)}
     default_base_url = "http://localhost:8080/v1"
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
     rules: ClassVar[tuple[RequestRule, ...]] = (

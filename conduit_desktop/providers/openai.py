@@ -24,6 +24,7 @@ class OpenAI(OpenAICompatible):
     docs = "https://platform.openai.com/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")
     borrowed = frozenset()
+    applies_templates = False
     default_base_url = "https://api.openai.com/v1"
     fields = (
         key_from("platform.openai.com/api-keys", "sk-…"),

@@ -12,11 +12,13 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.chat_mends import fit_effort, unread_images, without_orphans
+from conduit_desktop.providers.chat_templates import with_template
 from conduit_desktop.providers.fields import NEEDED_BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import PriceFields, read_list
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
+from conduit_desktop.wire.turns import TurnRules
 
 PATHS: dict[Endpoint, str] = {
     "chat": "/chat/completions",
@@ -99,6 +101,8 @@ class OpenAICompatible(ProviderKind):
     """Models that refuse a request for a whole answer: a regular expression at the start of their names."""
     whole_limit: ClassVar[int | None] = None
     """The highest limit of output tokens with which the vendor answers whole."""
+    applies_templates: ClassVar[bool] = True
+    """Serves open models by their own chat templates, so the templates' demands hold."""
     usage_in_stream: ClassVar[bool] = True
     """Accepts `stream_options`. The others refuse the field, and report usage without it."""
 
@@ -111,6 +115,11 @@ class OpenAICompatible(ProviderKind):
     def supports(self, dialect: str) -> bool:
         """Legacy completions are a dialect of the vendors that have the endpoint."""
         return super().supports(dialect) or (dialect == COMPLETIONS and "completions" in self.endpoints)
+
+    def turn_rules(self, model: str, dialect: str) -> TurnRules:
+        """As the vendor demands, and as the chat template of an open model does."""
+        rules = super().turn_rules(model, dialect)
+        return with_template(rules, model) if self.applies_templates else rules
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """Below the base URL; raises ValueError for an endpoint that OpenAI does not have."""

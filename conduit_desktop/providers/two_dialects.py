@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from conduit_desktop.core.entities import Provider
@@ -30,6 +31,7 @@ from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
+from conduit_desktop.wire.turns import BORROWED_MESSAGES, CHAT_TURNS, TurnRules
 
 ANTHROPIC = "anthropic_messages"
 CHAT = "openai_chat"
@@ -42,6 +44,8 @@ class TwoDialectVendor(OpenAICompatible):
 
     dialects = ("openai_chat", ANTHROPIC)
     relayed_headers = ("anthropic-",)
+    applies_templates = False
+    turns: ClassVar[Mapping[str, TurnRules]] = {ANTHROPIC: BORROWED_MESSAGES}
     openai_path: ClassVar[str] = "/v1"
     """The end of the OpenAI API's base URL, a regular expression. Behind another URL the Anthropic API cannot be located."""
     anthropic_path: ClassVar[str] = "/anthropic/v1"
@@ -125,6 +129,11 @@ class Moonshot(TwoDialectVendor):
         KindField("base_url", "Base URL", help="Keys made in China: https://api.moonshot.cn/v1"),
     )
     price_provider = "moonshotai"
+    # "the message at position 1 with role 'assistant' must not be empty"
+    turns: ClassVar[Mapping[str, TurnRules]] = {
+        ANTHROPIC: BORROWED_MESSAGES,
+        "openai_chat": replace(CHAT_TURNS, empty_messages=False, in_passthrough=True),
+    }
     max_tokens_field = "max_completion_tokens"
     # https://platform.kimi.ai/docs/guide/use-thinking-effort: from K3 on three efforts and no switch; K2.7 always thinks.
     switch = _thinking_object(
@@ -166,6 +175,10 @@ class Zai(TwoDialectVendor):
     anthropic_path = "/api/anthropic/v1"
     endpoints = frozenset({"chat", "images"})
     price_provider = "zai"
+    turns: ClassVar[Mapping[str, TurnRules]] = {
+        ANTHROPIC: BORROWED_MESSAGES,
+        "openai_chat": replace(CHAT_TURNS, needs_user=True, in_passthrough=True),
+    }
     switch = _thinking_object(takes_effort=r"glm-5\.[2-9]")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
@@ -213,6 +226,11 @@ class MiniMax(TwoDialectVendor):
         KindField("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"),
     )
     price_provider = "minimax"
+    # "invalid chat setting (2013)": one system message, at the beginning.
+    turns: ClassVar[Mapping[str, TurnRules]] = {
+        ANTHROPIC: BORROWED_MESSAGES,
+        "openai_chat": replace(CHAT_TURNS, system="first", in_passthrough=True),
+    }
     # https://platform.minimax.io/docs/api-reference/responses-create: M2 models always think.
     # MiniMax's word for thinking that is on is `adaptive`; the others say `enabled`.
     switch = _thinking_object("adaptive", always_on="MiniMax-M2")

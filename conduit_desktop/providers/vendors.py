@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from conduit_desktop.core.chat import ChatRequest
@@ -40,6 +41,7 @@ from conduit_desktop.providers.openai_compatible import (
 )
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
+from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
 _OPEN_QWEN3 = r"qwen3-(?:(?:0\.6|1\.7|4|8|14|32)b|30b-a3b|235b-a22b)$|qwq$"
@@ -262,6 +264,14 @@ class Perplexity(OpenAICompatible):
     price_provider = "perplexity"
     models_url = ""
     offered = ("sonar", "sonar-pro", "sonar-reasoning-pro", "sonar-deep-research")
+    applies_templates = False
+    # "Last message must have role `user`"; "After the (optional) system message(s), user and assistant roles should be
+    # alternating": https://github.com/perplexityai/api-discussion/issues/265
+    turns: ClassVar[Mapping[str, TurnRules]] = {
+        "openai_chat": replace(
+            CHAT_TURNS, system="leading", alternate=True, needs_user=True, assistant_last=False, in_passthrough=True
+        )
+    }
     unsupported = (
         "n",
         "stop",
@@ -317,6 +327,7 @@ class Qwen(OpenAICompatible):
     media_formats = TEXT_EMBEDDINGS
     unsupported = ("logit_bias", "user", "metadata", "service_tier", "store", "frequency_penalty")
     # From 3.5 on they think by default, and refuse a forced tool while they do.
+    applies_templates = False
     switch = ThinkingSwitch(
         {"enable_thinking": True}, {"enable_thinking": False}, takes_effort=".*", always_on=r"qwq|qvq|.*-thinking",
         no_forced_tools=rf"{_OPEN_QWEN3}|qwen(3\.[5-9]|[4-9]|-plus|-flash)|qwq|qvq|.*-thinking",

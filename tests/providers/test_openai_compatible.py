@@ -193,21 +193,12 @@ def test_fields_that_cerebras_refuses_are_dropped():
     assert body["n"] == 2
 
 
-def test_mistral_gets_its_field_names_and_ids_in_passed_through_requests_too():
+def test_mistral_gets_its_field_names_in_passed_through_requests_too():
     body, dropped = adapt("mistral", FULL, translated=False)
     assert "stream_options" not in body
     assert "stream_options" not in dropped
     assert body["random_seed"] == 3
     assert body["max_tokens"] == 9
-    call, result = body["messages"][2]["tool_calls"][0]["id"], body["messages"][3]["tool_call_id"]
-    assert call == result
-    assert len(call) == 9
-    assert call.isalnum()
-
-
-def test_ids_that_mistral_accepts_are_unchanged():
-    fields = {"messages": [{"role": "tool", "tool_call_id": "aB3dE6gH9", "content": "x"}]}
-    assert adapt("mistral", fields, translated=False) == (fields, [])
 
 
 def test_every_function_for_mistral_has_parameters():

@@ -7,23 +7,26 @@ relayed as bytes, and the reader only watches. Translated: body and frames are r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import orjson
 
 from conduit_desktop.core.answer import collect
-from conduit_desktop.core.chat import Json
+from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.core.events import Event, UsageReported
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecorder, ThinkingSignatures
-from conduit_desktop.providers import Secrets
+from conduit_desktop.providers import ProviderKind, Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.framing import splitter_of, sse
 from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.tool_names import Names, with_fitting_names, with_own_names, without_repeated_tools
+from conduit_desktop.wire.turns import TurnRules, normalised, obeys
 
 
 class Relay(Protocol):
@@ -93,17 +96,23 @@ class PassthroughRelay:
 
 
 class TranslatedRelay:
-    """Writes the events in the client's dialect; `watch` keeps the thinking signatures that it cannot express."""
+    """Writes the events in the client's dialect; `watch` keeps the thinking signatures that it cannot express.
 
-    __slots__ = ("_watch", "_writer")
+    `names`: the client's own names of the tools that the target was sent other names of.
+    """
 
-    def __init__(self, writer: StreamWriter, watch: SignatureRecorder | None = None) -> None:
+    __slots__ = ("_names", "_watch", "_writer")
+
+    def __init__(self, writer: StreamWriter, watch: SignatureRecorder | None = None, names: Names | None = None) -> None:
         self._writer = writer
         self._watch = watch
+        self._names = names
 
     def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         if self._watch is not None:
             self._watch.see(events)
+        if self._names:
+            events = with_own_names(events, self._names)
         write = self._writer.write
         return b"".join([write(event) for event in events])
 
@@ -166,6 +175,8 @@ class PreparedRequest:
     watch: SignatureRecorder | None = None
     collected: bool = False
     """The client gets a whole answer, and the target is asked for a stream: it refuses to answer whole."""
+    names: Names = field(default_factory=dict)
+    """The client's own names of the tools that the target was sent other names of."""
 
     @property
     def streams(self) -> bool:
@@ -178,7 +189,7 @@ class PreparedRequest:
             # OpenAI's SDKs, aider, LangChain and the AI SDK do not ask for usage in streams: the gateway does, to know the cost.
             passthrough = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
             return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
-        return TranslatedRelay(writer, self.watch)
+        return TranslatedRelay(writer, self.watch, self.names)
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
         """The whole answer in the client's dialect."""
@@ -187,6 +198,8 @@ class PreparedRequest:
             return body
         if self.watch is not None:
             self.watch.see(events)
+        if self.names:
+            events = with_own_names(events, self.names)
         return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
 
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
@@ -208,12 +221,14 @@ def prepare(
     kind = target.bound.kind
     dialects = kind.dialects_for(target.model)
     watch: SignatureRecorder | None = None
+    names: Names = {}
     # OpenAI serves some models by the Responses API alone: what the provider speaks, a model need not.
     passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
     if passthrough:
         upstream = call.dialect
-        body = upstream.passthrough_request(call.body, kind.upstream_model(target.model))
-        dropped = _left_out(call.body, body)
+        received, rearranged = _in_order(call, kind, target.model)
+        body = upstream.passthrough_request(received, kind.upstream_model(target.model))
+        dropped = [*rearranged, *_left_out(received, body)]
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
@@ -224,10 +239,11 @@ def prepare(
             scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
             request = signatures.restored(scope, upstream.name, request)
             watch = signatures.watch(scope, upstream.name)
+        request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
         outgoing = upstream.write_request(request, kind.upstream_model(target.model))
-        body, dropped = outgoing.body, outgoing.dropped
+        body, dropped = outgoing.body, [*lost, *outgoing.dropped]
     # After both branches: a vendor's limits hold for the client's own body just as for a translated one.
-    dropped = [*dropped, *kind.adapt(target.model, body, upstream.name, not passthrough)]
+    dropped = list(dict.fromkeys([*dropped, *kind.adapt(target.model, body, upstream.name, not passthrough)]))
     override = getattr(upstream, "override", None)
     for name, value in overrides.items():
         if override is not None:
@@ -240,7 +256,39 @@ def prepare(
     if collected:
         _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return PreparedRequest(call, upstream, passthrough, orjson.dumps(body), dropped, watch, collected)
+    return PreparedRequest(call, upstream, passthrough, orjson.dumps(body), dropped, watch, collected, names)
+
+
+def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[ChatRequest, Names, list[str]]:
+    """`request` of another dialect with turns and tools as the target takes them, the names to put back, and what was lost."""
+    tools, lost = without_repeated_tools(request.tools)
+    if tools is not request.tools:
+        request = replace(request, tools=tools)
+    request, names = with_fitting_names(request, rules.names)
+    request, lost_turns = normalised(request, rules, upstream)
+    return request, names, lost + lost_turns
+
+
+def _in_order(call: Call, kind: ProviderKind, model: str) -> tuple[dict[str, Json], list[str]]:
+    """The body for passthrough, and what was lost: the client's own, unless this vendor would refuse its turns.
+
+    The owner of the dialect accepts more than a vendor that borrows it, and only such a vendor's rules are applied here.
+    """
+    rules = kind.turn_rules(model, call.dialect.name)
+    if not rules.in_passthrough or call.untranslatable is not None:
+        return call.body, []
+    try:
+        request = call.neutral
+    except BadRequest:
+        return call.body, []  # what the gateway cannot read is the vendor's to judge
+    if obeys(request.messages, rules):
+        return call.body, []
+    request, lost = normalised(request, rules, call.dialect.name)
+    # The notes on messages are by their places, which have changed.
+    source_form = {path: form for path, form in request.source_form.items() if not path.startswith("messages")}
+    if request.messages[0].role == "system" and call.dialect.name == "anthropic_messages":
+        source_form["system"] = "top"
+    return call.dialect.write_request(replace(request, source_form=source_form), model).body, lost
 
 
 def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:

@@ -1,0 +1,168 @@
+"""A request as it is prepared for one target: its turns and its tools as that target takes them, and the way back."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import orjson
+import pytest
+
+from conduit_desktop.core.chat import ChatRequest
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing.targets import BoundTarget
+from conduit_desktop.gateway.snapshot import BoundProvider
+from conduit_desktop.gateway.upstream.translation import PreparedRequest, prepare
+from conduit_desktop.providers.catalog import bind
+from conduit_desktop.wire import dialect
+
+LONG = "mcp__very_long_server_name_for_enterprise_tools__search_documents_by_semantic_similarity"
+
+
+def prepared(caller: str, body: dict[str, Any], kind: str, model: str = "m") -> PreparedRequest:
+    """`body` of a caller's dialect, prepared for a model of a provider kind; the caller's own stays as it is."""
+    provider = Provider(id="p", name="p", kind=kind, base_url="http://localhost:1/v1" if kind.endswith("compatible") else None)
+    call = Call(dialect(caller), body, model, bool(body.get("stream")))
+    before = copy.deepcopy(body)
+    made = prepare(call, BoundTarget.of(BoundProvider(provider, bind(provider), ()), model), {})
+    assert body == before
+    return made
+
+
+def sent(caller: str, body: dict[str, Any], kind: str, model: str = "m") -> dict[str, Any]:
+    value: dict[str, Any] = orjson.loads(prepared(caller, body, kind, model).body)
+    return value
+
+
+def chat(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"model": "alias", "messages": list(messages), **fields}
+
+
+def said(role: str, content: Any, **fields: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **fields}
+
+
+CLAUDE_CODE = {
+    "model": "m",
+    "max_tokens": 5,
+    "system": "S",
+    "messages": [said("user", "hi"), said("assistant", "yo"), said("system", "reminder"), said("user", "go")],
+}
+CODEX = {
+    "model": "m",
+    "instructions": "S",
+    "input": [said("developer", "D"), said("user", "hi"), said("developer", "late"), said("user", "go")],
+}
+
+
+@pytest.mark.parametrize("kind", ["llamacpp", "lmstudio", "ollama", "vllm"])
+@pytest.mark.parametrize(("caller", "body"), [("anthropic_messages", CLAUDE_CODE), ("openai_responses", CODEX)])
+def test_a_local_server_gets_one_system_message_the_first(caller: str, body: dict[str, Any], kind: str):
+    messages = sent(caller, body, kind, "qwen3.5")["messages"]
+    assert [each["role"] for each in messages].count("system") == 1
+    assert messages[0]["role"] == "system"
+    assert messages[0]["content"] == ("S" if caller == "anthropic_messages" else "S\n\nD")
+    assert "go" in str(messages[-1]["content"])
+    assert "reminder" in str(messages) or "late" in str(messages)
+
+
+def test_a_long_tool_name_is_short_upstream_and_whole_in_the_answer():
+    body = {
+        "model": "m", "max_tokens": 9, "messages": [said("user", "q")], "tool_choice": {"type": "tool", "name": LONG},
+        "tools": [{"name": LONG, "input_schema": {"type": "object", "properties": {}}}],
+    }  # fmt: skip
+    request = prepared("anthropic_messages", body, "openai", "gpt-4o")
+    out = orjson.loads(request.body)
+    short = out["tools"][0]["function"]["name"]
+    assert len(short) <= 64
+    assert out["tool_choice"]["function"]["name"] == short
+
+    events: list[Event] = [
+        Started("id", "gpt-4o"), ToolCallStarted("c", short), ToolCallDelta("c", "{}"), Finished("tool_calls"),
+    ]  # fmt: skip
+    whole = orjson.loads(request.write_answer(events, b""))
+    assert whole["content"][0]["name"] == LONG
+    streamed = request.relay(dialect("anthropic_messages").writer(ChatRequest("anthropic_messages", "m", stream=True)))
+    assert LONG in streamed.feed(b"", events, faulty=False).decode()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("anthropic", LONG), ("openai", "third.tool")])
+def test_names_are_changed_only_where_the_target_refuses_them(kind: str, name: str):
+    body = {
+        "model": "m",
+        "contents": [{"role": "user", "parts": [{"text": "q"}]}],
+        "tools": [{"functionDeclarations": [{"name": name}]}],
+    }
+    tool = sent("gemini", body, kind, "m")["tools"][0]
+    assert (tool.get("name") or tool["function"]["name"]) == (LONG if kind == "anthropic" else "third_tool_5bb5c64e3692")
+
+
+def test_passthrough_at_the_owner_of_the_dialect_goes_as_it_came():
+    odd = chat(said("user", "a"), said("user", "b"), said("system", "late"), said("assistant", ""), said("user", "c"))
+    assert sent("openai_chat", odd, "openai", "gpt-4o")["messages"] == odd["messages"]
+    assert sent("openai_chat", odd, "openai-compatible", "gpt-4o")["messages"] == odd["messages"]
+
+
+def test_passthrough_to_a_vendor_that_borrows_the_dialect_is_arranged_and_keeps_its_unknown_fields():
+    call = {"id": "call_12345678", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    odd = chat(
+        said("system", "S"),
+        said("user", "q"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_12345678", "content": "r"},
+        said("user", "stop"),
+        safe_prompt=True,
+        stream=True,
+    )
+    request = prepared("openai_chat", odd, "mistral", "mistral-large-latest")
+    out = orjson.loads(request.body)
+    assert request.passthrough
+    assert out["safe_prompt"] is True
+    assert out["model"] == "mistral-large-latest"
+    assert [each["role"] for each in out["messages"]] == ["system", "user", "assistant", "tool", "assistant", "user"]
+    assert out["messages"][3]["tool_call_id"] == out["messages"][2]["tool_calls"][0]["id"] != "call_12345678"
+
+
+@pytest.mark.parametrize("kind", ["mistral", "perplexity", "llamacpp", "minimax", "moonshot", "zai"])
+def test_passthrough_of_a_conversation_in_order_goes_as_it_came(kind: str):
+    fine = chat(said("system", "S"), said("user", "q"), said("assistant", "a"), said("user", [{"type": "text", "text": "again"}]))
+    assert sent("openai_chat", fine, kind)["messages"] == fine["messages"]
+
+
+def test_ids_that_mistral_accepts_stay_in_passthrough():
+    call = {"id": "aB3dE6gH9", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    fine = chat(
+        said("user", "q"),
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "aB3dE6gH9", "content": "x"},
+    )
+    assert sent("openai_chat", fine, "mistral")["messages"] == fine["messages"]
+
+
+def test_perplexity_gets_turns_that_alternate_and_end_with_the_user():
+    odd = chat(said("user", "a"), said("system", "late"), said("user", "b"), said("assistant", "So"))
+    messages = sent("openai_chat", odd, "perplexity", "sonar")["messages"]
+    assert [each["role"] for each in messages] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("kind", ["vllm", "openai-compatible", "nvidia"])
+def test_mistrals_template_is_obeyed_wherever_the_model_is_served(kind: str):
+    odd = chat(said("user", "a"), said("user", "b"), said("system", "late"))
+    messages = sent("openai_chat", odd, kind, "mistralai/Mistral-Small-3.2")["messages"]
+    assert [each["role"] for each in messages] == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "roles"), [("deepseek", ["user", "assistant", "user"]), ("anthropic", ["user", "assistant", "system", "user"])]
+)
+def test_only_anthropic_gets_a_system_message_among_the_messages(kind: str, roles: list[str]):
+    out = sent("anthropic_messages", CLAUDE_CODE, kind, "m")
+    assert [each["role"] for each in out["messages"]] == roles
+    assert out["system"] == "S"
+
+
+def test_a_body_that_the_gateway_cannot_read_is_the_vendors_to_judge():
+    odd = chat({"role": "robot", "content": "x"})
+    assert sent("openai_chat", odd, "llamacpp")["messages"] == odd["messages"]
