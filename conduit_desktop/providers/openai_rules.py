@@ -11,7 +11,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.providers.chat_mends import at_most_stops, at_most_tools, fit_effort, mention_json, short_id, within
+from conduit_desktop.providers.chat_mends import at_most_stops, at_most_tools, fit_effort, images_of, mention_json, short_id, within
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union
@@ -180,6 +180,7 @@ _CHAT, _RESPONSES = "openai_chat", "openai_responses"
 _GUIDE = "https://developers.openai.com/api/docs/guides/reasoning"
 _REASONING = "https://developers.openai.com/api/docs/guides/latest-model; UKGovernmentBEIS/inspect_ai#5242"
 _SPEC = "github.com/openai/openai-openapi, openapi.yaml"
+_IMAGES = "https://developers.openai.com/api/docs/guides/images-vision"
 _STRICT = "https://platform.openai.com/docs/guides/structured-outputs#supported-schemas"
 
 OPENAI_RULES: tuple[RequestRule, ...] = (
@@ -201,6 +202,9 @@ OPENAI_RULES: tuple[RequestRule, ...] = (
     RequestRule(fit_metadata, _SPEC),
     RequestRule(mention_json, "https://platform.openai.com/docs/guides/structured-outputs#json-mode", dialect=_CHAT),
     RequestRule(mention_json_in_input, "Soju06/codex-lb#731", dialect=_RESPONSES),
+    RequestRule(
+        images_of("png", "jpeg", "gif", "webp"), "https://developers.openai.com/api/docs/guides/images-vision", dialect=_CHAT
+    ),
     RequestRule(fit_functions, f"github/copilot-cli#2223; {_STRICT}"),
     RequestRule(fit_answer_schema, _STRICT),
     RequestRule(

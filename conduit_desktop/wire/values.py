@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from dataclasses import replace
@@ -16,6 +17,8 @@ _STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
 _NOT_STANDARD = "-_ \t\r\n"
 _IMAGE_PREFIXES = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
 """The first bytes of each image format, in base64."""
+_TEXT = re.compile(r"text/|application/(?:json|xml|x-javascript|javascript|x-typescript|x-python|x-sh|yaml|x-yaml|toml)\b")
+"""Media types of text."""
 _EFFORT_LIMITS = ((4_096, "low"), (16_384, "medium"))
 
 
@@ -62,6 +65,16 @@ def standard_media(media: Media) -> Media:
         return media
     found = image_type(media.data) or ("image/jpeg" if media.media_type == "image/jpg" else media.media_type)
     return media if found == media.media_type else replace(media, media_type=found)
+
+
+def decoded_text(media: Media) -> str | None:
+    """The text of a file that is one; None for any other, and for one that cannot be decoded."""
+    if media.data is None or not _TEXT.match(media.media_type or ""):
+        return None
+    try:
+        return base64.b64decode(media.data).decode()
+    except ValueError:
+        return None
 
 
 def image_type(data: str | None) -> str | None:

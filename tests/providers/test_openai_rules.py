@@ -192,6 +192,13 @@ def test_the_thoughts_of_a_reasoning_model_are_requested_for_its_next_turn() -> 
     assert mended("gpt-5.2", RESPONSES, reasoning={"effort": "low"})[0]["include"] == include
 
 
+def test_a_picture_of_a_type_that_openai_refuses_leaves_a_note() -> None:
+    heic = {"type": "image_url", "image_url": {"url": "data:image/heic;base64,AAAA"}}
+    body, dropped = mended("gpt-4o", messages=[{"role": "user", "content": [heic]}])
+    assert "An image was left out" in body["messages"][0]["content"]
+    assert dropped == ["content.image_url"]
+
+
 def test_azures_chat_gets_no_files() -> None:
     file = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QUJD"}}
     question = {"type": "text", "text": "what is it?"}

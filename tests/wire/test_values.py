@@ -10,6 +10,7 @@ from conduit_desktop.core.chat import ChatRequest, Media, Message, Reasoning, To
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.values import (
     count,
+    decoded_text,
     disables_reasoning,
     effort_for_budget,
     fitting_id,
@@ -112,6 +113,19 @@ def test_thinking_is_off_in_any_of_three_forms(reasoning: Reasoning, off: bool) 
 def test_image_jpg_is_no_registered_type() -> None:
     assert standard_media(Media("image", data="AAAA", media_type="image/jpg")).media_type == "image/jpeg"
     assert standard_media(Media("document", data="AAAA", media_type="image/jpg")).media_type == "image/jpg"
+
+
+def test_a_text_file_is_read_and_another_is_not() -> None:
+    assert decoded_text(Media("document", data="aGVsbG8=", media_type="text/markdown")) == "hello"
+    assert decoded_text(Media("document", data="/w==", media_type="text/plain")) is None
+    assert decoded_text(Media("document", data="aGVsbG8=", media_type="application/pdf")) is None
+
+
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses", "gemini"])
+def test_a_text_file_goes_as_its_text(upstream: str) -> None:
+    file = Media("document", data="aGVsbG8=", media_type="text/markdown", name="a.md")
+    out = dialect(upstream).write_request(ChatRequest("anthropic_messages", "m", [Message("user", [file])]), "m")
+    assert "a.md\\n\\nhello" in str(out.body)
 
 
 def test_an_images_type_is_read_from_its_first_bytes() -> None:

@@ -114,9 +114,7 @@ async def test_provider(gateway: Gateway, name: str) -> Tested:
     tested, model = await _test_streams(gateway, bound, models)
     if tested.ok:
         features = [feature for feature in _TEST_FIELDS if feature in bound.kind.features]
-        accepted = await asyncio.gather(
-            *(_accepts(gateway, f"{bound.name}/{model}", _TEST_FIELDS[feature]) for feature in features)
-        )
+        accepted = await asyncio.gather(*(_accepts(gateway, bound, model, _TEST_FIELDS[feature]) for feature in features))
         tested.features |= {**dict.fromkeys(_TEST_FIELDS, False), **dict(zip(features, accepted, strict=True))}
     return tested
 
@@ -151,7 +149,7 @@ async def _test_streams(gateway: Gateway, bound: BoundProvider, models: list[str
     """The first model that answers; where none does, the result of the first one."""
     failed: Tested | None = None
     for model in models[:_MODELS_TRIED]:
-        tested, other_may = await _test_stream(gateway, f"{bound.name}/{model}")
+        tested, other_may = await _test_stream(gateway, bound, model)
         if tested.ok:
             return tested, model
         failed = failed or tested
@@ -179,24 +177,27 @@ def _may_chat(model: str) -> bool:
     return not any(word in model.lower() for word in _NOT_FOR_CHAT)
 
 
-def _probe_call(model: str, **fields: Any) -> Call:
-    parts = fields.pop("parts", [])
-    request = ChatRequest(
-        _DIALECT, model, [Message("user", [Text("Reply with the word ok."), *parts], plain=not parts)], max_tokens=64, **fields
-    )
-    body = dialect(_DIALECT).write_request(request, model).body
-    return Call(dialect(_DIALECT), body, model, stream=request.stream, client="Conduit test", operator=True)
+def _probe_call(bound: BoundProvider, model: str, **fields: Any) -> Call:
+    """A call of `model` at the provider; in the dialect that the provider wants for it, where it understands OpenAI's."""
+    parts, text = fields.pop("parts", []), fields.pop("text", "Reply with the word ok.")
+    name = f"{bound.name}/{model}"
+    request = ChatRequest(_DIALECT, name, [Message("user", [Text(text), *parts], plain=not parts)], max_tokens=64, **fields)
+    # OpenAI's chat refuses tools for its newer models, and a client's own dialect is passed on unchanged.
+    spoken = dialect(bound.kind.dialect_for(model, request) if bound.kind.supports(_DIALECT) else _DIALECT)
+    body = spoken.write_request(request, name).body
+    return Call(spoken, body, name, stream=request.stream, client="Conduit test", operator=True)
 
 
-async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
+async def _test_stream(gateway: Gateway, bound: BoundProvider, model: str) -> tuple[Tested, bool]:
     """The result of one stream, and, where it failed, whether another model may succeed."""
     other_may = False
     began = time.monotonic()
     tested = Tested(False)
-    reader = dialect(_DIALECT).reader()
+    call = _probe_call(bound, model, stream=True, include_usage=True)
+    reader = call.dialect.reader()
     try:
         async with asyncio.timeout(PROBE_S):
-            exchange = await gateway.answer(_probe_call(model, stream=True, include_usage=True))
+            exchange = await gateway.answer(call)
             assert isinstance(exchange, StreamReply)
             try:
                 events = []
@@ -227,16 +228,17 @@ _TEST_FIELDS: dict[Feature, dict[str, Any]] = {
         "tool_choice": ToolChoice("auto"),
     },
     "vision": {"parts": [Media("image", data=_PIXEL, media_type="image/png")]},
-    "json": {"output": OutputFormat("json")},
+    # OpenAI and others refuse JSON mode where no message says JSON.
+    "json": {"output": OutputFormat("json"), "text": "Reply with a JSON object."},
 }
 """The request fields that test a feature; a feature that the provider kind lacks is not tested."""
 
 
-async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool | None:
+async def _accepts(gateway: Gateway, bound: BoundProvider, model: str, fields: dict[str, Any]) -> bool | None:
     """True: answered; False: the feature was refused; None: unknown."""
     try:
         async with asyncio.timeout(PROBE_S):
-            await gateway.answer(_probe_call(model, **{**fields, "parts": list(fields.get("parts", []))}))
+            await gateway.answer(_probe_call(bound, model, **{**fields, "parts": list(fields.get("parts", []))}))
     except UpstreamError as error:
         # A rate limit or a broken server says nothing of the feature.
         return False if error.callers_fault else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable
 from mimetypes import guess_type
@@ -25,13 +24,11 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import portable_signature
-from conduit_desktop.wire.values import as_object, standard_media
+from conduit_desktop.wire.values import as_object, decoded_text, standard_media
 
 _TYPES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "document": "application/pdf"}
 """The media type of a file where neither its type nor its name shows it. Vertex AI requires one."""
 
-_TEXT = re.compile(r"text/|application/(?:json|xml|x-javascript|javascript|x-typescript|x-python|x-sh|yaml|x-yaml|toml)\b")
-"""Files that are text, and go out as such: AI Studio takes some of these types, and Vertex AI only text/plain."""
 _READABLE = re.compile(r"image/(?:png|jpeg|webp|heic|heif)\b|audio/|video/|application/pdf\b")
 """The media types of other files that Google reads. https://ai.google.dev/gemini-api/docs/image-understanding#supported-formats"""
 
@@ -111,7 +108,7 @@ class GeminiPartWriter:
             self.dropped.append(f"{part.kind}.detail")
         if not self.own:
             part = standard_media(part)
-            if (text := _decoded(part)) is not None:
+            if (text := decoded_text(part)) is not None:
                 return {"text": f"{part.name}\n\n{text}" if part.name else text}
             if not _is_readable(part):
                 self.dropped.append(f"{part.kind}.{part.media_type}")
@@ -186,16 +183,6 @@ def _as_object(text: str) -> Json:
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) and not {"output", "error", "result"} & value.keys() else None
-
-
-def _decoded(part: Media) -> str | None:
-    """The text of a file that is one; None for any other, and for one that cannot be decoded."""
-    if part.data is None or not _TEXT.match(part.media_type or ""):
-        return None
-    try:
-        return base64.b64decode(part.data).decode()
-    except ValueError:
-        return None
 
 
 def _is_readable(part: Media) -> bool:

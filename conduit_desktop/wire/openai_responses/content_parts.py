@@ -11,10 +11,13 @@ from conduit_desktop.wire.openai_chat.citations import read_span, write_span
 from conduit_desktop.wire.openai_chat.fields import read_audio, set_location
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.provenance import MarkedContent, mark
-from conduit_desktop.wire.values import standard_media
+from conduit_desktop.wire.values import decoded_text, standard_media
 
 CONTENT = "content:"
 """Prefix of the name of an opaque content part; an opaque item is named by its type alone."""
+
+_IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""https://developers.openai.com/api/docs/guides/images-vision"""
 
 TextType = Literal["input_text", "output_text"]
 
@@ -128,8 +131,9 @@ def write_media(media: Media, own: bool) -> tuple[dict[str, Json] | None, list[s
 
 
 def _write_location(media: Media, own: bool) -> dict[str, Json] | None:
-    if media.text is not None:
-        return {"type": "input_text", "text": f"{media.name}\n\n{media.text}" if media.name else media.text}
+    text = media.text if media.text is not None or own else decoded_text(media)
+    if text is not None:
+        return {"type": "input_text", "text": f"{media.name}\n\n{text}" if media.name else text}
     match media.kind:
         case "image":
             return _write_image(media, own)
@@ -154,6 +158,8 @@ def _write_audio(media: Media, own: bool) -> dict[str, Json] | None:
 def _write_image(media: Media, own: bool) -> dict[str, Json] | None:
     written: dict[str, Json] = {"type": "input_image"}
     if media.data is not None:
+        if not own and media.media_type not in (None, *_IMAGE_TYPES):
+            return None
         written["image_url"] = f"data:{media.media_type or 'image/png'};base64,{media.data}"
     elif media.url is not None:
         written["image_url"] = media.url

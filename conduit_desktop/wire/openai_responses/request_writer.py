@@ -6,12 +6,14 @@ from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, 
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.function_schemas import function_schema
 from conduit_desktop.wire.json_fields import restore_source_form
+from conduit_desktop.wire.openai_chat.fields import NAME as CHAT
 from conduit_desktop.wire.openai_chat.request_writer import TIERS, effort_of, schema_fields, write_metadata
 from conduit_desktop.wire.openai_chat.settings_writer import SettingsWriter
 from conduit_desktop.wire.openai_responses.fields import is_own, noted_json
 from conduit_desktop.wire.openai_responses.messages_writer import ItemsWriter
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 
+_SHARED_WITH_CHAT = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier")
 _UNSUPPORTED = ("stop", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_k")
 
 
@@ -162,7 +164,8 @@ class _Settings(SettingsWriter):
 
     def rest(self) -> None:
         if not self.own:
-            self.dropped += [name for name, value in self.request.extra.items() if value is not None]
+            known = self._from_chat() if self.request.dialect == CHAT else ()
+            self.dropped += [name for name, value in self.request.extra.items() if value is not None and name not in known]
             self.body["store"] = False  # no other dialect stores conversations at the provider
             return
         for name, value in self.request.extra.items():
@@ -170,6 +173,15 @@ class _Settings(SettingsWriter):
                 self.body.setdefault(name, value)
         for name, value in noted_json(self.request.source_form, "applied_here").items():
             self.body.setdefault(name, value)
+
+    def _from_chat(self) -> tuple[str, ...]:
+        """Write the fields that OpenAI's two dialects share, for its models that are served in this one alone."""
+        extra = self.request.extra
+        for name in _SHARED_WITH_CHAT:
+            self.put(name, extra.get(name))
+        if isinstance(verbosity := extra.get("verbosity"), str):
+            self.body["text"] = {**self.body.get("text", {}), "verbosity": verbosity}
+        return *_SHARED_WITH_CHAT, "verbosity"
 
 
 def _format(output: OutputFormat, own: bool) -> dict[str, Json]:

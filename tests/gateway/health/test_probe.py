@@ -70,7 +70,7 @@ async def test_a_feature_is_there_or_refused_or_not_known(
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     vendor.script(Step(status=status, message="no"))
-    assert await probe._accepts(gateway, "oa/gpt-x", probe._TEST_FIELDS["json"]) is able
+    assert await probe._accepts(gateway, gateway.snapshot.providers["oa"], "gpt-x", probe._TEST_FIELDS["json"]) is able
 
 
 async def test_a_stream_that_does_not_come_in_time_is_no_success(
@@ -179,5 +179,5 @@ async def test_a_feature_that_the_providers_list_denies_is_absent_and_not_probed
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     offers(gateway, OfferedModel(id="gpt-x", lacks=("vision",)))
-    assert await probe._accepts(gateway, "oa/gpt-x", probe._TEST_FIELDS["vision"]) is False
+    assert await probe._accepts(gateway, gateway.snapshot.providers["oa"], "gpt-x", probe._TEST_FIELDS["vision"]) is False
     assert not vendor.requests

@@ -28,6 +28,7 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.wire.provenance import MarkedContent, mark
+from tests.wire.chat_frames import CHAT
 from tests.wire.responses_frames import RESPONSES
 from tests.wire.strategies import Features, requests
 
@@ -308,6 +309,25 @@ def test_requests_of_other_dialects_can_be_written() -> None:
         "logit_bias",
     }  # fmt: skip
     assert b"c2ln" not in orjson.dumps(out.body), "another provider's proof is nothing for this one"
+
+
+def test_a_picture_of_a_type_that_openai_refuses_is_named() -> None:
+    request = ChatRequest("gemini", "g", [Message("user", [Text("see"), Media("image", data="AAAA", media_type="image/heic")])])
+    out = RESPONSES.write_request(request, "gpt-x")
+    assert (out.body["input"], out.dropped) == ([{"role": "user", "content": "see"}], ["image.image/heic"])
+
+
+def test_fields_that_chat_shares_are_kept_for_models_that_chat_does_not_serve() -> None:
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hi"}],
+        "verbosity": "low",
+        "prompt_cache_key": "k",
+        "prediction": {},
+    }
+    out = RESPONSES.write_request(CHAT.read_request(body, {}), "gpt-5-codex")
+    assert (out.body["text"], out.body["prompt_cache_key"], out.dropped) == ({"verbosity": "low"}, "k", ["prediction"])
+    assert "verbosity" not in out.body
 
 
 def test_passthrough_removes_the_thinking_of_other_providers() -> None:
