@@ -14,6 +14,7 @@ from conduit_desktop.providers.chat_mends import (
     at_most_stops,
     at_most_tools,
     dropping,
+    dropping_unless,
     json_arguments,
     mention_json,
     offered_tools_only,
@@ -28,6 +29,7 @@ from conduit_desktop.providers.chat_mends import (
     without_remote_images,
 )
 from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.messages_mends import forced_tools_without_thinking, unread_blocks
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
@@ -83,6 +85,7 @@ def _thinking_object(on: str = "enabled", **facts: str) -> ThinkingSwitch:
     return ThinkingSwitch({"thinking": {"type": on}}, {"thinking": {"type": "disabled"}}, **facts)
 
 
+_KIMI_THINKS = r"kimi-(k2\.[5-9]|k2-thinking|k[3-9])"
 _THREE_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 
 
@@ -113,6 +116,11 @@ class DeepSeek(TwoDialectVendor):
         RequestRule(mention_json, "https://api-docs.deepseek.com/guides/json_mode: the word json in a message", dialect=CHAT),
         RequestRule(without_parts("file", "input_audio"), "https://api-docs.deepseek.com/api/create-chat-completion", dialect=CHAT),
         RequestRule(json_arguments, "https://api-docs.deepseek.com/api/create-chat-completion: a string", dialect=CHAT),
+        RequestRule(unread_blocks, "deepseek-ai/DeepSeek-V3#1026: unknown variant `image`", dialect=ANTHROPIC),
+        RequestRule(
+            forced_tools_without_thinking(always_on="deepseek-reasoner"), "deepseek-ai/awesome-deepseek-integration#598, #606",
+            "deepseek-(?!chat)", ANTHROPIC,
+        ),
     )  # fmt: skip
     unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
@@ -145,7 +153,13 @@ class Moonshot(TwoDialectVendor):
         # The platform fixes the sampling of its thinking models (temperature 1, or 0.6 without thinking), and refuses other values.
         RequestRule(
             dropping("temperature", "top_p", "n", "presence_penalty", "frequency_penalty"),
-            "https://platform.kimi.ai/docs/models; BerriAI/litellm#29687", r"kimi-(k2\.[5-9]|k2-thinking|k[3-9])", CHAT,
+            "https://platform.kimi.ai/docs/models; BerriAI/litellm#29687", _KIMI_THINKS, CHAT,
+        ),
+        RequestRule(dropping_unless(1, "temperature"), "MoonshotAI/kimi-code#740", _KIMI_THINKS, ANTHROPIC),
+        RequestRule(dropping("top_p"), "https://platform.kimi.ai/docs/models", _KIMI_THINKS, ANTHROPIC),
+        RequestRule(
+            forced_tools_without_thinking(always_on=r"kimi-k2(\.7|-thinking)"), "can1357/oh-my-pi#1077",
+            r"kimi-k2(\.[5-9]|-thinking)", ANTHROPIC,
         ),
         RequestRule(one_switch(switch), "https://platform.kimi.ai/docs/guide/use-thinking-effort", r"kimi-k", CHAT),
         RequestRule(with_functions(type_in_branches), "MoonshotAI/kimi-cli: type should be defined in anyOf items", dialect=CHAT),
@@ -237,6 +251,7 @@ class MiniMax(TwoDialectVendor):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         # Not 0 itself: the range is open below.
+        RequestRule(unread_blocks, "https://platform.minimax.io/docs/api-reference/text-anthropic-api", dialect=ANTHROPIC),
         RequestRule(within("temperature", 0.01, 1), "https://platform.minimax.io/docs/api-reference/text-openai-api"),
     )
     max_tokens_field = "max_completion_tokens"

@@ -1,0 +1,68 @@
+"""Mends for what vendors that borrow Anthropic's dialect refuse in a body of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.providers.model_facts import ModelFacts
+from conduit_desktop.providers.request_rules import Mend
+
+_OFF: dict[str, Json] = {"type": "disabled"}
+_UNREAD = {"image": "An image", "document": "A document"}
+
+
+def forced_tools_without_thinking(always_on: str) -> Mend:
+    """A call that is demanded excludes thinking: thinking is switched off where nobody asked for it, else the call is only offered.
+
+    `always_on`: models whose thinking cannot be switched off.
+    """
+
+    def mend(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+        choice, thinking = body.get("tool_choice"), body.get("thinking")
+        if not isinstance(choice, dict) or choice.get("type") not in ("any", "tool") or thinking == _OFF:
+            return []
+        asked = isinstance(thinking, dict) or "output_config" in body
+        if not asked and not (always_on and re.match(always_on, str(body.get("model", "")))):
+            body["thinking"] = dict(_OFF)
+            return []
+        parallel = {name: value for name, value in choice.items() if name == "disable_parallel_tool_use"}
+        body["tool_choice"] = {"type": "auto", **parallel}
+        return ["tool_choice"]
+
+    return mend
+
+
+def unread_blocks(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """A sentence in place of each image and document, for models that are known to read text only.
+
+    A refusal would end the conversation: the block comes back with every later request.
+    """
+    messages = body.get("messages")
+    if facts.images is not False or not isinstance(messages, list):
+        return []
+    lost: list[str] = []
+    made = [_with_sentences(message, lost) for message in messages]
+    if lost:
+        body["messages"] = made
+    return lost
+
+
+def _with_sentences(holder: Any, lost: list[str]) -> Any:
+    """A message, or a tool's result, with its blocks replaced; the same object where there are none."""
+    content = holder.get("content") if isinstance(holder, dict) else None
+    if not isinstance(content, list):
+        return holder
+    made = [_sentence_for(block, lost) for block in content]
+    return holder if all(new is old for new, old in zip(made, content, strict=True)) else {**holder, "content": made}
+
+
+def _sentence_for(block: Any, lost: list[str]) -> Any:
+    kind = block.get("type") if isinstance(block, dict) else None
+    if kind == "tool_result":
+        return _with_sentences(block, lost)
+    if kind not in _UNREAD:
+        return block
+    lost.append(f"content.{kind}")
+    return {"type": "text", "text": f"[{_UNREAD[kind]} was left out: the model does not take it]"}
