@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.providers.chat_mends import (
     json_arguments,
@@ -15,6 +16,7 @@ from conduit_desktop.providers.chat_mends import (
     with_parameters,
 )
 from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.tool_names import MISTRAL_ID
@@ -28,6 +30,15 @@ _FIELDS = frozenset(
     }
 )  # fmt: skip
 _MESSAGE_FIELDS = ("role", "content", "name", "tool_calls", "tool_call_id", "prefix")
+
+
+def continue_last(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """An answer that the client began, and the model is to continue, is marked as such."""
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if isinstance(last, dict) and last.get("role") == "assistant" and not last.get("tool_calls"):
+        body["messages"] = [*body["messages"][:-1], {**last, "prefix": True}]
+    return []
 
 
 class Mistral(OpenAICompatible):
@@ -58,6 +69,10 @@ class Mistral(OpenAICompatible):
         RequestRule(only_fields(_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted", dialect="openai_chat"),
         RequestRule(
             known_message_fields(*_MESSAGE_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted",
+            dialect="openai_chat",
+        ),
+        RequestRule(
+            continue_last, "https://docs.mistral.ai/guides/prefix: expected last role User or Tool (or Assistant with prefix True)",
             dialect="openai_chat",
         ),
         RequestRule(json_arguments, "mistralai/mistral-common: arguments are a string", dialect="openai_chat"),

@@ -20,7 +20,7 @@ ELSEWHERE = (
     # The turns of a conversation and the names of tools are put right before a body is written: `wire/turns.py`.
     "tool-name-", "tool-call-name-", "tool-call-id", "call-without-result", "result-without-call",
     "role-after-tool", "system-after-assistant",
-    "last-message", "call-count", "assistant-empty", "system-not-first", "mistral-alternate", "two-assistants-last", "alternate",
+    "call-count", "assistant-empty", "system-not-first", "mistral-alternate", "two-assistants-last", "alternate",
     "system-first", "last-user", "system-once", "only-system",
     # Reasoning that must come back is kept apart from the body: `gateway/upstream`.
     "reasoning-missing", "reasoning_details-missing",
