@@ -20,6 +20,7 @@ from aiohttp import web
 from conduit_desktop.actions.context import ServerState
 from conduit_desktop.core.errors import ConduitError, PortTaken, describe
 from conduit_desktop.server.application import build
+from conduit_desktop.server.protocol import ClientRunner
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
@@ -98,7 +99,7 @@ class HttpServer:
         # Without handler_cancellation a client's disconnect would be noticed only at the next write, and upstream would go on
         # generating until then (docs.aiohttp.org/en/stable/web_advanced.html, "Peer disconnection").
         # No access log: every request has a record, and a path may hold a key (`?key=`).
-        runner = web.AppRunner(
+        runner = ClientRunner(
             build(context), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75
         )
         await runner.setup()

@@ -10,6 +10,8 @@ from aiohttp import web
 from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
 
 _MB = 1024 * 1024
+_ENCODINGS = ("gzip", "deflate", "br", "zstd")
+"""What aiohttp decodes; it passes on a body in any other encoding as it is."""
 
 
 def credential(request: web.Request) -> str | None:
@@ -29,11 +31,19 @@ def credential(request: web.Request) -> str | None:
 
 
 async def read_body(request: web.Request, max_mb: int) -> bytes:
-    """The whole body, decompressed; raises PayloadTooLarge as soon as it is over `max_mb` MiB."""
+    """The whole body, decompressed; raises PayloadTooLarge as soon as it is over `max_mb` MiB, and BadRequest."""
     limit = max_mb * _MB
     # A stated length is refused before anything is read; one that is not stated, or is compressed, is counted below.
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(max_mb)
+    try:
+        return await _decoded(request, limit, max_mb)
+    except web.RequestPayloadError:
+        # `from None`: it chains the decoder's errors, and a client's broken body is no fault to trace.
+        raise _unreadable(request) from None
+
+
+async def _decoded(request: web.Request, limit: int, max_mb: int) -> bytes:
     # Most bodies arrive in one piece: then nothing is copied.
     first = await request.content.readany()
     if len(first) > limit:
@@ -46,6 +56,18 @@ async def read_body(request: web.Request, max_mb: int) -> bytes:
         if len(body) > limit:
             raise _too_large(max_mb)
     return bytes(body)
+
+
+def _unreadable(request: web.Request) -> BadRequest:
+    encoding = request.headers.get("Content-Encoding", "")
+    if not encoding:
+        return BadRequest("The request body is malformed.", code="invalid_body")
+    if encoding.lower() in _ENCODINGS:
+        return BadRequest(f"The request body cannot be decoded as {encoding.lower()}.", code="invalid_encoding")
+    return BadRequest(
+        f"The Content-Encoding {encoding[:40]!r} is not supported: use one of {', '.join(_ENCODINGS)}.",
+        code="unsupported_encoding",
+    )
 
 
 def _too_large(max_mb: int) -> PayloadTooLarge:
@@ -63,6 +85,8 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if request.headers.get("Content-Encoding", "identity").lower() not in (*_ENCODINGS, "identity", ""):
+            raise _unreadable(request) from None
         # `from None`: the text has the position already, and the parser's traceback says nothing more.
         raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):

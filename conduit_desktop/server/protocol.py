@@ -1,0 +1,263 @@
+"""HTTP below the router: doubled headers are folded where that is safe, and a refused head gets a JSON error."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import (
+    BadHttpMessage,
+    BadHttpMethod,
+    BadStatusLine,
+    ContentEncodingError,
+    HttpProcessingError,
+    InvalidURLError,
+    LineTooLong,
+)
+from aiohttp.http_parser import HeadersParser, HttpRequestParser, HttpRequestParserPy
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import _ErrInfo
+
+from conduit_desktop.core.clock import now_ms
+from conduit_desktop.core.errors import BadRequest, GatewayError, Internal
+from conduit_desktop.gateway.call import new_id
+from conduit_desktop.wire import dialect
+
+log = logging.getLogger(__name__)
+
+_JOINED = frozenset({b"user-agent"})
+"""Singleton headers whose repeated values are joined: a User-Agent is a list of products (RFC 9110, section 10.1.5)."""
+_SAME = frozenset({b"content-type", b"server", b"etag", b"content-location", b"content-range", b"max-forwards"})
+"""Those that may be repeated with the same value. Host, Content-Length and Transfer-Encoding may not: where two readers could
+disagree on which one holds, one request can be smuggled within another."""
+_MAX_HEAD = 64 * 1024
+"""Bytes of an unfinished head that are kept to be read again."""
+_HEAD_END = b"\r\n\r\n"
+_UNKNOWN = -1
+# Called unbound: `super()` would be looked up for every piece of every request.
+_feed_data = HttpRequestParser.feed_data
+
+
+class FoldingHeaders(HeadersParser):
+    """Reads headers strictly, after the doubled ones have been folded."""
+
+    def parse_headers(self, lines: list[bytes]) -> Any:
+        """As aiohttp's; raises BadHttpMessage where a doubled header cannot be folded."""
+        return super().parse_headers(_folded(lines))
+
+
+def _folded(lines: list[bytes]) -> list[bytes]:
+    found: dict[bytes, int] = {}
+    folded: list[bytes] = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        key = name.lower()
+        if colon and key in found and key in _JOINED:
+            folded[found[key]] += b" " + value.strip(b" \t")
+            continue
+        if colon and key in found and key in _SAME and folded[found[key]].partition(b":")[2].strip(b" \t") == value.strip(b" \t"):
+            continue
+        found.setdefault(key, len(folded))
+        folded.append(line)
+    return folded
+
+
+class FoldingParser(HttpRequestParser):
+    """aiohttp's parser, which refuses doubled headers; a refused head with some that can be folded is read again by another.
+
+    pydantic-ai with google-genai sends two User-Agents, and no vendor minds. The fast parser cannot be told to accept them,
+    and reading every head twice would cost all the others, so only a connection that sends one pays for the slower parser.
+    """
+
+    def __init__(self, protocol: web.RequestHandler, loop: asyncio.AbstractEventLoop, limit: int, **options: Any) -> None:
+        super().__init__(protocol, loop, limit, **options)
+        self._slow: Callable[[], HttpRequestParserPy] = lambda: _slow_parser(protocol, loop, limit, options)
+        self._connection = protocol
+        self._request_body: StreamReader = EMPTY_PAYLOAD
+        self._head = b""
+        """What has come of a head that is not complete."""
+        self._left = 0
+        """Bytes to come of the body; _UNKNOWN where the beginning of the next head cannot be told for certain."""
+        self._last: tuple[Any, bytes] | None = None
+        """The last request, where it came in one piece: its messages and its bytes, from which `_left` is still to be set."""
+
+    def feed_data(self, data: bytes) -> Any:  # type: ignore[override]
+        """As aiohttp's: the messages that `data` completes, whether it switched protocols, and the rest of `data`."""
+        try:
+            result = _feed_data(self, data)
+        except HttpProcessingError as error:
+            return self._refused(data, error)
+        messages = result[0]
+        if messages:
+            body = self._request_body = messages[-1][1]
+            # Nearly every request: what is to be known of it is computed only if it is asked for.
+            if body.is_eof() and not self._head and self._left == 0 and len(data) <= _MAX_HEAD:
+                self._last = (messages, data)
+            else:
+                self._note(messages, data)
+        else:
+            self._note_rest(data)
+        return result
+
+    def _refused(self, data: bytes, error: HttpProcessingError) -> Any:
+        """What follows from a head or a body that cannot be read; raises `error` for a head that stays refused."""
+        if not self._request_body.is_eof():
+            # A handler waits for this body, and aiohttp does not always tell it.
+            if self._request_body.exception() is None:
+                self._request_body.set_exception(web.RequestPayloadError(why_unreadable(error)))
+            self._connection.close()
+            return (), False, b""
+        self._note_last()
+        # Only from the beginning of a head: bytes read from anywhere else could be made to look like another request.
+        if self._left == 0 and _is_foldable(error):
+            slow = self._connection._parser = self._slow()
+            return slow.feed_data(self._head + data)
+        raise error
+
+    def _note_last(self) -> None:
+        if self._last is not None:
+            (messages, data), self._last = self._last, None
+            self._note(messages, data)
+
+    def _note(self, messages: Any, data: bytes) -> None:
+        """Note how much of the body is to come, after the head of `messages` was completed by `data`."""
+        self._last = None
+        head = self._head + data if self._head else data
+        self._head = b""
+        message = messages[0][0]
+        end = head.find(_HEAD_END) + len(_HEAD_END)
+        # Bytes of the body before, or empty lines, would be taken for a part of this head.
+        if self._left != 0 or len(messages) > 1 or message.chunked or end < len(_HEAD_END) or head[:1] in b"\r\n":
+            self._left = _UNKNOWN
+        else:
+            self._left = max(int(message.headers.get("Content-Length", 0)) - (len(head) - end), _UNKNOWN)
+
+    def _note_rest(self, data: bytes) -> None:
+        self._note_last()
+        if self._left > 0:
+            self._left = max(self._left - len(data), _UNKNOWN)
+        elif self._left == 0:
+            self._head += data
+            if len(self._head) > _MAX_HEAD:
+                self._head, self._left = b"", _UNKNOWN
+
+
+def _slow_parser(
+    protocol: web.RequestHandler, loop: asyncio.AbstractEventLoop, limit: int, options: dict[str, Any]
+) -> HttpRequestParserPy:
+    parser = HttpRequestParserPy(protocol, loop, limit, **options)
+    parser._headers_parser = FoldingHeaders(parser.max_line_size, parser.max_headers, parser.max_field_size)
+    return parser
+
+
+def _is_foldable(error: BaseException) -> bool:
+    name = _doubled(error).encode().lower()
+    return name in _JOINED or name in _SAME
+
+
+def _doubled(error: BaseException) -> str:
+    """The name of the header that was sent twice; empty for another error."""
+    text = str(getattr(error, "message", ""))
+    return text.split("'")[1] if text.startswith("Duplicate '") else ""
+
+
+class ClientConnection(web.RequestHandler):
+    """One connection of a client. What cannot be read as a request is answered in JSON, with one line in the log."""
+
+    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(manager, loop=loop, **options)
+        # With the arguments of the base class, whose parser this one replaces.
+        self._parser = FoldingParser(
+            self, loop, self._read_bufsize, max_line_size=self.max_line_size, max_field_size=self.max_field_size,
+            max_headers=self.max_headers, payload_exception=web.RequestPayloadError,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )  # fmt: skip
+
+    def _make_error_handler(self, err_info: _ErrInfo) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+        async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+            return _refusal(request, BadRequest(why_unreadable(err_info.exc), code="malformed_request"))
+
+        return refuse
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log an exception with its traceback, but for a body that a client broke off or encoded wrongly."""
+        # aiohttp reads the rest of each body after the answer, and logs what it meets there.
+        if not isinstance(options.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **options)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """What a handler did not catch itself: logged, and answered in JSON."""
+        self.log_exception("%s %s failed", request.method, request.path, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the response had begun")
+        error = Internal("Internal error of the gateway; see its log.")
+        error.status = status
+        return _refusal(request, error)
+
+
+def _refusal(request: web.BaseRequest, error: GatewayError) -> web.Response:
+    id = new_id(now_ms())
+    # Never the exception's own text: it quotes what the client sent, which may be a key.
+    log.warning("a request from %s was refused before it was read: %s (%s)", request.remote, error.message, id)
+    status, body = dialect("openai_chat").write_error(error)
+    # The request that aiohttp makes up for an unreadable one has version 1.0.
+    request._version = HttpVersion11
+    response = web.Response(
+        status=status, body=orjson.dumps(body), content_type="application/json", headers={"x-conduit-request-id": id}
+    )
+    response.force_close()
+    return response
+
+
+def why_unreadable(error: BaseException) -> str:
+    """What is wrong with a request that could not be read, without any of its values."""
+    message = str(getattr(error, "message", ""))
+    match error:
+        case BadHttpMethod():
+            return "The request line is malformed. Is it HTTP, and without TLS where the gateway has none?"
+        case LineTooLong():
+            return "A line of the request's head is too long."
+        case InvalidURLError() | BadStatusLine():
+            return "The path of the request is malformed."
+        case ContentEncodingError():
+            return "The request body cannot be decoded."
+        case BadHttpMessage() if name := _doubled(error):
+            return f"The header {name} was sent twice."
+        case BadHttpMessage() if message in _TEXTS:
+            return _TEXTS[message]
+        case HttpProcessingError() if ":\n\n" in message:
+            # llhttp's reason, a constant text, comes before the bytes that it is about.
+            return f"The request is malformed: {message.partition(':')[0]}."
+        case _:
+            return "The request is malformed."
+
+
+_TEXTS = {
+    "Missing 'Host' header in request.": "The header Host is missing.",
+    "Too many headers received": "The request has too many headers.",
+}
+
+
+class ClientServer(web.Server):
+    """Makes a `ClientConnection` for each client that connects."""
+
+    def __call__(self) -> web.RequestHandler:
+        """The protocol of a new connection."""
+        return ClientConnection(self, loop=self._loop, **self._kwargs)
+
+
+class ClientRunner(web.AppRunner):
+    """Runs the application behind a `ClientServer`."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return ClientServer(
+            made.request_handler, request_factory=made.request_factory, handler_cancellation=made.handler_cancellation,
+            loop=asyncio.get_running_loop(), **made._kwargs,
+        )  # fmt: skip
