@@ -134,7 +134,7 @@ class Gateway:
         return await self._reply(admitted, run)
 
     def _run(self, admitted: AdmittedCall) -> FailoverRun:
-        return FailoverRun(admitted.call, admitted.route, admitted.caller.own_key, admitted.meter, self.state)
+        return FailoverRun(admitted.call, admitted.route, admitted.caller, admitted.meter, self.state)
 
     async def _reply(self, admitted: AdmittedCall, run: FailoverRun) -> Exchange:
         """A whole answer; sound and events of the media endpoints as they come."""
@@ -250,6 +250,9 @@ def _route(call: Call, caller: Caller, snapshot: Snapshot) -> Route:
         raise
     access.check_model(caller.key, call.model, route.name)
     if caller.own_key is None:
+        return route
+    # With a virtual key beside it, the other targets are called with the operator's credentials.
+    if caller.key is not None:
         return route
     accepting = tuple(target for target in route.targets if target.bound.provider.accept_client_keys)
     if not accepting:

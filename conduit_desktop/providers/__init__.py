@@ -29,6 +29,16 @@ Feature = Literal["stream", "tools", "vision", "json", "usage_in_stream"]
 FEATURES: frozenset[Feature] = frozenset({"stream", "tools", "vision", "json", "usage_in_stream"})
 
 
+CLIENT_HEADERS = (
+    "user-agent", "x-stainless-", "x-app", "x-client-", "originator", "session_id", "session-id", "x-session-", "conversation_id",
+    "conversation-id", "thread_id", "thread-id", "x-initiator", "x-interaction-", "editor-", "http-referer", "x-title",
+)  # fmt: skip
+"""Prefixes of the headers by which a client names itself and its session, whatever it calls.
+
+Coding plans admit calls by their User-Agent (api.kimi.com/coding answers 403 to others), and caches and abuse filters of vendors
+go by the session: replaced, they would take every caller of the gateway for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class KindField:
     """One input of the form for a provider. `name` is `api_key`, `base_url`, or a key of `Provider.options`."""
@@ -47,6 +57,8 @@ class Secrets:
 
     api_key: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    came_in: str = ""
+    """The header, in lower case, in which a client sent this key of its own; empty for a configured credential."""
 
 
 @dataclass(slots=True, repr=False)
@@ -136,8 +148,8 @@ class ProviderKind:
     """A chat takes more than one HTTP request: `open` sends them."""
     features: ClassVar[frozenset[Feature]] = FEATURES
     """What its chats support; "test this provider" probes nothing else."""
-    relayed_headers: ClassVar[tuple[str, ...]] = ()
-    """Prefixes of the caller's headers that are sent on when a request is passed through."""
+    relayed_headers: ClassVar[tuple[str, ...]] = CLIENT_HEADERS
+    """Prefixes, in lower case, of the caller's headers that are sent on when a request is passed through."""
     reasons: ClassVar[Mapping[str, Reason]] = MappingProxyType({})
     """Error codes in lower case that only this vendor has, or that mean something else here, and what they mean."""
     borrowed: ClassVar[frozenset[str]] = frozenset()
@@ -241,11 +253,19 @@ class ProviderKind:
         """Every header of a call. Later ones win: defaults, the caller's, authentication, those configured for the provider."""
         headers = {"content-type": "application/json", **self.default_headers}
         # The caller's headers come before authentication, so that they cannot replace the operator's credential.
-        for more in (relayed, self.headers(secrets, dialect), secrets.headers):
+        for more in (relayed, self._authentication(secrets, dialect), secrets.headers):
             if more:
                 # Header names ignore case: in lower case a later value replaces an earlier one.
                 headers.update([(name.lower(), value) for name, value in more.items()])
         return headers
+
+    def _authentication(self, secrets: Secrets, dialect: str) -> dict[str, str]:
+        """The headers that authenticate a call: a client's own key goes on in the header that it came in."""
+        if not secrets.came_in:
+            return self.headers(secrets, dialect)
+        # Without the key, for what else is configured: an organization, a project.
+        key = f"Bearer {secrets.api_key}" if secrets.came_in == "authorization" else secrets.api_key
+        return {**self.headers(Secrets(), dialect), secrets.came_in: key}
 
     def get(self, url: str, secrets: Secrets) -> OutboundRequest:
         """A GET request to `url` with the headers of the first dialect."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
+from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.fields import BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY, key_from
 from conduit_desktop.providers.model_lists import read_list
@@ -16,6 +16,7 @@ from conduit_desktop.wire.turns import BORROWED_MESSAGES, TurnRules, rules_of
 from conduit_desktop.wire.values import effort_for_budget
 
 _PATHS: dict[Endpoint, str] = {"chat": "/messages", "count_tokens": "/messages/count_tokens"}
+ANTHROPIC_HEADERS = (*CLIENT_HEADERS, "anthropic-", "x-anthropic-", "x-claude-")
 _SAMPLING = ("temperature", "top_p", "top_k")
 
 
@@ -30,7 +31,7 @@ class Anthropic(ProviderKind):
     fields = (key_from("platform.claude.com/settings/keys", "sk-ant-…"), BASE_URL)
     endpoints = frozenset({"chat", "count_tokens"})
     price_provider: ClassVar[str | None] = "anthropic"
-    relayed_headers = ("anthropic-", "x-claude-code-")
+    relayed_headers = ANTHROPIC_HEADERS
     keeps_threads = True
     default_headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
     claude: ClassVar[bool] = True

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
+from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.gemini_rules import GEMINI_RULES
@@ -34,7 +34,7 @@ class Gemini(ProviderKind):
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
     passthrough_formats = frozenset({"gemini"})
     price_provider: ClassVar[str | None] = "google"
-    relayed_headers = ("x-goog-api-client",)
+    relayed_headers = (*CLIENT_HEADERS, "x-goog-api-client", "x-goog-request-", "x-gemini-", "x-server-timeout")
     rules = GEMINI_RULES
 
     def __init__(self, config: Provider) -> None:

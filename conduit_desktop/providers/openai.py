@@ -10,7 +10,7 @@ from conduit_desktop.core.chat import ChatRequest, Media, Message, ToolResult
 from conduit_desktop.providers import KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
-from conduit_desktop.providers.openai_compatible import OpenAICompatible
+from conduit_desktop.providers.openai_compatible import OPENAI_HEADERS, OpenAICompatible
 from conduit_desktop.providers.openai_rules import OPENAI_RULES
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.openai_chat.request_writer import effort_of
@@ -47,8 +47,7 @@ class OpenAI(OpenAICompatible):
         }
     )
     price_provider = "openai"
-    # Not x-stainless-*: it describes the caller's computer, and no answer depends on it.
-    relayed_headers = ("openai-",)
+    relayed_headers = OPENAI_HEADERS
     max_tokens_field = "max_completion_tokens"
     developer_role = True
     rules: ClassVar[tuple[RequestRule, ...]] = OPENAI_RULES

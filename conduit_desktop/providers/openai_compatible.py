@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
+from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.chat_mends import fit_effort, unread_images, without_orphans
 from conduit_desktop.providers.chat_templates import with_template
@@ -44,6 +44,8 @@ REASONING_MODELS_REFUSE = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "stop",
 )  # fmt: skip
 """What those refuse while they think, besides `max_tokens`. https://platform.openai.com/docs/guides/latest-model"""
+OPENAI_HEADERS = (*CLIENT_HEADERS, "openai-", "chatgpt-", "x-openai-", "x-oai-", "x-codex-", "x-client-request-id", "version")
+"""Those of OpenAI's SDKs and of Codex, which sends `session_id`, `chatgpt-account-id`, `originator` and its `version`."""
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
 CHAT_RULES = (
@@ -269,7 +271,7 @@ class AnyOpenAICompatible(OpenAICompatible):
         KindField("version", "Version segment", placeholder="v1", help="`none` for a server whose URLs have none."),
     )
     endpoints = frozenset(PATHS) - {"compact"}
-    relayed_headers = ("openai-",)
+    relayed_headers = OPENAI_HEADERS
     # A relay sends these on to OpenAI, which refuses them. https://github.com/continuedev/continue/issues/7052
     needs_max_completion_tokens = OPENAI_REASONING_MODELS
     model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField, Secrets
+from conduit_desktop.providers.anthropic import ANTHROPIC_HEADERS
 from conduit_desktop.providers.chat_mends import (
     at_most_stops,
     at_most_tools,
@@ -45,7 +46,7 @@ class TwoDialectVendor(OpenAICompatible):
     """Requests in Anthropic's dialect are passed through to the vendor's Anthropic API; all others go to its OpenAI API."""
 
     dialects = ("openai_chat", ANTHROPIC)
-    relayed_headers = ("anthropic-",)
+    relayed_headers = (*ANTHROPIC_HEADERS, "openai-")
     applies_templates = False
     turns: ClassVar[Mapping[str, TurnRules]] = {ANTHROPIC: BORROWED_MESSAGES}
     openai_path: ClassVar[str] = "/v1"

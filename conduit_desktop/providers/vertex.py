@@ -13,7 +13,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
+from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.anthropic import Anthropic
 from conduit_desktop.providers.gemini import method
 from conduit_desktop.providers.gemini_rules import GEMINI_RULES
@@ -56,7 +56,7 @@ class Vertex(ProviderKind):
     )
     endpoints = frozenset({"chat", "count_tokens", "embeddings"})
     price_provider: ClassVar[str | None] = "google"
-    relayed_headers = ("anthropic-beta", "x-goog-user-project", "x-vertex-ai-")
+    relayed_headers = (*CLIENT_HEADERS, "anthropic-beta", "x-goog-api-client", "x-goog-user-project", "x-vertex-ai-")
     renews_credentials = True
     rules = (*GEMINI_RULES, RequestRule(_drop_tier, "a request header on Vertex AI", dialect="gemini"))
 

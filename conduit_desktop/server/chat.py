@@ -39,13 +39,16 @@ def make_call(
     stream: bool | None = None,
 ) -> Call:
     """The request as a call; raises BadRequest. `model` and `stream` are read from the body where they are not given."""
+    keys = request_fields.keys(request)
     call = Call(
         language,
         body,
         request_fields.model_of(body) if model is None else model,
         stream=request_fields.flag(body, "stream") if stream is None else stream,
         headers=request.headers,
-        credential=request_fields.credential(request),
+        credential=keys.credential,
+        own_key=keys.own_key,
+        own_key_header=keys.own_key_header,
         client_ip=request.remote or "",
         client=request_fields.client_name(request),
         foreign_page=foreign_page(request, gateway),

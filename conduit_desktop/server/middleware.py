@@ -185,9 +185,10 @@ def _authentication_error(request: web.Request, gateway: Gateway) -> GatewayErro
 
 def caller_of(request: web.Request, gateway: Gateway) -> Call:
     """A call without model and body, for `access.identify`."""
+    keys = request_fields.keys(request)
     return Call(
-        dialect("openai_chat"), {}, "", credential=request_fields.credential(request), client_ip=request.remote or "",
-        foreign_page=foreign_page(request, gateway),
+        dialect("openai_chat"), {}, "", credential=keys.credential, own_key=keys.own_key, own_key_header=keys.own_key_header,
+        client_ip=request.remote or "", foreign_page=foreign_page(request, gateway),
     )  # fmt: skip
 
 

@@ -59,7 +59,14 @@ def offered_to(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
     caller = access.identify(caller_of(request, gateway), snapshot)
     # Without patterns: `gpt-*` is no name that a client could send.
     found = [alias for alias in snapshot.aliases.values() if alias.enabled and access.may_call(caller.key, alias.alias)]
+    if caller.own_key is not None and caller.key is None:
+        found = [alias for alias in found if _takes_client_keys(alias, snapshot)]
     return sorted(found, key=lambda alias: alias.alias.lower())
+
+
+def _takes_client_keys(alias: ModelAlias, snapshot: Snapshot) -> bool:
+    bounds = (snapshot.providers.get(target.provider.lower()) for target in alias.targets)
+    return any(bound is not None and bound.provider.enabled and bound.provider.accept_client_keys for bound in bounds)
 
 
 def is_gemini(request: web.Request) -> bool:

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
+from multidict import istr
 
 from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
+from conduit_desktop.gateway.admission.access import KEY_HEADER, KEY_PREFIX
 
 _MB = 1024 * 1024
+_AUTHORIZATION, _KEY_HEADER = istr("authorization"), istr(KEY_HEADER)
+_KEY_HEADERS = (_KEY_HEADER, _AUTHORIZATION, istr("x-api-key"), istr("api-key"), istr("x-goog-api-key"))
 _ENCODINGS = ("gzip", "deflate", "br", "zstd")
 """What aiohttp decodes; it passes on a body in any other encoding as it is."""
 
 
-def credential(request: web.Request) -> str | None:
-    """The key from Bearer, x-api-key, api-key, x-goog-api-key or ?key=, in this order; None where none was sent."""
+class Keys(NamedTuple):
+    """What a request authenticates with: the virtual key, else a provider's own, and the latter with its header."""
+
+    credential: str | None = None
+    own_key: str | None = None
+    own_key_header: str = ""
+
+
+def keys(request: web.Request) -> Keys:
+    """The keys from x-conduit-key, Bearer, x-api-key, api-key, x-goog-api-key and ?key=; the first of each sort, in this order."""
     # Every header on every path: SDKs of one vendor are pointed at another one's paths, and Anthropic's also send Bearer.
     headers = request.headers
-    authorization = headers.get("Authorization")
-    if authorization and authorization[:7].lower() == "bearer ":
-        key = authorization[7:].strip()
-        if key:
-            return key
-    for name in ("x-api-key", "api-key", "x-goog-api-key"):
-        key = headers.get(name, "").strip()
-        if key:
-            return key
-    return (request.query.get("key") or None) if request.query_string else None
+    virtual = own = None
+    own_header = ""
+    for name in _KEY_HEADERS:
+        key = headers.get(name)
+        if not key:
+            continue
+        if name is _AUTHORIZATION:
+            key = key[7:] if key[:7].lower() == "bearer " else ""
+        key = key.strip()
+        if key.startswith(KEY_PREFIX):
+            virtual = virtual or key
+        elif name is _KEY_HEADER and key:
+            return Keys(key, None, KEY_HEADER)  # refused, whatever else was sent
+        elif own is None and key:
+            own, own_header = key, name
+    if request.query_string and (key := request.query.get("key")):
+        if key.startswith(KEY_PREFIX):
+            virtual = virtual or key
+        elif own is None:
+            own = key
+    return Keys(virtual or own, own, own_header)
 
 
 async def read_body(request: web.Request, max_mb: int) -> bytes:

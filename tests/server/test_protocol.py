@@ -98,7 +98,7 @@ TWICE = post(BODY, *TWO_AGENTS)
 )
 async def test_a_doubled_user_agent_is_accepted(raw: RawServer, pieces: tuple[bytes, ...], answers: int) -> None:
     assert [one.status for one in await raw.send(*pieces, answers=answers)] == [200] * answers
-    assert "pydantic-ai/1.0 google-genai-sdk/2.0 gl-python/3.11" in {call.headers["User-Agent"] for call in raw.vendor.requests}
+    assert "pydantic-ai/1.0 google-genai-sdk/2.0 gl-python/3.11" in {call.headers["user-agent"] for call in raw.vendor.requests}
 
 
 async def test_a_header_doubled_with_the_same_value_is_accepted(raw: RawServer) -> None:

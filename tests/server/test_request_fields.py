@@ -38,30 +38,51 @@ def test_the_first_header_that_holds_a_key_wins_over_those_after_it_and_the_quer
     headers: dict[str, str] = {}
     for sent, _ in reversed(SOURCES[first:]):
         headers |= sent
-    assert request_fields.credential(request("/?key=five", **headers)) == SOURCES[first][1]
+    assert request_fields.keys(request("/?key=five", **headers)).credential == SOURCES[first][1]
 
 
 @pytest.mark.parametrize("empty", ["Bearer ", "Bearer    ", "Basic dXNlcjpwYXNz", "one", "Bearerone", ""])
 def test_an_authorization_header_without_a_bearer_key_is_passed_over(empty: str) -> None:
-    assert request_fields.credential(request(Authorization=empty, x_api_key="two")) == "two"
-    assert request_fields.credential(request(Authorization=empty)) is None
+    assert request_fields.keys(request(Authorization=empty, x_api_key="two")).credential == "two"
+    assert request_fields.keys(request(Authorization=empty)).credential is None
 
 
 def test_an_empty_key_header_is_passed_over() -> None:
-    assert request_fields.credential(request(x_api_key=" ", api_key="", x_goog_api_key="four")) == "four"
+    assert request_fields.keys(request(x_api_key=" ", api_key="", x_goog_api_key="four")).credential == "four"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_ignores_case_and_spaces_around_the_key_are_dropped(scheme: str) -> None:
-    assert request_fields.credential(request(Authorization=f"{scheme}   one ")) == "one"
-    assert request_fields.credential(request(x_api_key="  two ")) == "two"
+    assert request_fields.keys(request(Authorization=f"{scheme}   one ")).credential == "one"
+    assert request_fields.keys(request(x_api_key="  two ")).credential == "two"
 
 
 @pytest.mark.parametrize(
     ("path", "key"), [("/?key=five", "five"), ("/?a=b&key=five", "five"), ("/?key=", None), ("/?a=b", None), ("/", None)]
 )
 def test_the_query_holds_the_key_where_no_header_does(path: str, key: str | None) -> None:
-    assert request_fields.credential(request(path)) == key
+    assert request_fields.keys(request(path)).credential == key
+
+
+VIRTUAL = "condt_" + "k" * 43
+
+
+@pytest.mark.parametrize("name", ["x_conduit_key", "x_api_key", "api_key", "x_goog_api_key", "query"])
+def test_a_virtual_key_beside_a_providers_own_says_who_pays(name: str) -> None:
+    path, headers = (f"/?key={VIRTUAL}", {}) if name == "query" else ("/", {name: VIRTUAL})
+    found = request_fields.keys(request(path, Authorization="Bearer sk-ant-oat01-login", **headers))
+    assert found == (VIRTUAL, "sk-ant-oat01-login", "authorization")
+
+
+def test_a_providers_own_key_is_read_with_its_header_after_a_virtual_key_too() -> None:
+    assert request_fields.keys(request(Authorization=f"Bearer {VIRTUAL}", x_api_key="sk-own")) == (VIRTUAL, "sk-own", "x-api-key")
+    assert request_fields.keys(request("/?key=AIza", x_api_key=VIRTUAL)) == (VIRTUAL, "AIza", "")
+
+
+def test_the_gateways_own_header_holds_nothing_but_a_virtual_key() -> None:
+    other = "condt_" + "z" * 43
+    assert request_fields.keys(request(x_conduit_key=VIRTUAL, x_api_key=other)).credential == VIRTUAL
+    assert request_fields.keys(request(x_conduit_key="sk-own", x_api_key=VIRTUAL)) == ("sk-own", None, "x-conduit-key")
 
 
 # The size of the body.

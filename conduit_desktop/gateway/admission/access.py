@@ -16,6 +16,8 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.snapshot import Network, Snapshot
 
 KEY_PREFIX = "condt_"
+KEY_HEADER = "x-conduit-key"
+"""A header for a virtual key alone: what else comes in it is never sent on."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", ""})
 _ADDRESS_REFUSED = "This address may not call the gateway."
 
@@ -24,10 +26,15 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(slots=True, repr=False)
 class Caller:
-    """The caller. `key` is None for the operator, and for a client that sends its provider's own key (`own_key`)."""
+    """The caller. `key` is None for the operator, and for a client that sends nothing but its provider's own key (`own_key`).
+
+    With both, the request is the virtual key's: its limits hold and its name is recorded.
+    """
 
     key: VirtualKey | None = None
     own_key: str | None = None
+    own_key_header: str = ""
+    """The header in which `own_key` came, in lower case; empty where it came in the query."""
 
     @property
     def id(self) -> str:
@@ -52,8 +59,8 @@ def identify(call: Call, snapshot: Snapshot) -> Caller:
         return Caller(_checked(_anonymous(call, snapshot), call))
     # By prefix first: a mistyped or revoked key of the gateway must never be sent on to a provider.
     if not call.credential.startswith(KEY_PREFIX):
-        if any(bound.provider.accept_client_keys and bound.provider.enabled for bound in snapshot.providers.values()):
-            return Caller(own_key=call.credential)
+        if call.own_key_header != KEY_HEADER and accepts_client_keys(snapshot):
+            return Caller(own_key=call.credential, own_key_header=call.own_key_header)
         raise Unauthorized(
             f"This is not a key of this gateway: its keys begin with {KEY_PREFIX}. Make one in Conduit Desktop under Virtual Keys."
         )
@@ -61,7 +68,12 @@ def identify(call: Call, snapshot: Snapshot) -> Caller:
     key = snapshot.keys_by_digest.get(digest(call.credential))
     if key is None:
         raise Unauthorized("The API key is not valid.")
-    return Caller(_checked(key, call))
+    return Caller(_checked(key, call), call.own_key, call.own_key_header)
+
+
+def accepts_client_keys(snapshot: Snapshot) -> bool:
+    """Whether any provider that is enabled takes clients' own keys."""
+    return any(bound.provider.accept_client_keys and bound.provider.enabled for bound in snapshot.providers.values())
 
 
 def _anonymous(call: Call, snapshot: Snapshot) -> VirtualKey:

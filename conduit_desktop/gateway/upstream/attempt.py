@@ -6,7 +6,7 @@ From the first content on the answer is committed to: a later failure ends the c
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
 
@@ -124,7 +124,9 @@ class TargetAttempt:
         self.prepared = prepared
         self.target = target
         self.credential = credential
-        self.secrets = credential.secrets
+        # A caller of another dialect sends its key in its own vendor's header, which this one does not read.
+        own = credential.secrets.came_in and not prepared.passthrough
+        self.secrets = replace(credential.secrets, came_in="") if own else credential.secrets
 
     async def run(self) -> UpstreamAnswer:
         """Send the request and open its answer; raises UpstreamError, classified and without credentials in it."""

@@ -18,6 +18,7 @@ from conduit_desktop.core.errors import (
     UpstreamError,
 )
 from conduit_desktop.gateway.accounting.meter import Meter, attempt_of
+from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.affinity import key_of
 from conduit_desktop.gateway.routing.strategies import order
@@ -44,16 +45,23 @@ _CREDENTIAL_FAULTS = frozenset({"auth", "permission", "money", "rate_limit"})
 class FailoverRun:
     """The search for a target that answers one admitted request: route, fallbacks, fallbacks by cause.
 
-    `own_key`: the client sent its provider's own key, which is used instead of configured credentials, and for no fallback.
+    A provider's own key that the client sent is used instead of the configured credentials at the first provider of the route
+    that accepts clients' keys. Without a virtual key beside it no other provider is called.
     """
 
-    def __init__(self, call: Call, route: Route, own_key: str | None, meter: Meter, state: GatewayState) -> None:
+    def __init__(self, call: Call, route: Route, caller: Caller, meter: Meter, state: GatewayState) -> None:
         self.answer: UpstreamAnswer | None = None
         """The answer that was found."""
         self._searching: asyncio.Task[UpstreamAnswer] | None = None
         self._call = call
         self._route = route
-        self._own_key = Credential("client", Secrets(own_key)) if own_key else None
+        self._own_key: Credential | None = None
+        """The client's own key of one provider, `_own_provider`."""
+        self._own_provider = ""
+        if caller.own_key:
+            self._use_own_key(caller.own_key, caller.own_key_header)
+        self._alone = self._own_key is not None and caller.key is None
+        """Only that key may be used, at its one provider."""
         self._meter = meter
         self._state = state
         self._health = state.health
@@ -73,12 +81,21 @@ class FailoverRun:
         self._unfit: dict[str, GatewayError] = {}
         """Why a target cannot serve this request, by its name."""
 
+    def _use_own_key(self, key: str, header: str) -> None:
+        accepting = (target.bound for target in self._route.targets if target.bound.provider.accept_client_keys)
+        bound = next(accepting, None)
+        if bound is not None:
+            self._own_key, self._own_provider = Credential("client", Secrets(key, came_in=header)), bound.name
+
+    def _uses_own_key(self, target: BoundTarget) -> bool:
+        return self._own_key is not None and target.bound.name == self._own_provider
+
     async def first_answer(self) -> UpstreamAnswer:
         """The first target's answer; raises the GatewayError for the client where none answers."""
         call, route, state = self._call, self._route, self._state
         # A fallback is mostly another provider's, for which the client's own key is not meant.
-        routes = [route] if self._own_key else [route, *route.fallbacks]
-        by_cause = {} if self._own_key else dict(route.by_cause)
+        routes = [route] if self._alone else [route, *route.fallbacks]
+        by_cause = {} if self._alone else dict(route.by_cause)
         # Media requests have no prompt cache and no context window by which to choose a target.
         chat = call.media_request is None
         affinity = key_of(route.alias, call) if chat and route.alias is not None and route.alias.sticky else None
@@ -223,7 +240,7 @@ class FailoverRun:
     def _credentials(self, target: BoundTarget) -> Iterator[Credential]:
         """The target's credentials that may be used now, heavier ones more often first; one with a probe under way comes last."""
         # The operator's credentials are never used for a client that sent its own key.
-        if self._own_key is not None:
+        if self._own_key is not None and self._uses_own_key(target):
             yield self._own_key
             return
         credentials = target.bound.credentials
@@ -329,7 +346,7 @@ class FailoverRun:
 
     def _cooldown_s(self, target: BoundTarget, error: UpstreamError) -> float | None:
         """Seconds until the first of the target's credentials may be used again."""
-        if self._own_key is not None:
+        if self._uses_own_key(target):
             return error.retry_after
         provider_id = target.bound.provider.id
         waits = [
@@ -352,9 +369,9 @@ class FailoverRun:
         last = errors[-1]
         if last.reason == "timeout":
             return ProviderTimeout("No target answered in time. " + self._reasons())
-        if self._own_key is not None and last.reason in _CREDENTIAL_FAULTS:
+        if self._uses_own_key(self._failures[-1][0]) and last.reason in _CREDENTIAL_FAULTS:
             return last  # it is the client's own key: the provider's error is for the client
-        alone = len(self._route.targets) == 1 and not (self._route.fallbacks and self._own_key is None)
+        alone = len(self._route.targets) == 1 and not (self._route.fallbacks and not self._alone)
         # 529 is Anthropic's "overloaded": only SDKs of that dialect know the status.
         overloaded = last.status == 529 and last.dialect == self._call.dialect.name
         if alone and len({error.status for error in errors}) == 1 and (overloaded or last.reason == "model_not_found"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Protocol
 
 import orjson
@@ -205,10 +206,40 @@ class PreparedRequest:
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
         """The client's headers that are sent on: in passthrough, those that the provider kind lists."""
         # Only in passthrough: one vendor's beta header would change, or fail, a request that was translated for another.
-        prefixes = target.bound.kind.relayed_headers
-        if not self.passthrough or not prefixes:
+        if not self.passthrough:
             return {}
-        return {name.lower(): value for name, value in self.call.headers.items() if name.lower().startswith(prefixes)}
+        prefixes = target.bound.kind.relayed_headers
+        relayed: dict[str, str] = {}
+        for name, value in self.call.headers.items():
+            lower = _relayed_as(name, prefixes)
+            # aiohttp decodes bytes that are no text as surrogates, which it could not write again.
+            if lower and (value.isascii() or _is_text(value)):
+                # A list header may be sent in several parts: `anthropic-beta` twice.
+                relayed[lower] = f"{relayed[lower]}, {value}" if lower in relayed else value
+        return relayed
+
+
+_NEVER_RELAYED = (
+    "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-", "x-conduit-", "connection", "keep-alive", "te",
+    "trailer", "transfer-encoding", "upgrade", "host", "content-", "accept-encoding", "expect", "forwarded", "x-forwarded-",
+)  # fmt: skip
+"""Credentials, cookies, what belongs to one connection, and the gateway's own headers, whatever a kind lists."""
+
+
+# Cached, because a request has a dozen headers and the same names as the one before.
+@lru_cache(maxsize=4096)
+def _relayed_as(name: str, prefixes: tuple[str, ...]) -> str:
+    """The name in lower case where the header is relayed, else empty."""
+    lower = name.lower()
+    return lower if lower.startswith(prefixes) and not lower.startswith(_NEVER_RELAYED) else ""
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def prepare(

@@ -59,7 +59,11 @@ class ProviderForm(Form):
                 "Sent with every request. Values are kept in the secret store.",
                 "Add header",
             )
-            help = "Clients may send an API key of this provider instead of a virtual key. Budgets do not apply to these requests."
+            help = (
+                "Clients may send a key or login of this provider, which is passed on unchanged and never stored. A virtual key "
+                "beside it, in the header x-conduit-key, sets the limits and the budget; without one there are none. Whether a "
+                "subscription's login may be used through a gateway is for the vendor's terms to say."
+            )
             self.add_toggle("accept_client_keys", "Accept clients' own API keys", help)
         self.set_values({"name": free_name(kind.kind, taken)} if provider is None else _shown(provider))
 
