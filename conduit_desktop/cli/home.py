@@ -91,7 +91,7 @@ def export(connection: Connection, file: Path) -> None:
 
 
 @click.command("import", cls=Command)
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_connection
 def import_(connection: Connection, file: Any, yes: bool) -> None:

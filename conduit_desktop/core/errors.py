@@ -24,6 +24,7 @@ ConduitError
     ├── ThreadNotFound 404       thread_not_found
     ├── ModelNotFound 404        model_not_found
     ├── PayloadTooLarge 413      payload_too_large
+    ├── LoopDetected 508         loop_detected
     ├── RateLimited 429          rate_limit_exceeded, with retry_after
     ├── Internal 500             a bug in the gateway
     ├── ProviderFailed 502       provider_error, provider_stream_broken
@@ -226,6 +227,14 @@ class PayloadTooLarge(GatewayError):
     code = "payload_too_large"
 
 
+class LoopDetected(GatewayError):
+    """A request that has passed through this gateway already: a provider's base URL leads back to it."""
+
+    status = 508
+    type = "invalid_request_error"
+    code = "loop_detected"
+
+
 class RateLimited(GatewayError):
     """A rate limit of the key or of every target is reached; `retry_after` is in seconds."""
 
@@ -355,6 +364,7 @@ def classify_status(status: int) -> Reason:
         413: "too_large",
         429: "rate_limit",
         503: "overloaded",
+        508: "bad_request",  # RFC 5842, Loop Detected: sent again, the request would come back again
         504: "timeout",
         524: "timeout",  # Cloudflare: the origin did not answer in time
         529: "overloaded",  # Anthropic's overloaded_error

@@ -54,7 +54,13 @@ class Settings(BaseModel):
         False, "Server", "Use system proxy", "Connect to providers through HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
     )
     connect_s: float = option(10.0, "Routing", "Connect timeout (s)", "Time to connect to a provider.", gt=0)
-    first_token_s: float = option(120.0, "Routing", "First token timeout (s)", "Time until a provider's response starts.", gt=0)
+    first_token_s: float = option(
+        120.0,
+        "Routing",
+        "First token timeout (s)",
+        "Time until a provider's response starts; servers on this computer get 15 minutes unless it is set.",
+        gt=0,
+    )
     idle_s: float = option(60.0, "Routing", "Idle timeout (s)", "Time without data during a response.", gt=0)
     total_s: float = option(600.0, "Routing", "Total timeout (s)", "Time for a request with all of its attempts.", gt=0)
     # Off by default: requests that nobody made should not reach a vendor.

@@ -16,6 +16,11 @@ from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
+HOP_HEADER = "x-conduit-hop"
+"""Names the gateways that a request has passed through, sent to targets that could lead back here."""
+GATEWAY_ID = f"{random.SystemRandom().getrandbits(64):016x}"
+"""This process in `HOP_HEADER`."""
+
 
 def new_id(at_ms: int) -> str:
     """A request's id for its arrival in epoch ms. It begins with the time, so that the ledger's index grows at its end."""

@@ -138,6 +138,8 @@ class ProviderKind:
     """The provider's id in the price catalog; None: the catalog does not know it."""
     free: ClassVar[bool] = False
     """Runs on the user's own machine: every call costs nothing."""
+    first_token_s: ClassVar[float | None] = None
+    """Seconds until its first token, where neither alias nor settings say; None: the default of the settings."""
     local: ClassVar[bool] = False
     """Answers in this process, through `answer`, without network."""
     renews_credentials: ClassVar[bool] = False
@@ -165,6 +167,9 @@ class ProviderKind:
     def __init__(self, config: Provider) -> None:
         self.config = config
         self.base_url = (config.base_url or self.default_base_url).rstrip("/")
+        # A vendor's own address cannot be this gateway's.
+        self.may_lead_back = bool(config.base_url) or self.free
+        """Whether its address could be that of this gateway, by a mistake in the configuration."""
 
     def supports(self, dialect: str) -> bool:
         """Whether a request in `dialect` can be passed through. Called for each attempt."""

@@ -38,6 +38,9 @@ class LocalServer(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "embeddings"})
     free = True
     turns: ClassVar[Mapping[str, TurnRules]] = {"openai_chat": ONE_SYSTEM}
+    # A long prompt takes minutes to be read on a laptop, and a second attempt would begin to read it anew. Claude Code waits for
+    # 300 s, and longer with API_TIMEOUT_MS.
+    first_token_s: ClassVar[float | None] = 900.0
 
 
 class Ollama(LocalServer):

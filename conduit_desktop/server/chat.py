@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
+from conduit_desktop.core.errors import LoopDetected
+from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.server import request_fields, threads
 from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers, foreign_page
 from conduit_desktop.wire import Dialect, dialect
@@ -39,6 +40,8 @@ def make_call(
     stream: bool | None = None,
 ) -> Call:
     """The request as a call; raises BadRequest. `model` and `stream` are read from the body where they are not given."""
+    if GATEWAY_ID in request.headers.get(HOP_HEADER, ""):
+        raise LoopDetected("This request has passed through this gateway already: the base URL of a provider leads back to it.")
     keys = request_fields.keys(request)
     call = Call(
         language,

@@ -64,18 +64,24 @@ class ConfigFile(Body):
 def load(path: Path) -> ConfigFile:
     """Read a file; blocks. Raises ConfigFileBroken, which names the file, the line and the field."""
     try:
-        text = path.read_text("utf-8")
+        text = decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigFileBroken(f"{path}: cannot be read: {reason}") from error
     return parse(text, str(path))
 
 
+def decoded(data: bytes) -> str:
+    """The text of a file: UTF-8, or UTF-16 where a byte-order mark says so; raises UnicodeDecodeError."""
+    # PowerShell and Notepad begin a file with such a mark; the redirection of Windows PowerShell writes UTF-16.
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+
+
 def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
     """The file's text, checked; raises ConfigFileBroken. Of the environment it takes the `env:NAME` values."""
     try:
         # Through JSON: the models are strict, and read TOML's dates and times only as the text that the admin API takes.
-        values = _from_environment(tomllib.loads(text), "")
+        values = _from_environment(tomllib.loads(text.removeprefix("\ufeff")), "")
         config = ConfigFile.model_validate_json(orjson.dumps(values))
         config.settings.update(check(config.settings))
         _check_whole(config)

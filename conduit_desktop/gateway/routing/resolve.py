@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from conduit_desktop.core.entities import ModelAlias, Target
 from conduit_desktop.core.errors import BadRequest, ModelNotFound
-from conduit_desktop.gateway.routing.targets import BoundTarget, Route, timeouts_for
+from conduit_desktop.gateway.routing.targets import BoundTarget, Route, timeouts_for, with_patience
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.providers import Endpoint
 
@@ -27,7 +27,7 @@ def resolve_model(name: str, snapshot: Snapshot, endpoint: Endpoint | None = "ch
     if route is None:
         route = _resolve(name, snapshot)
         route = replace(route, fallbacks=tuple(_fallbacks(route, snapshot)), by_cause=_by_cause(route, snapshot))
-        route = _with_endpoint(route, endpoint) if endpoint is not None else route
+        route = with_patience(_with_endpoint(route, endpoint) if endpoint is not None else route, snapshot.settings)
         # Nothing is evicted: the next snapshot begins with an empty cache.
         if len(snapshot.routes) < MAX_ROUTES:
             snapshot.routes[key] = route

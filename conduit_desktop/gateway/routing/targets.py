@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from conduit_desktop.core.entities import ModelAlias
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.snapshot import BoundProvider
+from conduit_desktop.providers import ProviderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class Timeouts:
     whole_s: float
     idle_s: float
     total_s: float
+    patient: bool = True
+    """Neither the alias nor the operator's settings name a first-token time-out, so that a kind's own holds instead."""
+
+    def begins_within_s(self, kind: ProviderKind, stream: bool) -> float:
+        """Seconds that a target may take until its first token, or until its whole answer."""
+        seconds = self.first_token_s if stream else self.whole_s
+        return max(seconds, kind.first_token_s) if self.patient and kind.first_token_s is not None else seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,17 @@ def timeouts_for(alias: ModelAlias | None, settings: Settings) -> Timeouts:
         whole_s=_whole_s(alias, settings),
         idle_s=(own and own.idle_s) or settings.idle_s,
         total_s=(own and own.total_s) or settings.total_s,
+        patient=not (own and own.first_token_s) and "first_token_s" not in settings.model_fields_set,
     )
+
+
+def with_patience(route: Route, settings: Settings) -> Route:
+    """The route, whose total leaves time for the slowest of its targets where nobody has set another total."""
+    own = route.alias.timeouts if route.alias else None
+    slowest = max((target.bound.kind.first_token_s or 0.0 for target in route.all_targets), default=0.0)
+    if not slowest or not route.timeouts.patient or (own and own.total_s) or "total_s" in settings.model_fields_set:
+        return route
+    return replace(route, timeouts=replace(route.timeouts, total_s=route.timeouts.total_s + slowest))
 
 
 def _whole_s(alias: ModelAlias | None, settings: Settings) -> float:

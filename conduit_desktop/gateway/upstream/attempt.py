@@ -16,6 +16,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event
 from conduit_desktop.gateway.accounting.meter import Meter
+from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
@@ -170,6 +171,8 @@ class TargetAttempt:
             # From the bytes, not from the call: a local kind gets what a vendor would get, overrides included.
             response = LocalResponse(kind.answer(endpoint, orjson.loads(body), call.stream))
         else:
+            if kind.may_lead_back:
+                headers = {**headers, HOP_HEADER: _hops(call)}
             outbound = kind.prepare(
                 endpoint, self.target.model, self.prepared.upstream.name, self.prepared.streams, body, self.secrets, headers
             )
@@ -222,7 +225,7 @@ class ChatAttempt(TargetAttempt):
     __slots__ = ()
 
     def _wait_s(self) -> float:
-        return self._timeouts.first_token_s if self.prepared.call.stream else self._timeouts.whole_s
+        return self._timeouts.begins_within_s(self.target.bound.kind, self.prepared.call.stream)
 
     async def _open(self) -> UpstreamAnswer:
         prepared, stream = self.prepared, self.prepared.streams
@@ -282,6 +285,11 @@ class ChatAttempt(TargetAttempt):
         except MalformedStream:
             pass
         return self._refusal_with_status_200(response, body)
+
+
+def _hops(call: Call) -> str:
+    earlier = call.headers.get(HOP_HEADER, "")
+    return f"{earlier[-1000:]}, {GATEWAY_ID}" if earlier.isascii() and earlier else GATEWAY_ID
 
 
 async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:

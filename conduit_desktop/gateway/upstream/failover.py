@@ -337,6 +337,9 @@ class FailoverRun:
             self._cooldowns[target.name] = cooldown or 1.0
         if not error.retryable or tries >= self._route.retries:
             return None
+        # It would begin to read the same prompt anew.
+        if error.reason == "timeout" and target.bound.kind.first_token_s is not None:
+            return None
         if others and (error.reason == "timeout" or (error.reason == "rate_limit" and error.retry_after is None)):
             return None  # the client has waited long enough, or the length of the rate limit is unknown
         pause = backoff(tries, before) if cooldown is None else cooldown

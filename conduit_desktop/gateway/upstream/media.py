@@ -67,7 +67,7 @@ class MediaAttempt(TargetAttempt):
         super().__init__(upstream, prepared, target, credential, timeouts, deadline)
 
     def _wait_s(self) -> float:
-        whole_s = self._timeouts.whole_s
+        whole_s = self._timeouts.begins_within_s(self.target.bound.kind, stream=False)
         return min(whole_s, token_counts.COUNT_S) if self.prepared.call.endpoint == "count_tokens" else whole_s
 
     async def _open(self) -> UpstreamAnswer:

@@ -118,7 +118,7 @@ class DataCard(Card):
         """Import a configuration file: preview, then apply."""
         path = await choose_file(self, "Import a configuration", "open", TOML)
         if path is not None:
-            await self.import_text(await asyncio.to_thread(path.read_text, "utf-8"))
+            await self.import_text(await asyncio.to_thread(path.read_text, "utf-8-sig"))
 
     async def import_text(self, text: str) -> None:
         """Preview the changes, apply them once confirmed, and show the keys that were created."""
