@@ -364,7 +364,6 @@ def classify_status(status: int) -> Reason:
         413: "too_large",
         429: "rate_limit",
         503: "overloaded",
-        508: "bad_request",  # RFC 5842, Loop Detected: sent again, the request would come back again
         504: "timeout",
         524: "timeout",  # Cloudflare: the origin did not answer in time
         529: "overloaded",  # Anthropic's overloaded_error

@@ -58,7 +58,7 @@ class Settings(BaseModel):
         120.0,
         "Routing",
         "First token timeout (s)",
-        "Time until a provider's response starts; servers on this computer get 15 minutes unless it is set.",
+        "Time until a provider's response starts. Unless it is set, local servers get 15 minutes.",
         gt=0,
     )
     idle_s: float = option(60.0, "Routing", "Idle timeout (s)", "Time without data during a response.", gt=0)

@@ -67,6 +67,7 @@ class Cohere(ProviderKind):
     fields = (key_from("dashboard.cohere.com/api-keys"), BASE_URL)
     endpoints = frozenset(_PATHS)
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "cohere", "rerank": "cohere"}
+    passthrough_formats = frozenset({"cohere"})
     price_provider: ClassVar[str | None] = "cohere"
     rules = (
         RequestRule(_drop_thinking, "https://docs.cohere.com/docs/reasoning"),

@@ -8,10 +8,11 @@ import orjson
 from aiohttp import web
 
 from conduit_desktop import __version__
-from conduit_desktop.server import admin, docs, gemini, media, metrics, ollama, responses
+from conduit_desktop.server import admin, cohere, docs, gemini, media, metrics, ollama, responses
 from conduit_desktop.server.chat import chat_handler
 from conduit_desktop.server.middleware import Handler, client_api_middleware
 from conduit_desktop.server.models import model_handler, models_handler
+from conduit_desktop.server.unknown_paths import UnknownPaths
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
@@ -23,20 +24,25 @@ _ANY_SIZE = 2**40
 def build(context: AppContext) -> web.Application:
     """The application with all routes."""
     gateway = context.gateway
-    app = web.Application(client_max_size=_ANY_SIZE, middlewares=[client_api_middleware(gateway)])
+    unknown_paths = UnknownPaths()
+    app = web.Application(client_max_size=_ANY_SIZE, middlewares=[client_api_middleware(gateway, unknown_paths)])
     admin.mount(app, context)
     router = app.router
-    _post(router, "/chat/completions", chat_handler(gateway, "openai_chat"))
-    _post(router, "/messages", chat_handler(gateway, "anthropic_messages"))
-    for prefix in _PREFIXES:
+    for prefix in (*_PREFIXES, DEPLOYMENT):
+        router.add_post(f"{prefix}/chat/completions", chat_handler(gateway, "openai_chat"))
+    for prefix in (*_PREFIXES, *_ANTHROPIC):
+        router.add_post(f"{prefix}/messages", chat_handler(gateway, "anthropic_messages"))
+    for prefix in (*_PREFIXES, *_ANTHROPIC):
         router.add_get(f"{prefix}/models", models_handler(gateway))
         # `.+`, because names of models hold slashes, such as `openai/gpt-5`.
         router.add_get(f"{prefix}/models/{{id:.+}}", model_handler(gateway))
     gemini.mount(router, gateway)
     ollama.mount(router, gateway)
+    cohere.mount(router, gateway)
     responses.mount(router, gateway, _PREFIXES)
-    media.mount(router, gateway, _PREFIXES)
-    metrics.mount(app, context)
+    media.mount(router, gateway, (*_PREFIXES, DEPLOYMENT))
+    media.mount_counts(router, gateway, (*_PREFIXES, *_ANTHROPIC))
+    metrics.mount(app, context, unknown_paths)
     docs.mount(router)
     # Claude Code begins with HEAD /, which aiohttp answers by this GET.
     router.add_get("/", _root)
@@ -45,13 +51,13 @@ def build(context: AppContext) -> web.Application:
     return app
 
 
-_PREFIXES = ("/v1", "", "/v1/v1")
-"""A missing or doubled version segment is accepted: clients differ in whether the base URL contains it."""
-
-
-def _post(router: web.UrlDispatcher, path: str, handler: Handler) -> None:
-    for prefix in _PREFIXES:
-        router.add_post(prefix + path, handler)
+_PREFIXES = ("/v1", "", "/v1/v1", "/openai/v1", "/openai")
+"""A missing or doubled version segment is accepted: clients differ in whether the base URL contains it. Azure's clients append
+`/openai` or `/openai/v1` to their endpoint."""
+DEPLOYMENT = "/openai/deployments/{deployment:.+?}"
+"""Where Azure's clients name the model, in versions of its API that are dates."""
+_ANTHROPIC = ("/anthropic/v1", "/anthropic")
+"""Where vendors that also have OpenAI's API have Anthropic's, and where gateways commonly have it."""
 
 
 async def _root(request: web.Request) -> web.Response:

@@ -36,9 +36,14 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: tuple[str, ...]
     """Add the routes, below each of `prefixes`."""
     for prefix in prefixes:
         router.add_post(f"{prefix}/completions", completions_handler(gateway))
-        router.add_post(f"{prefix}/messages/count_tokens", count_handler(gateway))
         for endpoint, (path, form, check) in _PATHS.items():
             router.add_post(prefix + path, handler(gateway, endpoint, form, check))
+
+
+def mount_counts(router: web.UrlDispatcher, gateway: Gateway, prefixes: tuple[str, ...]) -> None:
+    """Add the routes of Anthropic's token counts, below each of `prefixes`."""
+    for prefix in prefixes:
+        router.add_post(f"{prefix}/messages/count_tokens", count_handler(gateway))
 
 
 def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Handler:
@@ -55,6 +60,12 @@ def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Ha
         return await answer(request, gateway, call)
 
     return handle
+
+
+def endpoint_handler(gateway: Gateway, endpoint: Endpoint) -> Handler:
+    """The handler of an endpoint, for its path in another vendor's API."""
+    _, form, check = _PATHS[endpoint]
+    return handler(gateway, endpoint, form, check)
 
 
 def _typed_fields(media_request: MediaRequest) -> dict[str, Any]:
@@ -77,7 +88,7 @@ async def _media_request(request: web.Request, gateway: Gateway, endpoint: str, 
     parsed = multipart.parse(await request_fields.read_body(request, limit), content_type)
     if not parsed.files_size:
         raise BadRequest("The form holds no file.", code="missing_parameter", param="image" if form == "also" else "file")
-    return MediaRequest(endpoint, parsed.fields(), parsed)
+    return MediaRequest(endpoint, request_fields.with_model_of_path(request, parsed.fields()), parsed)
 
 
 async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:

@@ -22,6 +22,7 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES
 from conduit_desktop.server.admin.access import check
 from conduit_desktop.server.middleware import Handler
+from conduit_desktop.server.unknown_paths import UnknownPaths
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
@@ -83,7 +84,8 @@ class Series:
 class Metrics:
     """Counters over all records published since the server was built."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown_paths: UnknownPaths | None = None) -> None:
+        self._unknown_paths = unknown_paths or UnknownPaths()
         self.series: dict[tuple[str, str], Series] = {}
         """By model and provider."""
         self.upstream_errors: dict[tuple[str, str], int] = {}
@@ -144,6 +146,7 @@ class Metrics:
         failures = (
             ((("provider", provider), ("reason", reason)), count) for (provider, reason), count in self.upstream_errors.items()
         )
+        unknown = (((("method", method), ("path", path)), count) for (method, path), count in self._unknown_paths.counts.items())
         lines = [
             *_family("conduit_requests_total", "counter", "Finished requests.", requests),
             *_family("conduit_tokens_total", "counter", f"Tokens by class; {_PARTS}.", tokens),
@@ -152,6 +155,7 @@ class Metrics:
             *_family("conduit_unpriced_requests_total", "counter", "Requests whose cost is unknown.",
                      ((one.labels, one.unpriced) for one in every if one.unpriced)),
             *_family("conduit_upstream_errors_total", "counter", "Attempts that failed.", failures),
+            *_family("conduit_unknown_paths_total", "counter", "Requests for a path that does not exist.", unknown),
             *_histograms("conduit_first_token_seconds", "From a request's arrival to its first content, where streamed.",
                          ((one.labels, one.first_token) for one in every)),
             *_histograms("conduit_request_duration_seconds", "From a request's arrival to its end.",
@@ -196,9 +200,9 @@ def _number(value: float | str) -> str:
     return value if isinstance(value, str) else str(round(value, 9))
 
 
-def mount(app: web.Application, context: AppContext) -> None:
+def mount(app: web.Application, context: AppContext, unknown_paths: UnknownPaths) -> None:
     """Subscribe the counters to the event bus, and add GET /metrics."""
-    metrics = Metrics()
+    metrics = Metrics(unknown_paths)
 
     async def on_cleanup(app: web.Application) -> None:
         # The bus outlives the application: a restarted server would count every request twice.

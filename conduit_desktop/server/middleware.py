@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import (
     BadRequest,
     Forbidden,
@@ -27,8 +28,9 @@ from conduit_desktop.core.errors import (
     UpstreamError,
 )
 from conduit_desktop.gateway.admission import access
-from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.call import Call, new_id
 from conduit_desktop.server import request_fields
+from conduit_desktop.server.unknown_paths import UnknownPaths
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.errors.error_body import parse_json
 
@@ -61,8 +63,9 @@ _BRACKETED = re.compile(r"\[[^\[\]]+\](?::\d*)?", re.ASCII)
 _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
 
 
-def client_api_middleware(gateway: Gateway) -> Middleware:
+def client_api_middleware(gateway: Gateway, unknown_paths: UnknownPaths | None = None) -> Middleware:
     """The one middleware of the client API: checks the host, answers preflights, and writes errors."""
+    unknown = unknown_paths or UnknownPaths()
 
     @web.middleware
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -76,8 +79,12 @@ def client_api_middleware(gateway: Gateway) -> Middleware:
             # Only a caller with a valid key learns what is wrong with the body.
             response = error_response(request, _authentication_error(request, gateway) or error)
         except GatewayError as error:
+            if error.code == UnknownPath.code:
+                unknown.asked(request.method, request.path, request_fields.client_name(request))
             response = error_response(request, error)
         except web.HTTPException as error:
+            if error.status == 404:
+                unknown.asked(request.method, request.path, request_fields.client_name(request))
             response = error_response(request, _from_aiohttp(request, error))
         except ConnectionResetError:
             # The client has disconnected: aiohttp ends the connection, and there is nothing to log.
@@ -196,6 +203,10 @@ def dialect_of(request: web.Request) -> Dialect:
     """The dialect of a request by its path, for lists of models by its headers; OpenAI's for every other path."""
     # By path, because an error may come before the body was read.
     path = request.path
+    if path.startswith("/v2/"):
+        return dialect("cohere")
+    if path.startswith("/anthropic/"):
+        return dialect("anthropic_messages")
     if path.startswith("/api/"):
         return dialect("ollama_generate" if path == "/api/generate" else "ollama")
     if path.startswith(("/v1beta/", "/v1/v1beta/")) or (":" in path and path.rpartition(":")[2] in _GEMINI):
@@ -217,8 +228,8 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error response in the client's dialect; a provider's JSON error of the same dialect is relayed unchanged."""
     client_dialect = dialect_of(request)
     headers = dict(error.response_headers)
-    if REQUEST_ID in request:
-        headers["x-conduit-request-id"] = request[REQUEST_ID]
+    # A refusal that has no record has an id all the same: it is what a user quotes.
+    headers["x-conduit-request-id"] = request[REQUEST_ID] if REQUEST_ID in request else new_id(now_ms())
     if isinstance(error, UpstreamError) and error.body and error.dialect == client_dialect.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
         # SDKs show nothing of a plain text or a web page: such a body becomes an error of the dialect, with the text in it.

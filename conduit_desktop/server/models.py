@@ -28,7 +28,7 @@ def models_handler(gateway: Gateway) -> Handler:
         if is_gemini(request):
             return json_response(_gemini_page(request, offered_to(request, gateway)))
         aliases = offered_to(request, gateway)
-        if ANTHROPIC_VERSION_HEADER in request.headers:
+        if is_anthropic(request):
             return json_response(_anthropic_page(request, [_anthropic_row(alias) for alias in aliases]))
         return json_response({"object": "list", "data": await openai_rows(gateway, aliases)})
 
@@ -44,7 +44,7 @@ def model_handler(gateway: Gateway) -> Handler:
             if alias.alias.lower() == name.lower():
                 if is_gemini(request):
                     return json_response(_gemini_row(alias))
-                if ANTHROPIC_VERSION_HEADER in request.headers:
+                if is_anthropic(request):
                     return json_response(_anthropic_row(alias))
                 return json_response((await openai_rows(gateway, [alias]))[0])
         # One error for both, so that a key cannot find out the names that it may not use.
@@ -72,6 +72,11 @@ def _takes_client_keys(alias: ModelAlias, snapshot: Snapshot) -> bool:
 def is_gemini(request: web.Request) -> bool:
     """Whether the caller expects Gemini's format: the key is in Google's header, or the path is below `/v1beta`."""
     return GEMINI_KEY_HEADER in request.headers or "/v1beta/" in request.path
+
+
+def is_anthropic(request: web.Request) -> bool:
+    """Whether the caller expects Anthropic's format: by its header, or by the path."""
+    return ANTHROPIC_VERSION_HEADER in request.headers or request.path.startswith("/anthropic/")
 
 
 _GEMINI_METHODS = ["generateContent", "countTokens"]

@@ -34,6 +34,8 @@ LIST_S = 2.0
 """Seconds that a provider may take to list its models' capabilities, before the reply is sent without them."""
 
 _LATEST = ":latest"
+_FOREVER = "2318-01-01T00:00:00Z"
+"""When a model is unloaded that was loaded for good, as `ollama ps` writes "Forever" for it."""
 _DETAILS = {"parent_model": "", "format": "", "family": "conduit", "families": ["conduit"]}
 _SIZES = {"parameter_size": "", "quantization_level": ""}
 _FEATURES = ("tools", "vision", "thinking")
@@ -47,6 +49,7 @@ def mount(router: web.UrlDispatcher, gateway: Gateway) -> None:
     router.add_post("/api/embeddings", embed_handler(gateway))
     router.add_post("/api/show", show_handler(gateway))
     router.add_get("/api/tags", tags_handler(gateway))
+    router.add_get("/api/ps", running_handler(gateway))
     router.add_get("/api/version", _version)
 
 
@@ -116,6 +119,19 @@ def tags_handler(gateway: Gateway) -> Handler:
         return json_response({"models": [_tag(alias) for alias in offered_to(request, gateway)]})
 
     return tags
+
+
+def running_handler(gateway: Gateway) -> Handler:
+    """GET /api/ps: as `/api/tags`. Models here need no loading, so all are ready for as long as anyone waits."""
+
+    async def running(request: web.Request) -> web.Response:
+        rows = [
+            {**_tag(alias), "expires_at": _FOREVER, "size_vram": 0, "context_length": alias.max_context_tokens or 0}
+            for alias in offered_to(request, gateway)
+        ]
+        return json_response({"models": [{name: value for name, value in row.items() if name != "modified_at"} for row in rows]})
+
+    return running
 
 
 def _tag(alias: ModelAlias) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def document() -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Conduit Desktop", "version": __version__, "description": _ABOUT},
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in ("OpenAI", "Anthropic", "Gemini", "Ollama", "Gateway", "Admin")],
+        "tags": [{"name": name} for name in ("OpenAI", "Anthropic", "Gemini", "Ollama", "Cohere", "Gateway", "Admin")],
         "paths": paths,
         "components": {
             "schemas": {**made.get("$defs", {}), "AdminError": _ADMIN_ERROR, **ERRORS},

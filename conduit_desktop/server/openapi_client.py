@@ -34,8 +34,12 @@ ERRORS: dict[str, Json] = {
     "AnthropicError": _of(("type", "error"), type={"const": "error"}, error=_of(("type", "message"), type=_TEXT, message=_TEXT)),
     "GeminiError": _of(("error",), error=_of(("code", "message", "status"), code={"type": "integer"}, message=_TEXT, status=_TEXT)),
     "OllamaError": _of(("error",), error=_TEXT),
+    "CohereError": _of(("message",), message=_TEXT),
 }
-_ERROR_OF = {"OpenAI": "OpenAIError", "Anthropic": "AnthropicError", "Gemini": "GeminiError", "Ollama": "OllamaError"}
+_ERROR_OF = {
+    "OpenAI": "OpenAIError", "Anthropic": "AnthropicError", "Gemini": "GeminiError", "Ollama": "OllamaError",
+    "Cohere": "CohereError",
+}  # fmt: skip
 
 
 def _post(tag: str, summary: str, body: Json, *, answer: str = "application/json", form: Json | None = None) -> Json:
@@ -124,6 +128,13 @@ _PATHS: dict[str, Json] = {
     "/api/embed": _post("Ollama", "Embeddings", _of(("model", "input"), model=_NAME, input={"anyOf": [_TEXT, _list(_TEXT)]})),
     "/api/show": _post("Ollama", "What a model can do", _of(("model",), model=_NAME)),
     "/api/tags": _get("Ollama", "The models this key may call"),
+    "/api/ps": _get("Ollama", "The same: models here need no loading"),
+    "/v2/chat": _post("Cohere", "Chat", _of(("model", "messages"), model=_NAME, messages=_MESSAGES, stream=_FLAG)),
+    "/v2/embed": _post("Cohere", "Embeddings", _of(("model",), model=_NAME, texts=_list(_TEXT), input_type=_TEXT)),
+    "/v2/rerank": _post(
+        "Cohere", "Rank documents",
+        _of(("model", "query", "documents"), model=_NAME, query=_TEXT, documents=_DOCUMENTS, top_n=_COUNT),
+    ),
     "/api/version": _get("Ollama", "The version of Ollama whose API this is", open_to_all=True),
     "/": _get("Gateway", "Its name and version", open_to_all=True),
     "/health": _get("Gateway", "Whether it is up", open_to_all=True),

@@ -114,7 +114,13 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
         raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="invalid_json")
-    return body
+    return with_model_of_path(request, body)
+
+
+def with_model_of_path(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """The body with the model that Azure's clients name in the path: their deployment."""
+    deployment = request.match_info.get("deployment")
+    return body if deployment is None else {**body, "model": deployment}
 
 
 def model_of(body: dict[str, Any]) -> str:

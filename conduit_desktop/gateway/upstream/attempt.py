@@ -203,6 +203,9 @@ class TargetAttempt:
         # Cut here as well: an error that came with status 200 was read with the far larger limit of whole answers.
         error = upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
         error.dialect, error.body, error.headers = upstream.name, body, headers
+        # Loop Detected (RFC 5842): sent again, or to another target that leads back, the request would only come back again.
+        if response.status == 508:
+            error.set_reason("bad_request")
         return error
 
     def _refusal_with_status_200(self, response: UpstreamResponse, body: bytes) -> UpstreamError:

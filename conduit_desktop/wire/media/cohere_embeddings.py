@@ -1,4 +1,4 @@
-"""Embeddings in Cohere's format, `POST /v2/embed`. https://docs.cohere.com/reference/embed"""
+"""Embeddings in Cohere's format, `POST /v2/embed`, for its targets and its callers. https://docs.cohere.com/reference/embed"""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import orjson
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.wire.media.embeddings import batches, openai_answer, rows_in, text_request
-from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
-from conduit_desktop.wire.media.usage import input_usage
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
+from conduit_desktop.wire.media.usage import input_usage, read_media_usage
 
 BEDROCK_TOKENS = "inputTextTokenCount"
 """Titan's field for the tokens of a response. Other models on Bedrock report them in a header, which is copied to this field."""
@@ -21,6 +22,79 @@ _TASKS = {
     "CLUSTERING": "clustering",
 }  # fmt: skip
 """Gemini's tasks, and Cohere's."""
+
+
+class CohereEmbeddingsCaller:
+    """A `CallerFormat` for callers of `POST /v2/embed`. `id` is that of the answer, which Cohere's SDK requires."""
+
+    name = "cohere"
+
+    def __init__(self, body: dict[str, Json], id: str) -> None:
+        self._texts = body.get("texts") or []
+        self._id = id
+        self.passthrough_format: MediaFormat = CoherePassthrough()
+
+    def to_openai(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """The request in OpenAI's format, which has no `input_type`; raises BadRequest for images and vectors other than floats."""
+        types = body.get("embedding_types")
+        if types is not None and types != ["float"]:
+            raise BadRequest("This model has embeddings of the type 'float' only.", param="embedding_types")
+        size = body.get("output_dimension")
+        dimensions = {"dimensions": size} if isinstance(size, int) else {}
+        return {"model": model, "input": read_inputs(body), "encoding_format": "float", **dimensions}
+
+    def from_openai(self, body: bytes) -> bytes:
+        """OpenAI's response in Cohere's format."""
+        answer = orjson.loads(body)
+        counted = read_media_usage("embeddings", answer)
+        meta: dict[str, Json] = {"api_version": {"version": "2"}}
+        if counted and counted.input:
+            meta["billed_units"] = {"input_tokens": counted.input}
+        vectors = {"float": [row["embedding"] for row in answer["data"]]}
+        return orjson.dumps(
+            {"id": self._id, "embeddings": vectors, "texts": self._texts, "meta": meta, "response_type": "embeddings_by_type"}
+        )
+
+
+class CoherePassthrough:
+    """A `MediaFormat`: the caller's request with the target's model, and the response as it is."""
+
+    passthrough = True
+
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
+        """One body."""
+        return [OutgoingBody(orjson.dumps({**media_request.body, "model": model}))]
+
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
+        """The vendor's bytes."""
+        answer = answers[-1]
+        if not answer.get("embeddings"):
+            raise MalformedStream("it holds no embedding")
+        return MediaAnswer(raw, input_usage([_billed(answer)]))
+
+
+def read_inputs(body: dict[str, Json]) -> list[Json]:
+    """The texts to embed, from `texts` or from `inputs` of texts; raises BadRequest."""
+    texts = body.get("texts")
+    if texts is None and isinstance(body.get("inputs"), list):
+        texts = [_text_of(one) for one in body["inputs"]]
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise BadRequest("The field 'texts' must be a list with at least one text.", param="texts")
+    return texts
+
+
+def _text_of(given: Json) -> Json:
+    """The text of one of `inputs`; None where it holds anything else."""
+    content = given.get("content") if isinstance(given, dict) else None
+    if not isinstance(content, list) or not all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+        return None
+    return "".join(str(part.get("text", "")) for part in content)
+
+
+def _billed(answer: dict[str, Json]) -> Json:
+    meta = answer.get("meta")
+    billed = meta.get("billed_units") if isinstance(meta, dict) else None
+    return billed.get("input_tokens") if isinstance(billed, dict) else answer.get(BEDROCK_TOKENS)
 
 
 class CohereEmbeddings:
@@ -60,7 +134,5 @@ class CohereEmbeddings:
             found = answer.get("embeddings")
             # By encoding where `embedding_types` was sent, else a bare list.
             vectors += rows_in(found.get("float") if isinstance(found, dict) else found)
-            meta = answer.get("meta")
-            billed = meta.get("billed_units") if isinstance(meta, dict) else None
-            counts.append(billed.get("input_tokens") if isinstance(billed, dict) else answer.get(BEDROCK_TOKENS))
+            counts.append(_billed(answer))
         return openai_answer(vectors, input_usage(counts), media_request, model)
