@@ -59,6 +59,8 @@ _EXPOSED = ", ".join(
 )  # fmt: skip
 _BRACKETED = re.compile(r"\[[^\[\]]+\](?::\d*)?", re.ASCII)
 """An IPv6 address in a Host header, with or without a port."""
+_BEFORE_A_ROUTE = (UnknownPath.code, "host_not_allowed")
+"""Codes of what is refused before it has a record, and has an id all the same: it is what a user quotes."""
 # The SDKs of OpenAI and Anthropic obey `x-should-retry` before they look at the status (`_base_client.py`).
 _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
 
@@ -81,10 +83,13 @@ def client_api_middleware(gateway: Gateway, unknown_paths: UnknownPaths | None =
         except GatewayError as error:
             if error.code == UnknownPath.code:
                 unknown.asked(request.method, request.path, request_fields.client_name(request))
+            if error.code in _BEFORE_A_ROUTE:
+                request[REQUEST_ID] = new_id(now_ms())
             response = error_response(request, error)
         except web.HTTPException as error:
             if error.status == 404:
                 unknown.asked(request.method, request.path, request_fields.client_name(request))
+            request[REQUEST_ID] = new_id(now_ms())
             response = error_response(request, _from_aiohttp(request, error))
         except ConnectionResetError:
             # The client has disconnected: aiohttp ends the connection, and there is nothing to log.
@@ -228,8 +233,8 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error response in the client's dialect; a provider's JSON error of the same dialect is relayed unchanged."""
     client_dialect = dialect_of(request)
     headers = dict(error.response_headers)
-    # A refusal that has no record has an id all the same: it is what a user quotes.
-    headers["x-conduit-request-id"] = request[REQUEST_ID] if REQUEST_ID in request else new_id(now_ms())
+    if REQUEST_ID in request:
+        headers["x-conduit-request-id"] = request[REQUEST_ID]
     if isinstance(error, UpstreamError) and error.body and error.dialect == client_dialect.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
         # SDKs show nothing of a plain text or a web page: such a body becomes an error of the dialect, with the text in it.

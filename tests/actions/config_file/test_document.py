@@ -414,3 +414,15 @@ async def test_a_circle_of_fallbacks_over_file_and_database_is_refused(context: 
 def test_a_whole_number_of_more_than_64_bits_is_a_fault_of_the_file() -> None:
     with pytest.raises(ConfigFileBroken, match=r"^here\.toml: "):
         parse(f"[settings]\nport = {2**70}\n", "here.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    # PowerShell's Set-Content and Notepad write the one, the redirection of Windows PowerShell the other.
+    path = tmp_path / "conduit.toml"
+    path.write_bytes("[settings]\nport = 7810 # größer\n".encode(encoding))
+    assert load(path).settings == {"port": 7810}
+
+
+def test_a_text_that_was_pasted_with_a_byte_order_mark_is_read() -> None:
+    assert parse("\ufeff[settings]\nport = 7810\n").settings == {"port": 7810}
