@@ -24,10 +24,18 @@ _TASKS = {
 """Gemini's tasks, and Cohere's."""
 
 
+_TASKS = {
+    "search_query": "RETRIEVAL_QUERY", "search_document": "RETRIEVAL_DOCUMENT", "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+}  # fmt: skip
+"""Cohere's `input_type`, and Gemini's task, which the formats of other vendors know."""
+
+
 class CohereEmbeddingsCaller:
     """A `CallerFormat` for callers of `POST /v2/embed`. `id` is that of the answer, which Cohere's SDK requires."""
 
     name = "cohere"
+    extras: tuple[str, ...] = ("task_type",)
 
     def __init__(self, body: dict[str, Json], id: str) -> None:
         self._texts = body.get("texts") or []
@@ -35,13 +43,15 @@ class CohereEmbeddingsCaller:
         self.passthrough_format: MediaFormat = CoherePassthrough()
 
     def to_openai(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """The request in OpenAI's format, which has no `input_type`; raises BadRequest for images and vectors other than floats."""
+        """The request in OpenAI's format; raises BadRequest for images and for vectors other than floats."""
         types = body.get("embedding_types")
         if types is not None and types != ["float"]:
             raise BadRequest("This model has embeddings of the type 'float' only.", param="embedding_types")
         size = body.get("output_dimension")
         dimensions = {"dimensions": size} if isinstance(size, int) else {}
-        return {"model": model, "input": read_inputs(body), "encoding_format": "float", **dimensions}
+        task = _TASKS.get(str(body.get("input_type")))
+        tasks = {"task_type": task} if task else {}
+        return {"model": model, "input": read_inputs(body), "encoding_format": "float", **dimensions, **tasks}
 
     def from_openai(self, body: bytes) -> bytes:
         """OpenAI's response in Cohere's format."""
