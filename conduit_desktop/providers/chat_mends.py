@@ -20,6 +20,8 @@ from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.wire.function_schemas import mapped
 
 Body = dict[str, Json]
+_SAMPLING_DEFAULTS: dict[str, Json] = {"temperature": 1, "top_p": 1, "logprobs": False, "top_logprobs": 0, "logit_bias": {}}
+_PENALTY_DEFAULTS: dict[str, Json] = {"presence_penalty": 0, "frequency_penalty": 0}
 
 
 def without_orphans(body: Body, facts: ModelFacts) -> list[str]:
@@ -250,6 +252,31 @@ def fit_effort(body: Body, facts: ModelFacts) -> list[str]:
             del body["reasoning"]
     # A model that cannot reason already does what `none` asks for; one that always reasons does not.
     return ["reasoning_effort"] if (fitted is None) == (effort != "none") and fitted != effort else []
+
+
+def effort_of(body: dict[str, Json]) -> str | None:
+    """The effort that a body asks for, in either of OpenAI's dialects."""
+    reasoning = body.get("reasoning")
+    found = reasoning.get("effort") if isinstance(reasoning, dict) else body.get("reasoning_effort")
+    return found if isinstance(found, str) else None
+
+
+def thinks(body: dict[str, Json], facts: ModelFacts) -> bool:
+    """Whether the model will think about this request, as far as is known."""
+    effort = effort_of(body)
+    return bool(facts.thinks) if effort is None else effort != "none"
+
+
+def fit_sampling(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Leaves out what a reasoning model refuses, always or while it thinks; a default value is no loss."""
+    thinking = thinks(body, facts)
+    refused = dict(_PENALTY_DEFAULTS) if facts.penalties is False else {}
+    if facts.sampling == "refused" or (facts.sampling == "not_while_thinking" and thinking):
+        refused |= _SAMPLING_DEFAULTS | {"stop": []}
+    lost = [name for name, default in refused.items() if body.get(name) not in (None, default)]
+    for name in refused:
+        body.pop(name, None)
+    return lost
 
 
 def effort_or_budget(body: Body, facts: ModelFacts) -> list[str]:

@@ -11,7 +11,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.chat_mends import fit_effort, unread_images, without_orphans
+from conduit_desktop.providers.chat_mends import fit_effort, fit_sampling, unread_images, without_orphans
 from conduit_desktop.providers.chat_templates import with_template
 from conduit_desktop.providers.fields import NEEDED_BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.model_facts import facts_of
@@ -40,10 +40,6 @@ EffortNames = tuple[tuple[str, Mapping[str, str]], ...]
 """(regular expression at the start of a model's name, OpenAI's effort to the vendor's)."""
 OPENAI_REASONING_MODELS = r"(?:openai/)?(?:o\d|gpt-[5-9]|codex)(?!.*chat)"
 """OpenAI's reasoning models by the start of their names, at OpenAI and behind relays; not the open `gpt-oss` models."""
-REASONING_MODELS_REFUSE = (
-    "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "stop",
-)  # fmt: skip
-"""What those refuse while they think, besides `max_tokens`. https://platform.openai.com/docs/guides/latest-model"""
 OPENAI_HEADERS = (*CLIENT_HEADERS, "openai-", "chatgpt-", "x-openai-", "x-oai-", "x-codex-", "x-client-request-id", "version")
 """Those of OpenAI's SDKs and of Codex, which sends `session_id`, `chatgpt-account-id`, `originator` and its `version`."""
 COMPLETIONS = "openai_completions"
@@ -54,6 +50,7 @@ CHAT_RULES = (
         dialect="openai_chat",
     ),
     RequestRule(unread_images, "the facts of the model", dialect="openai_chat"),
+    RequestRule(fit_sampling, "the facts of the model", dialect="openai_chat"),
 )  # fmt: skip
 """What holds at every vendor that borrows OpenAI's chat dialect."""
 BORROWED = frozenset({"openai_chat", "openai_responses", COMPLETIONS, "anthropic_messages"})
@@ -89,10 +86,8 @@ class OpenAICompatible(ProviderKind):
     """Fields of messages for which it does."""
     unsupported: ClassVar[tuple[str, ...]] = ()
     """Fields that the vendor ignores silently; removed from translated requests so that they are reported as dropped."""
-    model_unsupported: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
-    """(regular expression at the start of a model's name, fields that those models refuse)."""
     model_defaults: ClassVar[tuple[tuple[str, Mapping[str, Json]], ...]] = ()
-    """(the same, fields to add to translated requests for those models)."""
+    """(regular expression at the start of a model's name, fields to add to translated requests for those models)."""
     not_reasoning: ClassVar[str] = ""
     """Models known to refuse `reasoning_effort`: a regular expression at the start of their names."""
     effort_names: ClassVar[EffortNames] = ()
@@ -149,8 +144,7 @@ class OpenAICompatible(ProviderKind):
         dropped += self._adapt_messages(body)
         # What the vendor ignores is left in a passed-through request; what it refuses would fail the call.
         dropped += _drop(body, self.unsupported) if translated else []
-        # The order matters: the effort decides what is refused, and the switch replaces the vendor's effort.
-        dropped += self.drop_refused(model, body)
+        # The order matters: the switch replaces the vendor's effort.
         dropped += self._adapt_effort(model, body)
         dropped += self.switch.apply(model, body) if self.switch is not None else []
         if translated:
@@ -199,13 +193,6 @@ class OpenAICompatible(ProviderKind):
                 if f"messages.{name}" not in dropped:
                     dropped.append(f"messages.{name}")
         return adapted
-
-    def drop_refused(self, model: str, body: dict[str, Json]) -> list[str]:
-        """Drop, in place, what `model` refuses unless its thinking is off; returns the names of those dropped."""
-        reasoning = body.get("reasoning")
-        effort = reasoning.get("effort") if isinstance(reasoning, dict) else body.get("reasoning_effort")
-        refused = [name for pattern, names in self.model_unsupported if re.match(pattern, model) for name in names]
-        return [] if effort == "none" else _drop(body, refused)
 
     def _add_defaults(self, model: str, body: dict[str, Json]) -> None:
         for pattern, fields in self.model_defaults:
@@ -274,4 +261,3 @@ class AnyOpenAICompatible(OpenAICompatible):
     relayed_headers = OPENAI_HEADERS
     # A relay sends these on to OpenAI, which refuses them. https://github.com/continuedev/continue/issues/7052
     needs_max_completion_tokens = OPENAI_REASONING_MODELS
-    model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)

@@ -11,7 +11,17 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.providers.chat_mends import at_most_stops, at_most_tools, fit_effort, images_of, mention_json, short_id, within
+from conduit_desktop.providers.chat_mends import (
+    at_most_stops,
+    at_most_tools,
+    fit_effort,
+    fit_sampling,
+    images_of,
+    mention_json,
+    short_id,
+    thinks,
+    within,
+)
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union
@@ -21,22 +31,7 @@ MIN_OUTPUT_TOKENS = 16
 JSON_ONLY = "Answer in JSON."
 """The instruction added where JSON mode is asked for and no message says so."""
 
-_SAMPLING_DEFAULTS: dict[str, Json] = {"temperature": 1, "top_p": 1, "logprobs": False, "top_logprobs": 0, "logit_bias": {}}
-_PENALTY_DEFAULTS: dict[str, Json] = {"presence_penalty": 0, "frequency_penalty": 0}
 _MAX_METADATA, _MAX_METADATA_KEY, _MAX_METADATA_VALUE = 16, 64, 512
-
-
-def effort_of(body: dict[str, Json]) -> str | None:
-    """The effort that a body asks for, in either of OpenAI's dialects."""
-    reasoning = body.get("reasoning")
-    found = reasoning.get("effort") if isinstance(reasoning, dict) else body.get("reasoning_effort")
-    return found if isinstance(found, str) else None
-
-
-def thinks(body: dict[str, Json], facts: ModelFacts) -> bool:
-    """Whether the model will think about this request, as far as is known."""
-    effort = effort_of(body)
-    return bool(facts.thinks) if effort is None else effort != "none"
 
 
 def drop_reasoning(body: dict[str, Json], facts: ModelFacts) -> list[str]:
@@ -52,18 +47,6 @@ def leave_default_effort(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     if facts.tools_only_in_responses == "with_effort" and body.get("tools") and body.get("reasoning_effort") == "none":
         del body["reasoning_effort"]
     return []
-
-
-def fit_sampling(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Leaves out what a reasoning model refuses, always or while it thinks; a default value is no loss."""
-    thinking = thinks(body, facts)
-    refused = dict(_PENALTY_DEFAULTS) if facts.penalties is False else {}
-    if facts.sampling == "refused" or (facts.sampling == "not_while_thinking" and thinking):
-        refused |= _SAMPLING_DEFAULTS | {"stop": []}
-    lost = [name for name, default in refused.items() if body.get(name) not in (None, default)]
-    for name in refused:
-        body.pop(name, None)
-    return lost
 
 
 def fit_parallel_calls(body: dict[str, Json], facts: ModelFacts) -> list[str]:

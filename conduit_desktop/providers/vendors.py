@@ -34,7 +34,6 @@ from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.openai_compatible import (
     CHAT_RULES,
     OPENAI_REASONING_MODELS,
-    REASONING_MODELS_REFUSE,
     TEXT_EMBEDDINGS,
     EffortNames,
     OpenAICompatible,
@@ -364,8 +363,6 @@ class GitHubModels(OpenAICompatible):
     models_url = "https://models.github.ai/catalog/models"
     # https://github.com/actions/ai-inference/issues/116; `gpt-4o` refuses `max_tokens` here too, unlike at OpenAI.
     needs_max_completion_tokens = rf"{OPENAI_REASONING_MODELS}|openai/gpt-(?:5|4o$)"
-    model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)
-    not_reasoning = r"openai/gpt-(4|[5-9][^:]*-chat)"
     unsupported = ("logit_bias", "metadata", "service_tier", "store", "user")
 
 

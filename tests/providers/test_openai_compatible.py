@@ -86,7 +86,7 @@ def test_a_reasoning_model_gets_no_sampling_parameters():
 
 @pytest.mark.parametrize(
     ("kind", "model"),
-    [("github", "openai/gpt-5-mini"), ("github", "openai/o3"), ("openai-compatible", "gpt-5.2"),
+    [("github", "openai/gpt-5-mini"), ("github", "openai/o3"), ("openai-compatible", "gpt-5"),
      ("openai-compatible", "openai/o4-mini"),
      ("openai", "gpt-6")],
 )  # fmt: skip

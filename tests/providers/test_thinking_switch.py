@@ -20,7 +20,7 @@ def adapt(kind: str, translated: bool = True, **body: Any) -> tuple[dict[str, An
     body.setdefault("tools", TOOLS)
     dropped = bind(Provider(id="p", name="p", kind=kind)).adapt(str(body["model"]), body, "openai_chat", translated)
     del body["model"]
-    if body.get("tools") is TOOLS:
+    if body.get("tools") == TOOLS:
         del body["tools"]
     return body, dropped
 
