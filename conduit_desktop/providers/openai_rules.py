@@ -93,7 +93,10 @@ def mention_json_in_input(body: dict[str, Json], facts: ModelFacts) -> list[str]
 
 
 def fit_functions(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Flattens alternatives at the root of schemas, and asks for strict calls only where the schema allows them."""
+    """Flattens alternatives at the root of schemas, and asks for strict calls only where the schema allows them.
+
+    Raises BadRequest for arguments that are no object.
+    """
     lost: list[str] = []
     if isinstance(tools := body.get("tools"), list):
         body["tools"] = [_fitted_tool(tool, lost) for tool in tools]
@@ -108,6 +111,8 @@ def _fitted_tool(tool: Any, lost: list[str]) -> Any:
     if not isinstance(function, dict) or not isinstance(function.get("parameters"), dict):
         return tool
     schema, flattened = without_root_union(function_schema(function["parameters"]))
+    if schema.get("type") != "object":
+        raise BadRequest(f"tools: the parameters of {function.get('name')} are no object, which OpenAI requires.", param="tools")
     lost += [f"tools.parameters.{name}" for name in flattened]
     fitted = {**function, "parameters": schema}
     if function.get("strict"):

@@ -26,7 +26,7 @@ def function_schema(schema: dict[str, Json] | None) -> dict[str, Json]:
     """The schema with an object at its root; it means the same. The same object where nothing was missing."""
     if not schema:
         return {"type": "object", "properties": {}}
-    found = mapped(schema, _with_items)
+    found = _resolved(mapped(schema, _with_items), schema)
     kind = found.get("type")
     if kind is None or (isinstance(kind, list) and "object" in kind):
         found = {**found, "type": "object"}
@@ -135,11 +135,12 @@ def _alternatives(schema: Json) -> list[Json]:
 
 
 def _resolved(branch: dict[str, Json], root: dict[str, Json]) -> dict[str, Json]:
-    """The definition that a branch refers to, or the branch itself."""
+    """The definition that a schema is a reference to, with what stands beside the reference; or the schema itself."""
     reference = branch.get("$ref")
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return branch
     found: Any = root
     for step in reference[2:].split("/"):
         found = found.get(step) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else branch
+    beside = {name: value for name, value in branch.items() if name != "$ref"}
+    return {**found, **beside} if isinstance(found, dict) else branch

@@ -163,6 +163,12 @@ def test_alternatives_at_the_root_of_a_function_are_flattened() -> None:
     assert mended("gpt-4o", RESPONSES, tools=[tool])[0]["tools"] == [{**tool, "parameters": flat}]
 
 
+def test_arguments_that_are_no_object_are_refused_by_name() -> None:
+    with pytest.raises(BadRequest, match="the parameters of f are no object") as refused:
+        mended("gpt-4o", tools=[function({"type": "array", "items": {}})])
+    assert refused.value.param == "tools"
+
+
 def test_strict_calls_are_asked_for_only_where_the_schema_allows_them() -> None:
     body, dropped = mended("gpt-4o", tools=[function(LOOKUP, strict=True), function(OPEN, strict=True)])
     assert [tool["function"]["strict"] for tool in body["tools"]] == [True, False]

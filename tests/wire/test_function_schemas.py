@@ -49,6 +49,12 @@ def test_a_complete_schema_is_the_same_object_and_no_schema_is_changed_in_place(
     assert bare == {"type": "object", "properties": {"a": {"type": "array"}}}
 
 
+def test_a_root_that_is_a_reference_becomes_what_it_refers_to() -> None:
+    definition = {"type": "object", "properties": {"a": STRING}, "required": ["a"]}
+    schema = {"$ref": "#/$defs/Args", "$defs": {"Args": definition}}
+    assert function_schema(schema) == {**definition, "$defs": {"Args": definition}}
+
+
 def test_properties_named_like_keywords_are_no_schemas() -> None:
     named: dict[str, Any] = {"type": "object", "properties": {"items": {"type": "string"}, "type": {"enum": ["array"]}}}
     assert function_schema(named) is named
