@@ -15,9 +15,13 @@ _MAPS = ("properties", "$defs", "definitions", "patternProperties", "dependentSc
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties")
 _UNIONS = ("anyOf", "oneOf", "allOf")
+# "'default' is not permitted", "'uri' is not a valid format": strict mode refuses what it cannot follow.
 _NOT_STRICT = (
-    "oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties",
+    "oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties", "default",
+    "uniqueItems", "contains", "minContains", "maxContains", "minProperties", "maxProperties", "propertyNames",
+    "unevaluatedItems", "unevaluatedProperties",
 )  # fmt: skip
+_STRICT_FORMATS = (None, "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
 _MAX_DEPTH = 10
 _NOT_AT_ROOT = ("enum", "not", "if", "then", "else")
 
@@ -104,7 +108,7 @@ def strict_schema(schema: dict[str, Json]) -> dict[str, Json] | None:
 
     def close(one: dict[str, Json]) -> dict[str, Json]:
         nonlocal fits
-        if any(name in one for name in _NOT_STRICT) or ("$ref" in one and len(one) > 1):
+        if any(name in one for name in _NOT_STRICT) or one.get("format") not in _STRICT_FORMATS or ("$ref" in one and len(one) > 1):
             fits = False
         kind = one.get("type")
         if kind != "object" and not (isinstance(kind, list) and "object" in kind):

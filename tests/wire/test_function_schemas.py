@@ -117,6 +117,8 @@ def nested(depth: int) -> dict[str, Any]:
         },
         {"type": "object", "properties": {}, "patternProperties": {"^x": STRING}},
         {"type": "object", "anyOf": [{"type": "object", "properties": {}}]},
+        {"type": "object", "properties": {"a": {"type": "string", "default": "x"}}, "required": ["a"]},
+        {"type": "object", "properties": {"a": {"type": "string", "format": "uri"}}, "required": ["a"]},
         {"type": "array", "items": STRING},
         nested(11),
     ],
