@@ -160,7 +160,7 @@ class Gateway:
         call, meter, keepalive_s = admitted.call, admitted.meter, admitted.snapshot.settings.keepalive_s
         answer = await run.answer_within(keepalive_s)
         # Where no target has answered yet, the later answer may need a translation.
-        writer = client_writer(call, passthrough=answer is not None and answer.prepared.passthrough)
+        writer = client_writer(call, passthrough=answer is not None and answer.prepared.relays_answer)
 
         def frames_of(answer: UpstreamAnswer) -> AsyncGenerator[bytes]:
             return self._relay(admitted, run, keepalive_s, ChatAnswerStream(answer, meter, writer))

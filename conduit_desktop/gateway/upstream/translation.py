@@ -184,9 +184,14 @@ class PreparedRequest:
         """Whether the target is asked for a stream."""
         return self.call.stream or self.collected
 
+    @property
+    def relays_answer(self) -> bool:
+        """Whether the answer goes to the client as it comes: in the client's own dialect, with the client's names of its tools."""
+        return self.passthrough and not self.names
+
     def relay(self, writer: StreamWriter) -> Relay:
         """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
-        if self.passthrough:
+        if self.relays_answer:
             # OpenAI's SDKs, aider, LangChain and the AI SDK do not ask for usage in streams: the gateway does, to know the cost.
             passthrough = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
             return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
@@ -195,7 +200,7 @@ class PreparedRequest:
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
         """The whole answer in the client's dialect."""
         # A collected stream has no body to pass through.
-        if self.passthrough and not self.collected:
+        if self.relays_answer and not self.collected:
             return body
         if self.watch is not None:
             self.watch.see(events)
@@ -257,9 +262,9 @@ def prepare(
     passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
     if passthrough:
         upstream = call.dialect
-        received, rearranged = _in_order(call, kind, target.model)
+        received, names, lost = _in_order(call, kind, target.model)
         body = upstream.passthrough_request(received, kind.upstream_model(target.model))
-        dropped = [*rearranged, *_left_out(received, body)]
+        dropped = [*lost, *_left_out(received, body)]
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
@@ -295,31 +300,47 @@ def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[Chat
     tools, lost = without_repeated_tools(request.tools)
     if tools is not request.tools:
         request = replace(request, tools=tools)
+    if request.source_form.get("tools") == "functions" and request.parallel_tool_calls is None:
+        request = replace(request, parallel_tool_calls=False)  # the client's form of an answer has one call
     request, names = with_fitting_names(request, rules.names)
     request, lost_turns = normalised(request, rules, upstream)
     return request, names, lost + lost_turns
 
 
-def _in_order(call: Call, kind: ProviderKind, model: str) -> tuple[dict[str, Json], list[str]]:
-    """The body for passthrough, and what was lost: the client's own, unless this vendor would refuse its turns.
+def _in_order(call: Call, kind: ProviderKind, model: str) -> tuple[dict[str, Json], Names, list[str]]:
+    """The body for passthrough, the names to put back, and what was lost: the client's own body, unless this vendor would refuse
+    its turns or the names of its tools.
 
     The owner of the dialect accepts more than a vendor that borrows it, and only such a vendor's rules are applied here.
     """
     rules = kind.turn_rules(model, call.dialect.name)
-    if not rules.in_passthrough or call.untranslatable is not None:
-        return call.body, []
+    long_names = call.dialect.name in kind.borrowed and not all(rules.names.fits(name) for name in _tool_names(call.body))
+    if not (rules.in_passthrough or long_names) or call.untranslatable is not None:
+        return call.body, {}, []
     try:
         request = call.neutral
     except BadRequest:
-        return call.body, []  # what the gateway cannot read is the vendor's to judge
-    if obeys(request.messages, rules):
-        return call.body, []
-    request, lost = normalised(request, rules, call.dialect.name)
-    # The notes on messages are by their places, which have changed.
-    source_form = {path: form for path, form in request.source_form.items() if not path.startswith("messages")}
-    if request.messages[0].role == "system" and call.dialect.name == "anthropic_messages":
-        source_form["system"] = "top"
-    return call.dialect.write_request(replace(request, source_form=source_form), model).body, lost
+        return call.body, {}, []  # what the gateway cannot read is the vendor's to judge
+    in_order = not rules.in_passthrough or obeys(request.messages, rules)
+    if in_order and not long_names:
+        return call.body, {}, []
+    request, names = with_fitting_names(request, rules.names)
+    lost: list[str] = []
+    if not in_order:
+        request, lost = normalised(request, rules, call.dialect.name)
+        # The notes on messages are by their places, which have changed.
+        source_form = {path: form for path, form in request.source_form.items() if not path.startswith("messages")}
+        if request.messages[0].role == "system" and call.dialect.name == "anthropic_messages":
+            source_form["system"] = "top"
+        request = replace(request, source_form=source_form)
+    return call.dialect.write_request(request, model).body, names, lost
+
+
+def _tool_names(body: Mapping[str, Json]) -> list[str]:
+    """The names of the functions in a body of OpenAI's chat dialect, where they are below `function`; none in other bodies."""
+    tools = body.get("tools")
+    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    return [name for function in functions if isinstance(function, dict) and isinstance(name := function.get("name"), str)]
 
 
 def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from conduit_desktop.core.chat import CacheTtl, Media, OutputFormat
-from conduit_desktop.wire.json_fields import FieldReader
+from conduit_desktop.core.chat import CacheTtl, ChatRequest, Media, OutputFormat
+from conduit_desktop.wire.json_fields import FieldReader, SourceForm
 
 NAME = "openai_chat"
 
@@ -28,6 +29,21 @@ def read_audio(fields: FieldReader) -> Media:
     data, form = inner.required_string("data"), inner.filled_string("format")
     media_type = None if form is None else _AUDIO_TYPES.get(form, f"audio/{form}")
     return Media("audio", data=data, media_type=media_type, extra=fields.rest_with(inner))
+
+
+def has_functions(request: ChatRequest) -> bool:
+    """Whether the client wrote its tools as `functions`, the form before `tools`, and expects `function_call` in the answer."""
+    return request.dialect == NAME and request.source_form.get("tools") == "functions"
+
+
+def note_legacy(source_form: SourceForm, call_id: str) -> None:
+    """Record that the call or the result of `call_id` was in the form before tools, which has no ids."""
+    source_form[f"legacy {call_id}"] = "function_call"
+
+
+def is_legacy(source_form: Mapping[str, str], call_id: str) -> bool:
+    """Whether the call of `call_id` was in the form before tools."""
+    return f"legacy {call_id}" in source_form
 
 
 def read_cache(fields: FieldReader) -> CacheTtl | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import get_args
 
 from conduit_desktop.core.answer import collect
@@ -19,7 +20,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.json_fields import FieldReader
-from conduit_desktop.wire.openai_chat.fields import NAME, read_audio, read_cache, set_location
+from conduit_desktop.wire.openai_chat.fields import NAME, note_legacy, read_audio, read_cache, set_location
 from conduit_desktop.wire.openai_chat.reasoning import FIELDS, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import thought_signature
 
@@ -34,13 +35,43 @@ def read_messages(body: FieldReader) -> list[Message]:
         raise body.missing("messages")
     if not values:
         raise body.invalid("messages", "at least one message", values)
-    return [_message(fields) for fields in body.items("messages", values)]
+    open_calls = LegacyCalls()
+    return [_message(fields, open_calls) for fields in body.items("messages", values)]
 
 
-def _message(fields: FieldReader) -> Message:
+class LegacyCalls:
+    """The calls of a conversation in the form before tools, `function_call`, which has no ids: each gets one for its result.
+
+    https://platform.openai.com/docs/api-reference/chat/create#chat-create-functions
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, list[str]] = {}
+
+    def read(self, fields: FieldReader) -> ToolCall | None:
+        """The call in `function_call` of an assistant's message; None where there is none, or one of `tool_calls` besides."""
+        if not isinstance(fields.rest.get("function_call"), dict) or fields.raw.get("tool_calls"):
+            return None
+        inner = fields.required_child("function_call")
+        name, arguments = inner.required_string("name"), inner.string("arguments")
+        if arguments is None:
+            inner.note_absent("arguments")
+        # The same for the same position, whatever follows it.
+        call_id = "call_" + hashlib.sha256(f"{fields.path} {name}".encode("utf-8", "surrogatepass")).hexdigest()[:20]
+        self._open.setdefault(name, []).append(call_id)
+        note_legacy(fields.source_form, call_id)
+        return ToolCall(call_id, name, arguments or "", extra={"function_call": inner.rest} if inner.rest else {})
+
+    def answered_by(self, name: str) -> str:
+        """The id of the first call of the function without a result; empty where there is none."""
+        ids = self._open.get(name)
+        return ids.pop(0) if ids else ""
+
+
+def _message(fields: FieldReader, open_calls: LegacyCalls) -> Message:
     role = fields.required_choice("role", ROLES, _ONE_OF_ROLES)
     if role in ("tool", "function"):
-        return _tool_message(fields, role)
+        return _tool_message(fields, role, open_calls)
     message = Message(role, name=fields.string("name"))  # type: ignore[arg-type]  # narrowed by ROLES
     if role == "assistant":
         message.parts += _thinking(fields)
@@ -50,18 +81,21 @@ def _message(fields: FieldReader) -> Message:
     if role == "assistant":
         _refusal(fields, message)
         message.parts += [_tool_call(call) for call in fields.children("tool_calls")]
+        if (legacy := open_calls.read(fields)) is not None:
+            message.parts.append(legacy)
     message.extra = fields.rest
     return message
 
 
-def _tool_message(fields: FieldReader, role: str) -> Message:
+def _tool_message(fields: FieldReader, role: str, open_calls: LegacyCalls) -> Message:
     # `function` is the role of tool results before tool calls had ids; its results name the function instead.
     legacy = role == "function"
-    call_id = "" if legacy else fields.required_string("tool_call_id")
     name = fields.required_string("name") if legacy else fields.string("name")
+    call_id = open_calls.answered_by(name or "") if legacy else fields.required_string("tool_call_id")
     parts, plain = _content(fields, required=False)
-    extra: dict[str, Json] = {"role": role} if legacy else {}
-    return Message("tool", [ToolResult(call_id, parts, name, plain=plain, extra=extra)], extra=fields.rest)
+    if legacy:
+        note_legacy(fields.source_form, call_id)
+    return Message("tool", [ToolResult(call_id, parts, name, plain=plain)], extra=fields.rest)
 
 
 def _thinking(fields: FieldReader) -> list[Part]:

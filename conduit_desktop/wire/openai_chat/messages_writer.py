@@ -25,7 +25,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire import custom_tools
-from conduit_desktop.wire.openai_chat.fields import NAME
+from conduit_desktop.wire.openai_chat.fields import NAME, is_legacy
 from conduit_desktop.wire.openai_chat.media_writer import write_media
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
@@ -107,7 +107,7 @@ class ChatMessagesWriter:
 
     def _tool(self, message: Message, result: ToolResult) -> None:
         path = f"messages[{len(self._written)}]"
-        legacy = self.own and result.extra.get("role") == "function"
+        legacy = self.own and is_legacy(self.source_form, result.call_id)
         body: dict[str, Json] = {"role": "function"} if legacy else {"role": "tool", "tool_call_id": result.call_id}
         if result.name is not None and (self.own or legacy):
             body["name"] = result.name
@@ -158,6 +158,10 @@ class ChatMessagesWriter:
         # Null content is accepted only with calls or a refusal.
         elif not self.own and not calls and "refusal" not in body:
             body["content"] = ""
+        if self.own:
+            for call in [call for call in calls if is_legacy(self.source_form, call.id)]:
+                body["function_call"] = {"name": call.name, "arguments": call.arguments, **call.extra.get("function_call", {})}
+                calls.remove(call)
         written = [made for call in calls if (made := self._call(call)) is not None]
         if written:
             body["tool_calls"] = written

@@ -18,7 +18,8 @@ def read_request(body: dict[str, Json]) -> ChatRequest:
     request = ChatRequest(NAME, fields.required_string("model"), source_form=source_form)
     request.messages = read_messages(fields)
     request.tools = _tools(fields)
-    request.tool_choice = _tool_choice(fields)
+    by_function = source_form.get("tools") == "functions" and "tool_choice" not in body
+    request.tool_choice = _function_choice(fields) if by_function else _tool_choice(fields)
     request.output = _output(fields)
     request.reasoning = _reasoning(fields)
     request.stop = _stop(fields)
@@ -86,7 +87,20 @@ def _max_tokens(fields: FieldReader) -> int | None:
 
 
 def _tools(fields: FieldReader) -> list[Tool]:
+    # With `tools`, the older field is left for the vendor to judge.
+    if isinstance(fields.rest.get("functions"), list) and not fields.raw.get("tools"):
+        functions = fields.children("functions")
+        if functions:
+            fields.note("tools", "functions")
+        return [_function(inner) for inner in functions]
     return [_tool(tool) for tool in fields.children("tools")]
+
+
+def _function(fields: FieldReader) -> Tool:
+    """A tool in the form before `tools`: what is below `function` in a tool stands alone."""
+    tool = Tool(fields.required_string("name"), fields.string("description"), fields.mapping("parameters"))
+    tool.extra = fields.rest
+    return tool
 
 
 def _tool(fields: FieldReader) -> Tool:
@@ -134,6 +148,20 @@ def _tool_choice(fields: FieldReader) -> ToolChoice | None:
         case dict():
             raise fields.missing("tool_choice.type")
     raise fields.invalid("tool_choice", "a string or an object", value)
+
+
+def _function_choice(fields: FieldReader) -> ToolChoice | None:
+    """`function_call`: "none", "auto" or the name of a function."""
+    match fields.rest.get("function_call"):
+        case "none" | "auto" as mode:
+            choice = ToolChoice("none" if mode == "none" else "auto")
+        case {"name": str(name), **more} if not more:
+            choice = ToolChoice("tool", name)
+        case _:
+            return None  # stays an unknown field
+    del fields.rest["function_call"]
+    fields.note("tool_choice", "function_call")
+    return choice
 
 
 def _output(fields: FieldReader) -> OutputFormat | None:

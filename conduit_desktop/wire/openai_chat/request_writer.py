@@ -6,7 +6,7 @@ from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning
 from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.function_schemas import function_schema
 from conduit_desktop.wire.json_fields import restore_source_form
-from conduit_desktop.wire.openai_chat.fields import NAME
+from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.messages_writer import ChatMessagesWriter, write_cache
 from conduit_desktop.wire.openai_chat.settings_writer import SettingsWriter
 from conduit_desktop.wire.values import effort_for_budget
@@ -49,8 +49,22 @@ class _Settings(SettingsWriter):
     cache_marks = False
 
     def tools(self) -> None:
+        if self.own and has_functions(self.request):
+            self._functions()
+            return
         tools: list[Json] = [written for tool in self.request.tools if (written := self._tool(tool)) is not None]
         self.put_tools(tools, self._choice)
+
+    def _functions(self) -> None:
+        """The tools in the form before `tools`, as they were read."""
+        request = self.request
+        fields = [{"name": tool.name, "description": tool.description, "parameters": tool.schema} for tool in request.tools]
+        written = [{name: value for name, value in one.items() if value is not None} for one in fields]
+        self.body["functions"] = [{**one, **tool.extra} for one, tool in zip(written, request.tools, strict=True)]
+        choice = request.tool_choice
+        if choice is not None:
+            self.body["function_call"] = {"name": choice.name} if choice.mode == "tool" else choice.mode
+        self.put("parallel_tool_calls", request.parallel_tool_calls)
 
     def _tool(self, tool: Tool) -> dict[str, Json] | None:
         if tool.kind == "hosted":

@@ -14,7 +14,7 @@ from conduit_desktop.wire.event_validation import FAULTS, validated
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources, write_span
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object
-from conduit_desktop.wire.openai_chat.fields import NAME
+from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
@@ -114,7 +114,10 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         "object": "chat.completion",
         "created": begin.created or 0,
         "model": begin.model or request.model,
-        "choices": [_write_choice(choice, index, begin.dialect) for index, choice in enumerate(answer.choices or [Choice()])],
+        "choices": [
+            _write_choice(choice, index, begin.dialect, has_functions(request))
+            for index, choice in enumerate(answer.choices or [Choice()])
+        ],
     }
     if answer.usage is not None:
         body["usage"] = write_usage(answer.usage, own)
@@ -125,15 +128,15 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     return body
 
 
-def _write_choice(choice: Choice, index: int, dialect: str) -> dict[str, Json]:
+def _write_choice(choice: Choice, index: int, dialect: str, functions: bool) -> dict[str, Json]:
     own = dialect == NAME
     finish = choice.finish or Finished("stop")
     extra, more = own_extra(choice.finish, own)
-    message = {**_message(choice, dialect), **more}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": write_finish(finish, own), **extra}
+    message = {**_message(choice, dialect, functions), **more}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": write_finish(finish, own, functions), **extra}
 
 
-def _message(choice: Choice, dialect: str) -> dict[str, Json]:
+def _message(choice: Choice, dialect: str, functions: bool) -> dict[str, Json]:
     own = dialect == NAME
     refusal = "".join(part.text for part in choice.parts if isinstance(part, Refusal))
     message: dict[str, Json] = {"role": "assistant", "content": _content(choice), "refusal": refusal or None}
@@ -142,11 +145,11 @@ def _message(choice: Choice, dialect: str) -> dict[str, Json]:
         message["annotations"] = annotations
     message.update(thinking_fields(choice.parts, dialect))
     calls = [part for part in choice.parts if isinstance(part, ToolCall) and part.kind != "hosted"]
-    # The legacy field is written only where the vendor sent it: today's clients read `tool_calls`.
-    for call in calls:
-        if own and call.extra.get("function_call"):
-            message["function_call"] = {"name": call.name, "arguments": call.arguments}
-    written = [_write_call(call, own) for call in calls if not (own and call.extra.get("function_call"))]
+    # The legacy field is written only where the vendor sent it or the client sent `functions`: today's clients read `tool_calls`.
+    legacy = [call for call in calls if functions or (own and call.extra.get("function_call"))]
+    if legacy:
+        message["function_call"] = {"name": legacy[0].name, "arguments": legacy[0].arguments or ("" if own else "{}")}
+    written = [_write_call(call, own) for call in calls if call not in legacy]
     if written:
         message["tool_calls"] = written
     return message

@@ -30,7 +30,7 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.citations import TextPosition
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.errors import write_error_body
-from conduit_desktop.wire.openai_chat.fields import NAME
+from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.reasoning import redacted_detail, signature_detail
 from conduit_desktop.wire.openai_chat.response import write_citations
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
@@ -70,6 +70,7 @@ class ChatWriter:
         self._positions: defaultdict[int, TextPosition] = defaultdict(TextPosition)
         self._citations: dict[int, list[Json]] = {}
         self._usage: Usage | None = None
+        self._functions = has_functions(request)
 
     def write(self, event: Event) -> bytes:  # noqa: C901  # one line a kind of event
         """The chunk of `event`; empty if it comes later, or if chunks cannot express it."""
@@ -174,7 +175,10 @@ class ChatWriter:
         if event.kind == "hosted":
             return b""
         number = len(self._state(event.choice).calls)
-        legacy = self._own and bool(event.extra.get("function_call"))
+        # The older form has one call: a second one cannot be written.
+        if self._functions and self._state(event.choice).calls:
+            return b""
+        legacy = self._functions or (self._own and bool(event.extra.get("function_call")))
         if legacy:
             delta: dict[str, Json] = {"function_call": {"name": event.name, "arguments": ""}}
         else:
@@ -219,5 +223,6 @@ class ChatWriter:
             self._choices[event.choice] = _Choice()
             more = {"role": "assistant", **more}
         self._choices[event.choice].ended = True
-        choice = {"index": event.choice, "delta": more, "logprobs": None, "finish_reason": write_finish(event, self._own), **extra}
+        finish = write_finish(event, self._own, self._functions)
+        choice = {"index": event.choice, "delta": more, "logprobs": None, "finish_reason": finish, **extra}
         return before + self._chunk({"choices": [choice], **late})

@@ -176,8 +176,13 @@ def write_usage(usage: Usage, own: bool) -> dict[str, Json]:
     }
 
 
-def write_finish(finish: Finished, own: bool) -> str:
-    """The `finish_reason`; the original one if the answer was read in this dialect (`own`)."""
+def write_finish(finish: Finished, own: bool, functions: bool = False) -> str:
+    """The `finish_reason`; the original one if the answer was read in this dialect (`own`).
+
+    `functions`: the client wrote its tools as `functions`, and expects a call by its older name.
+    """
+    if functions and finish.reason == "tool_calls":
+        return "function_call"
     return finish.raw if own and finish.raw else _FINISH_REASONS[finish.reason]
 
 

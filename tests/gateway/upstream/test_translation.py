@@ -99,6 +99,45 @@ def test_names_are_changed_only_where_the_target_refuses_them(kind: str, name: s
     assert (tool.get("name") or tool["function"]["name"]) == (LONG if kind == "anthropic" else "third_tool_5bb5c64e3692")
 
 
+LEGACY = chat(
+    said("user", "FIRST"),
+    {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+    {"role": "function", "name": "f", "content": "RESULT"},
+    said("user", "SECOND"),
+    functions=[{"name": "f", "description": "does f", "parameters": {"type": "object", "properties": {}}}],
+    function_call="auto",
+)
+
+
+def test_functions_and_their_calls_reach_other_dialects_as_tools_in_order():
+    out = sent("openai_chat", LEGACY, "anthropic", "claude-sonnet-4-5")
+    assert [tool["name"] for tool in out["tools"]] == ["f"]
+    first, call, last = out["messages"]
+    assert first["content"] == "FIRST"
+    assert [block["type"] for block in call["content"]] == ["tool_use"]
+    assert last["content"][0]["tool_use_id"] == call["content"][0]["id"]
+    assert [block.get("text") or block["content"] for block in last["content"]] == ["RESULT", "SECOND"]
+    assert prepared("openai_chat", LEGACY, "anthropic", "claude-sonnet-4-5").dropped == []
+    assert sent("openai_chat", LEGACY, "openai", "gpt-4o")["functions"] == LEGACY["functions"]
+
+
+def test_a_client_that_sent_functions_gets_a_function_call():
+    request = prepared("openai_chat", {**LEGACY, "stream": True}, "anthropic", "claude-sonnet-4-5")
+    events: list[Event] = [
+        Started("id", "m", dialect="anthropic_messages"), ToolCallStarted("a", "f"), ToolCallDelta("a", '{"x":1}'),
+        ToolCallStarted("b", "f"), ToolCallDelta("b", "{}"), Finished("tool_calls"),
+    ]  # fmt: skip
+    choice = orjson.loads(request.write_answer(events, b""))["choices"][0]
+    assert choice["message"]["function_call"] == {"name": "f", "arguments": '{"x":1}'}
+    assert "tool_calls" not in choice["message"]
+    assert choice["finish_reason"] == "function_call"
+    relay = request.relay(dialect("openai_chat").writer(request.call.neutral))
+    streamed = (relay.feed(b"", events, faulty=False) + relay.end()).decode()
+    assert '"function_call":{"name":"f","arguments":""}' in streamed
+    assert '"finish_reason":"function_call"' in streamed
+    assert "tool_calls" not in streamed
+
+
 def test_passthrough_at_the_owner_of_the_dialect_goes_as_it_came():
     odd = chat(said("user", "a"), said("user", "b"), said("system", "late"), said("assistant", ""), said("user", "c"))
     assert sent("openai_chat", odd, "openai", "gpt-4o")["messages"] == odd["messages"]
@@ -129,6 +168,26 @@ def test_passthrough_to_a_vendor_that_borrows_the_dialect_is_arranged_and_keeps_
 def test_passthrough_of_a_conversation_in_order_goes_as_it_came(kind: str):
     fine = chat(said("system", "S"), said("user", "q"), said("assistant", "a"), said("user", [{"type": "text", "text": "again"}]))
     assert sent("openai_chat", fine, kind)["messages"] == fine["messages"]
+
+
+def test_a_long_tool_name_is_short_in_passthrough_to_a_vendor_with_a_limit_and_whole_in_its_answer():
+    tool = {"type": "function", "function": {"name": LONG, "parameters": {"type": "object", "properties": {}}}}
+    body = chat(said("user", "q"), tools=[tool], stream=True, x_more=1)
+    request = prepared("openai_chat", body, "groq")
+    out = orjson.loads(request.body)
+    assert len(out["tools"][0]["function"]["name"]) <= 64
+    assert out["x_more"] == 1
+    assert sent("openai_chat", body, "openai-compatible")["tools"] == body["tools"]
+    events: list[Event] = [
+        Started("id", "m", extra={"x_groq": 1}, dialect="openai_chat"),
+        ToolCallStarted("c", out["tools"][0]["function"]["name"]),
+        Finished("tool_calls"),
+    ]
+    relay = request.relay(dialect("openai_chat").writer(request.call.neutral))
+    streamed = relay.feed(b"", events, faulty=False).decode()
+    assert LONG in streamed
+    assert "x_groq" in streamed
+    assert LONG in request.write_answer(events, b"{}").decode()
 
 
 def test_ids_that_mistral_accepts_stay_in_passthrough():

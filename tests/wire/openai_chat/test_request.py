@@ -286,7 +286,38 @@ def test_nulls_and_legacy_fields_come_back() -> None:
     request = parsed(
         body(legacy, {"role": "function", "name": "f", "content": "ok"}, functions=[{"name": "f"}], function_call="auto")
     )
-    assert request.extra == {"functions": [{"name": "f"}], "function_call": "auto"}
+    assert request.extra == {}
+    assert (request.tools, request.tool_choice) == ([Tool("f")], ToolChoice("auto"))
+
+
+def test_functions_and_their_calls_are_read_as_tools_with_an_id_for_each_call() -> None:
+    call = {"name": "f", "arguments": "{}"}
+    request = parsed(
+        body(
+            {"role": "assistant", "content": None, "function_call": call},
+            {"role": "function", "name": "f", "content": "one"},
+            {"role": "assistant", "content": None, "function_call": {**call, "x_more": 1}},
+            {"role": "function", "name": "f", "content": "two"},
+            {"role": "function", "name": "f", "content": "of no call"},
+            functions=[{"name": "f", "description": "does f", "parameters": {"type": "object", "properties": {}}, "x": 1}],
+            function_call={"name": "f"},
+        )
+    )
+    assert request.tools == [Tool("f", "does f", {"type": "object", "properties": {}}, extra={"x": 1})]
+    assert request.tool_choice == ToolChoice("tool", "f")
+    calls = [part for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
+    results = [part for message in request.messages for part in message.parts if isinstance(part, ToolResult)]
+    assert len({call.id for call in calls}) == 2
+    assert [result.call_id for result in results] == [calls[0].id, calls[1].id, ""]
+
+
+def test_functions_besides_tools_stay_an_unknown_field() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    both = {"role": "assistant", "content": None, "tool_calls": [call], "function_call": {"name": "f", "arguments": "{}"}}
+    request = parsed(body(both, tools=[{"type": "function", "function": {"name": "f"}}], functions=[{"name": "g"}]))
+    assert request.extra == {"functions": [{"name": "g"}]}
+    parsed(body(functions=[{"name": "f"}], function_call="sometimes"))
+    parsed(body(functions=[]))
 
 
 def message(**fields: Any) -> dict[str, Any]:
