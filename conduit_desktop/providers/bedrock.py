@@ -11,6 +11,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
+from conduit_desktop.providers.converse import RULES
 from conduit_desktop.providers.fields import BASE_URL
 from conduit_desktop.providers.model_lists import rows_of
 from conduit_desktop.wire.values import count
@@ -61,6 +62,7 @@ class Bedrock(AwsKind):
     }
     price_provider: ClassVar[str | None] = "aws"
     service = "bedrock"
+    rules = RULES
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)

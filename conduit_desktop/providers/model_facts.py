@@ -16,6 +16,8 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Every word for a reasoning effort, from the least to the most. A word is fitted to a model along this order, never through a
 budget in tokens: that way back is another word."""
 
+_VENDOR_PREFIX = re.compile(r"^(?:[a-z-]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere|deepseek|qwen|openai)\.")
+
 Sampling = Literal["free", "one_of", "not_while_thinking", "refused"]
 """`free`: temperature and top_p; `one_of`: not both; `not_while_thinking`: only with the effort `none` or without thinking;
 `refused`: the default only."""
@@ -27,7 +29,9 @@ class ModelFacts:
 
     `context` and `max_output` in tokens. `efforts`: the words it takes; empty: it refuses an effort. `thinks`: by default, where
     the request says nothing. `thinking`: how its dialect asks for it (`effort`, `budget` in tokens, `adaptive`, `switch`).
-    `can_stop_thinking`: whether it can be told not to. `stops`: the most stop sequences (0: none).
+    `can_stop_thinking`: whether it can be told not to; `thinking_off`: the word for it where that is not the dialect's usual one.
+    `budget_range`: the thinking budgets that it takes in tokens; beside `thinking` of another kind it takes both.
+    `stops`: the most stop sequences (0: none).
     """
 
     context: int | None = None
@@ -36,6 +40,7 @@ class ModelFacts:
     thinks: bool | None = None
     thinking: Literal["effort", "budget", "adaptive", "switch", "none"] | None = None
     can_stop_thinking: bool | None = None
+    thinking_off: str | None = None
     budget_range: tuple[int, int] | None = None
     sampling: Sampling | None = None
     stops: int | None = None
@@ -265,7 +270,103 @@ _COHERE = (
     ),
 )  # fmt: skip
 
-FAMILIES: tuple[Family, ...] = (*_OPENAI, *_GROK, *_OPEN_WEIGHTS, *_GEMINI, *_OLLAMA, *_COHERE)
+# Claude, wherever it is served.
+_CLAUDES = "https://platform.claude.com/docs/en/about-claude/models/overview"
+_CLAUDE_THINKING = "https://platform.claude.com/docs/en/build-with-claude/extended-thinking"
+_CLAUDE_EFFORT = "https://platform.claude.com/docs/en/build-with-claude/effort"
+_BUDGETS = (1024, 10**9)
+_CLAUDE_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+# The end of a version without a minor number: a date may follow.
+_MAJOR = r"(?![-.]\d{1,2}(?!\d))"
+
+_CLAUDE: tuple[Family, ...] = (
+    # An unknown Claude has the facts of the newest: what is left out is named, what is refused fails the call.
+    Family(
+        "claude",
+        ModelFacts(
+            context=200_000, efforts=_CLAUDE_EFFORTS, thinks=True, thinking="adaptive", can_stop_thinking=False, sampling="refused",
+            forced_tools=False, images=True, files=True, tools=True, prefill=False, json_schema=True,
+        ),
+        "https://platform.claude.com/docs/en/models/opus-5-5/migration-guide",
+    ),
+    Family(r"claude-(opus|sonnet|haiku|fable|mythos)-([5-9]|preview)", ModelFacts(context=1_000_000, max_output=128_000), _CLAUDES),
+    Family(
+        "claude-sonnet-5[-.]5",
+        # The lowest setting: no thinking up front. https://platform.claude.com/docs/en/models/sonnet-5-5/whats-new-sonnet-5-5
+        ModelFacts(can_stop_thinking=True, thinking_off="between_tools"),
+        "https://platform.claude.com/docs/en/models/sonnet-5-5/migration-guide",
+    ),
+    Family(
+        "claude-haiku-5[-.]5",
+        ModelFacts(can_stop_thinking=True),
+        "https://openrouter.ai/docs/cookbook/evaluate-and-optimize/model-migrations/claude-5-5",
+    ),
+    # 5.1 refuses forced tools, 5 does not. https://platform.claude.com/docs/en/models/fable-5-1/migration-guide
+    Family(rf"claude-(fable|mythos)-(5{_MAJOR}|preview)", ModelFacts(forced_tools=True), _CLAUDES),
+    Family(
+        rf"claude-(opus|sonnet)-5{_MAJOR}",
+        ModelFacts(can_stop_thinking=True, forced_tools=True),
+        "https://platform.claude.com/docs/en/models/opus-5/migration-guide",
+    ),
+    Family(
+        r"claude-(opus|sonnet)-4[-.][6-9]",
+        ModelFacts(context=1_000_000, max_output=128_000, thinks=False, can_stop_thinking=True, forced_tools=True),
+        _CLAUDES,
+    ),
+    Family(
+        r"claude-(opus|sonnet)-4[-.]6",
+        # Budgets are deprecated, not refused: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
+        ModelFacts(efforts=("low", "medium", "high", "max"), budget_range=_BUDGETS, sampling="one_of"),
+        _CLAUDE_EFFORT,
+    ),
+    Family(
+        rf"claude-(3|instant|v?[12]|(opus|sonnet|haiku)-(3|4(?:[-.@](?:[0-5](?!\d)|\d{{8}})|$)))|claude-(opus|sonnet|haiku)-4{_MAJOR}",
+        ModelFacts(
+            context=200_000, max_output=64_000, efforts=(), thinks=False, thinking="budget", can_stop_thinking=True,
+            budget_range=_BUDGETS, sampling="one_of", forced_tools=True, prefill=True,
+        ),
+        _CLAUDE_THINKING,
+    ),
+    Family(r"claude-opus-4[-.]5", ModelFacts(efforts=("low", "medium", "high")), _CLAUDE_EFFORT),
+    Family(rf"claude-opus-4([-.][01](?!\d)|{_MAJOR})", ModelFacts(max_output=32_000), _CLAUDES),
+    # Before Opus 4.1 temperature and top_p go together, and there are no structured outputs.
+    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+    Family(
+        rf"claude-(3|instant|v?[12]|(opus|sonnet)-4([-.]0(?!\d)|{_MAJOR}))", ModelFacts(sampling="free", json_schema=False),
+        _CLAUDES,
+    ),
+    Family(
+        "claude-opus-4[-.]1",
+        ModelFacts(json_schema=False),
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html",
+        ("bedrock", "vertex"),
+    ),
+    Family(r"claude-(3[-.]5|3-(opus|sonnet|haiku)|instant|v?[12])", ModelFacts(thinking="none"), _CLAUDE_THINKING),
+    Family(r"claude-3[-.]5", ModelFacts(max_output=8192), _CLAUDES),
+    Family(r"claude-(3-(opus|sonnet|haiku)|instant|v?[12])", ModelFacts(max_output=4096), _CLAUDES),
+)  # fmt: skip
+
+# Other models on Bedrock.
+_CONVERSE = "https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html"
+_NOVA = "https://docs.aws.amazon.com/nova/latest/userguide/what-is-nova.html"
+
+_BEDROCK: tuple[Family, ...] = (
+    Family("nova", ModelFacts(thinking="none", json_schema=False), _NOVA, ("bedrock",)),
+    Family("nova-micro", ModelFacts(images=False, files=False), _NOVA, ("bedrock",)),
+    Family(
+        "nova-2",
+        ModelFacts(thinking="effort", efforts=("none", "low", "medium", "high"), thinks=False, can_stop_thinking=True),
+        "https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html",
+        ("bedrock",),
+    ),
+    # "This model doesn't support the toolConfig.toolChoice.tool field." maximhq/bifrost#3196
+    Family("llama", ModelFacts(thinking="none", forced_tools=False, json_schema=False), _CONVERSE, ("bedrock",)),
+    Family(r"llama3-(1|3|2-[13]b)", ModelFacts(images=False), _CONVERSE, ("bedrock",)),
+    # "This model doesn't support the stopSequences field." crewAIInc/crewAI#3317
+    Family("gpt-oss", ModelFacts(stops=0, thinking="effort", can_stop_thinking=False), _CONVERSE, ("bedrock",)),
+)  # fmt: skip
+
+FAMILIES: tuple[Family, ...] = (*_OPENAI, *_GROK, *_OPEN_WEIGHTS, *_GEMINI, *_OLLAMA, *_COHERE, *_CLAUDE, *_BEDROCK)
 """A later row adds to the earlier ones that match too, and wins where both state a fact."""
 
 
@@ -275,7 +376,8 @@ def facts_of(model: str, vendor: str = "") -> ModelFacts:
 
     `vendor` is the provider kind.
     """
-    name = re.sub(r"^.*/|^(?:[a-z]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere|deepseek|qwen|openai)\.", "", model.lower())
+    # First the path of a relay or an ARN, then what Bedrock writes before the name: `us.anthropic.`, `us-gov.anthropic.`.
+    name = _VENDOR_PREFIX.sub("", model.lower().rpartition("/")[2])
     found = ModelFacts()
     for family in FAMILIES:
         if (not family.vendors or vendor in family.vendors) and re.match(family.pattern, name):

@@ -19,6 +19,10 @@ _IMAGE_PREFIXES = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "
 """The first bytes of each image format, in base64."""
 _TEXT = re.compile(r"text/|application/(?:json|xml|x-javascript|javascript|x-typescript|x-python|x-sh|yaml|x-yaml|toml)\b")
 """Media types of text."""
+IMAGE_TYPES = frozenset(_IMAGE_PREFIXES.values())
+"""The image formats that Claude and others read."""
+_PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d ()-]{9,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _EFFORT_LIMITS = ((4_096, "low"), (16_384, "medium"))
 
 
@@ -121,3 +125,15 @@ def disables_reasoning(reasoning: Reasoning) -> bool:
 def effort_for_budget(budget_tokens: int) -> str:
     """The effort nearest to a thinking budget in tokens: up to 4096 `low`, up to 16384 `medium`, else `high`."""
     return next((effort for limit, effort in _EFFORT_LIMITS if budget_tokens <= limit), "high")
+
+
+def impersonal_user(user: str, max_length: int) -> str:
+    """A user's id for a vendor that refuses long ones, e-mail addresses and telephone numbers: then a digest, always the same."""
+    if len(user) <= max_length and not _PERSONAL.fullmatch(user):
+        return user
+    return hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()[:max_length]
+
+
+def may_be_signature(signature: str) -> bool:
+    """Whether this may be Claude's signature of a thinking block, which is base64; other gateways fill in texts of their own."""
+    return len(signature) % 4 == 0 and _BASE64.fullmatch(signature) is not None

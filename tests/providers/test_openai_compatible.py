@@ -210,49 +210,6 @@ def test_every_function_for_mistral_has_parameters():
     assert dropped == []
 
 
-def claude(model: str, **fields: Any) -> tuple[dict[str, Any], list[str]]:
-    body, dropped = adapt("anthropic", {"model": model, **fields}, dialect="anthropic_messages")
-    del body["model"]
-    return body, dropped
-
-
-@pytest.mark.parametrize("model", ["claude-opus-4-7", "claude-opus-4-8-20260601", "claude-sonnet-5", "claude-fable-5-1"])
-def test_a_new_claude_takes_no_sampling_parameters_and_no_budget(model: str):
-    body, dropped = claude(model, temperature=0.5, top_k=4, thinking={"type": "enabled", "budget_tokens": 8000})
-    assert body == {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}}
-    assert dropped == ["temperature", "top_k"]
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        "claude-3-5-sonnet-20241022",
-        "claude-opus-4-20250514",
-        "claude-opus-4-1",
-        "claude-sonnet-4-5-20250929",
-        "claude-haiku-4-5",
-        "claude-opus-4-6",
-    ],
-)
-def test_an_older_claude_keeps_its_temperature(model: str):
-    assert claude(model, temperature=0.5) == ({"temperature": 0.5}, [])
-    assert claude(model, temperature=0.5, top_p=0.9) == ({"temperature": 0.5}, ["top_p"])
-
-
-def test_a_thinking_claude_takes_no_temperature_but_one():
-    thinking = {"type": "enabled", "budget_tokens": 2000}
-    assert claude("claude-sonnet-4-5", temperature=1, thinking=thinking) == ({"temperature": 1, "thinking": thinking}, [])
-    body, dropped = claude("claude-sonnet-4-5", temperature=0, top_p=0.5, top_k=3, thinking=thinking)
-    assert body == {"thinking": thinking}
-    assert dropped == ["temperature", "top_p", "top_k"]
-
-
-def test_a_passed_through_request_to_claude_is_unchanged():
-    fields = {"model": "claude-opus-4-7", "temperature": 0.5}
-    assert adapt("anthropic", fields, translated=False, dialect="anthropic_messages") == (fields, [])
-    assert adapt("anthropic-compatible", fields, dialect="anthropic_messages") == (fields, [])
-
-
 @pytest.mark.parametrize(
     ("kind", "model", "effort", "wanted"),
     [
@@ -298,11 +255,3 @@ def test_effort_none_is_no_loss_for_a_model_without_reasoning():
 )  # fmt: skip
 def test_the_limit_has_the_name_that_the_vendor_documents(kind: str, field: str):
     assert adapt(kind, {"max_completion_tokens": 7})[0] == {field: 7}
-
-
-@pytest.mark.parametrize(
-    ("budget", "effort"), [(1024, "low"), (4096, "low"), (8192, "medium"), (16_384, "medium"), (32_000, "high")]
-)
-def test_a_budget_becomes_an_effort_for_a_claude_that_takes_no_budgets(budget: int, effort: str):
-    body, _ = claude("claude-opus-4-7", thinking={"type": "enabled", "budget_tokens": budget})
-    assert body["output_config"] == {"effort": effort}

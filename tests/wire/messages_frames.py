@@ -11,6 +11,8 @@ import orjson
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.events import Event
+from conduit_desktop.providers.claude import MESSAGES_RULES
+from conduit_desktop.providers.request_rules import mend
 from conduit_desktop.wire.anthropic.dialect import AnthropicMessages
 from conduit_desktop.wire.framing import sse
 from tests.wire import dialect_io
@@ -85,8 +87,14 @@ def answer_of(data: bytes) -> Answer:
     return normalised(collect(read(data)))
 
 
+def as_sent(body: dict[str, Any], model: str = "claude-x") -> dict[str, Any]:
+    """A written body as the provider kind sends it: with an output limit, and with what the model takes of the rest."""
+    mend(MESSAGES_RULES, model, "anthropic", MESSAGES.name, body)
+    return body
+
+
 def check_rules(body: dict[str, Any]) -> None:
-    """The body holds nothing that Anthropic refuses with a 400."""
+    """The body, as it is sent, holds nothing that Anthropic refuses with a 400."""
     assert body["max_tokens"] >= 1
     roles = [turn["role"] for turn in body["messages"]]
     assert roles

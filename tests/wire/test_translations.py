@@ -16,7 +16,7 @@ from conduit_desktop.core.chat import ChatRequest, Media, Message, RedactedThink
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
-from tests.wire.messages_frames import block, check_rules, start, stop, text
+from tests.wire.messages_frames import as_sent, block, check_rules, start, stop, text
 from tests.wire.strategies import Features, answers, requests
 
 OPENAI = dialect("openai_chat")
@@ -67,7 +67,7 @@ def kept(answer: Answer) -> dict[str, Any]:
 def test_whatever_openai_callers_ask_anthropic_takes(request: ChatRequest) -> None:
     body = OPENAI.write_request(request, "gpt-x").body
     out = ANTHROPIC.write_request(OPENAI.read_request(body, {}), "claude-x")
-    check_rules(out.body)
+    check_rules(as_sent(out.body))
     ANTHROPIC.read_request(orjson.loads(orjson.dumps(out.body)), {})
 
 
@@ -151,7 +151,7 @@ def test_every_recorded_openai_request_is_one_anthropic_takes(recordings: Path) 
     for each in recorded(recordings, "/chat/completions"):
         if isinstance(each["req"], dict) and "messages" in each["req"]:
             parsed = OPENAI.read_request(each["req"], {})
-            check_rules(ANTHROPIC.write_request(parsed, "claude-x").body)
+            check_rules(as_sent(ANTHROPIC.write_request(parsed, "claude-x").body))
 
 
 def test_every_recorded_anthropic_request_is_one_openai_reads(recordings: Path) -> None:

@@ -8,7 +8,6 @@ from conduit_desktop.wire.anthropic import errors, request_writer, response
 from conduit_desktop.wire.anthropic.messages_layout import (
     Layout,
     foreign_layout,
-    open_tool_loop_without_thinking,
     own_layout,
 )
 from conduit_desktop.wire.anthropic.messages_reader import NAME
@@ -42,15 +41,17 @@ class AnthropicMessages(BaseDialect):
             rest = request_writer.write_own(request)
         else:
             layout = foreign_layout(request.messages, parts)
-            # After the layout: whether the API accepts thinking depends on the last two messages as they are written.
-            rest = request_writer.write_foreign(request, parts, not open_tool_loop_without_thinking(layout.messages))
-        body = _body(model, layout) | request_writer.write_tools(request, parts) | rest
+            layout.system = request_writer.with_json_instruction(layout.system, request.output)
+            rest = request_writer.write_foreign(request, parts)
+        tools = request_writer.write_tools(request, parts)
+        if not parts.own and "tools" not in tools:
+            tools = request_writer.tools_of_the_history(layout.messages)
+        body = _body(model, layout) | tools | rest
         if parts.own:
             # Last, because it can only rename fields that are already written.
             restore_source_form(body, request.source_form)
         else:
-            # Only where another dialect's caller cannot know the rules; this dialect's own get Anthropic's error.
-            request_writer.drop_refused_while_thinking(body, parts)
+            request_writer.limit_marks(body, parts)
         return WrittenRequest(body, list(parts.dropped))
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:

@@ -23,10 +23,11 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields, cache_mark
 from conduit_desktop.wire.base import DroppingWriter
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
-from conduit_desktop.wire.values import as_object, fitting_id, image_type, with_standard_base64
+from conduit_desktop.wire.values import IMAGE_TYPES, as_object, fitting_id, may_be_signature, standard_media
 
 _SIGNERS = ("", NAME, "bedrock")
 """The dialects whose thinking signatures are valid here: Claude's are the same wherever it is served."""
+NO_MESSAGE = "The tool failed without a message."
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -35,7 +36,15 @@ class AnthropicPartWriter(DroppingWriter):
 
     def content(self, parts: Iterable[Part]) -> list[Fields]:
         """The blocks for `parts`, without those that the API cannot express."""
-        return [block for part in parts if (block := self.block(part)) is not None]
+        blocks: list[Fields] = []
+        for part in parts:
+            block = self.block(part)
+            if block is None:
+                continue
+            blocks.append(block)
+            if not self.own and isinstance(part, ToolResult):
+                blocks += _settle_result(block)
+        return blocks
 
     def block(self, part: Part) -> Fields | None:
         """One block; None for a part that Anthropic would refuse or not understand."""
@@ -78,7 +87,7 @@ class AnthropicPartWriter(DroppingWriter):
         return self.marks(block, part.cache, part.extra, "content")
 
     def _thinking(self, part: Thinking) -> Fields | None:
-        if not self.own and (part.signature is None or part.dialect not in _SIGNERS):
+        if not self.own and not _is_claudes(part):
             self.drop("thinking")  # a thought without Claude's signature is refused
             return None
         block: Fields = {"type": "thinking", "thinking": part.text}
@@ -146,7 +155,7 @@ class AnthropicPartWriter(DroppingWriter):
         return self.marks(block, part.cache, extra, "content")
 
     def _source(self, part: Media) -> Fields | None:
-        source = _plain_source(part) if self.own else self._foreign_source(with_standard_base64(part))
+        source = _plain_source(part) if self.own else self._foreign_source(standard_media(part))
         if source is None:
             return None
         more = part.extra.get("source")
@@ -162,8 +171,10 @@ class AnthropicPartWriter(DroppingWriter):
             self.drop("file_id")  # a file stored at another vendor
             return None
         if part.kind == "image" and part.data is not None:
-            # The API compares the type with the bytes and refuses a wrong one, so the bytes count before PNG is assumed.
-            return {"type": "base64", "media_type": part.media_type or image_type(part.data) or "image/png", "data": part.data}
+            if part.media_type not in (None, *IMAGE_TYPES):
+                self.drop(f"image.{part.media_type}")
+                return None
+            return {"type": "base64", "media_type": part.media_type or "image/png", "data": part.data}
         if part.kind == "document" and part.data is not None:
             return self._document_source(part)
         if part.url is None and (part.kind == "image" or part.text is None):
@@ -181,6 +192,31 @@ class AnthropicPartWriter(DroppingWriter):
             self.drop(f"document.{media_type}")
             return None
         return {"type": "text", "media_type": "text/plain", "data": text}
+
+
+def _settle_result(block: Fields) -> list[Fields]:
+    """Arrange a written `tool_result`, in place, as the API takes it; returns the blocks that have to stand after it."""
+    content = block.get("content")
+    after: list[Fields] = []
+    if isinstance(content, list):
+        # "cache_control may not be specified within tool_result.content": NousResearch/hermes-agent#89931
+        for mark in [inner.pop("cache_control") for inner in content if "cache_control" in inner]:
+            if mark.get("ttl") == "1h" or "cache_control" not in block:
+                block["cache_control"] = mark
+        if block.get("is_error"):
+            # "all content must be type text if is_error is true"
+            after = [inner for inner in content if inner["type"] != "text"]
+            block["content"] = [inner for inner in content if inner["type"] == "text"]
+    if block.get("is_error") and not block.get("content"):
+        block["content"] = NO_MESSAGE  # "content cannot be empty if is_error is true"
+    return after
+
+
+def _is_claudes(part: Thinking) -> bool:
+    if part.signature is None or part.dialect not in _SIGNERS:
+        return False
+    # Nobody can say where a thought without a dialect comes from: the client handed it over.
+    return part.dialect != "" or may_be_signature(part.signature)
 
 
 def _plain_source(part: Media) -> Fields | None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool
+from conduit_desktop.core.chat import ChatRequest, OutputFormat, Reasoning, Tool
 from conduit_desktop.wire import custom_tools
-from conduit_desktop.wire.anthropic.messages_reader import Fields
+from conduit_desktop.wire.anthropic.messages_reader import Fields, cache_mark
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
-from conduit_desktop.wire.claude_models import DEFAULT_MAX_TOKENS, EFFORT_BUDGETS, MIN_BUDGET, drop_while_thinking
-from conduit_desktop.wire.values import disables_reasoning
-
-_EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
-"""The values of `output_config.effort`."""
+from conduit_desktop.wire.claude_fields import thinking_fields
+from conduit_desktop.wire.closed_schemas import closed, is_recursive, tool_schema
+from conduit_desktop.wire.json_instruction import json_instruction
+from conduit_desktop.wire.values import impersonal_user
 
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
 _PLAIN = ("temperature", "top_p", "top_k")
+MAX_USER = 256
+"""The most characters of `metadata.user_id`. https://platform.claude.com/docs/en/api/messages"""
+MAX_MARKS = 4
+"""The most cache marks of a request. https://platform.claude.com/docs/en/build-with-claude/prompt-caching"""
 
 
 def write_tool(tool: Tool, parts: AnthropicPartWriter) -> Fields | None:
@@ -35,6 +38,12 @@ def write_tool(tool: Tool, parts: AnthropicPartWriter) -> Fields | None:
     # False is the default, so it is written only where the client wrote it.
     if tool.strict is not None and (tool.strict or parts.own):
         written["strict"] = tool.strict
+    if tool.strict and not parts.own:
+        if is_recursive(written["input_schema"]):
+            del written["strict"]
+            parts.drop("tools.strict")
+        else:
+            written["input_schema"] = closed(written["input_schema"])
     return _with_extra(written, tool, parts)
 
 
@@ -47,9 +56,7 @@ def _schema(tool: Tool, own: bool) -> Fields:
         return tool.schema or {}
     if tool.kind == "custom":
         return custom_tools.schema()
-    schema = tool.schema or {}
-    # The API refuses a schema without it: "tools.0.custom.input_schema.type: Field required".
-    return schema if schema.get("type") == "object" else {**schema, "type": "object"}
+    return tool_schema(tool.schema or {})
 
 
 def write_tools(request: ChatRequest, parts: AnthropicPartWriter) -> Fields:
@@ -127,10 +134,9 @@ def _own_output(request: ChatRequest) -> Fields:
     return body
 
 
-def write_foreign(request: ChatRequest, parts: AnthropicPartWriter, think: bool) -> Fields:
-    """The parameters of a request of another dialect. `think` False: the conversation does not allow thinking."""
-    # Other dialects leave the limit to the model; here it is required.
-    body: Fields = {"max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS}
+def write_foreign(request: ChatRequest, parts: AnthropicPartWriter) -> Fields:
+    """The parameters of a request of another dialect, as it asks for them: what a model takes of them the provider kind knows."""
+    body: Fields = {} if request.max_tokens is None else {"max_tokens": request.max_tokens}
     body.update({name: value for name in _PLAIN if (value := getattr(request, name)) is not None})
     # Anthropic's range is 0 to 1, OpenAI's 0 to 2: https://platform.claude.com/docs/en/api/messages
     if request.temperature is not None and request.temperature > 1:
@@ -144,63 +150,32 @@ def write_foreign(request: ChatRequest, parts: AnthropicPartWriter, think: bool)
     if request.stream:
         body["stream"] = True
     if request.user is not None:
-        body["metadata"] = {"user_id": request.user}
+        body["metadata"] = {"user_id": impersonal_user(request.user, MAX_USER)}
     if request.service_tier in _TIERS:
         body["service_tier"] = _TIERS[request.service_tier]
     elif request.service_tier is not None:
         parts.drop("service_tier")
-    _think(body, request, parts, think)
+    _think(body, request.reasoning, parts)
     _format(body, request.output, parts)
     _drop_unsupported(request, parts)
     return body
 
 
-def _think(body: Fields, request: ChatRequest, parts: AnthropicPartWriter, think: bool) -> None:
-    reasoning = request.reasoning
+def _think(body: Fields, reasoning: Reasoning | None, parts: AnthropicPartWriter) -> None:
     if reasoning is None:
         return
     parts.drop(*(f"reasoning.{key}" for key, value in reasoning.extra.items() if value is not None))
     if reasoning.summary is not None:
         parts.drop("reasoning.summary")
-    if disables_reasoning(reasoning):
-        body["thinking"] = {"type": "disabled"}
-    elif not think:
-        parts.drop("reasoning")
-    elif reasoning.mode == "adaptive":
-        # In this mode the model sets its own budget, so an effort is all that can be given.
-        body["thinking"] = {"type": "adaptive"}
-        if reasoning.effort in _EFFORTS:
-            body["output_config"] = {"effort": reasoning.effort}
-    else:
-        _think_by_budget(body, reasoning, request.max_tokens)
-
-
-def _think_by_budget(body: Fields, reasoning: Reasoning, max_tokens: int | None) -> None:
-    """Set the budget. It counts against `max_tokens` and must be less, so a `max_tokens` that is too small is raised."""
-    budget = reasoning.budget_tokens or EFFORT_BUDGETS.get(reasoning.effort or "medium", EFFORT_BUDGETS["medium"])
-    budget = max(budget, MIN_BUDGET)
-    body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-    # The caller's limit is meant for the answer, so the budget is added to it instead of taken out of it.
-    if max_tokens is None or max_tokens <= budget:
-        body["max_tokens"] += budget
-
-
-def drop_refused_while_thinking(body: Fields, parts: AnthropicPartWriter) -> None:
-    """Drop, in place, what Claude refuses while it thinks: some sampling parameters, and a tool choice that forces a call."""
-    if body.get("thinking", {}).get("type") not in ("enabled", "adaptive"):
-        return
-    parts.drop(*drop_while_thinking(body))
-    choice = body.get("tool_choice", {})
-    if choice.get("type") in ("any", "tool"):
-        parts.drop("tool_choice")
-        # The limit to one call is no forced call, so it stays.
-        single = {"disable_parallel_tool_use": True} if choice.get("disable_parallel_tool_use") else {}
-        body["tool_choice"] = {"type": "auto", **single}
+    body.update(thinking_fields(reasoning))
 
 
 def _format(body: Fields, requested: OutputFormat | None, parts: AnthropicPartWriter) -> None:
     output = parts.with_schema(requested)
-    if output is None:
+    if output is None or output.schema is None:
+        return
+    if is_recursive(output.schema):
+        parts.drop("response_format")  # the instruction of `with_json_instruction` holds the schema
         return
     schema = closed(output.schema)
     # Merged, as `_think` may have put the effort into the same object.
@@ -209,23 +184,51 @@ def _format(body: Fields, requested: OutputFormat | None, parts: AnthropicPartWr
         parts.drop("response_format.description")
 
 
-def closed(schema: Json) -> Json:
-    """`schema` with every object closed, as the API demands ("'additionalProperties' must be explicitly set to false")."""
-    if not isinstance(schema, dict):
-        return schema
-    made = dict(schema)
-    for key in ("properties", "$defs", "definitions"):
-        if isinstance(made.get(key), dict):
-            made[key] = {name: closed(inner) for name, inner in made[key].items()}
-    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        if isinstance(made.get(key), list):
-            made[key] = [closed(inner) for inner in made[key]]
-    if "items" in made:
-        made["items"] = closed(made["items"])
-    kind = made.get("type")
-    if kind == "object" or (isinstance(kind, list) and "object" in kind):
-        made["additionalProperties"] = False
-    return made
+def with_json_instruction(system: str | list[Fields] | None, output: OutputFormat | None) -> str | list[Fields] | None:
+    """`system`, with an instruction where the format of the answer cannot be written: JSON without a schema, or a recursive one."""
+    if output is None or output.kind == "text" or (output.schema is not None and not is_recursive(output.schema)):
+        return system
+    text = json_instruction(output.schema)
+    if isinstance(system, list):
+        return [*system, {"type": "text", "text": text}]
+    return f"{system}\n\n{text}" if system else text
+
+
+def tools_of_the_history(messages: list[Fields]) -> Fields:
+    """`tools` for a conversation that holds calls and a request without tools; empty where there are no calls.
+
+    "Requests which contain `tool_use` or `tool_result` blocks must define tools." None of them may be called.
+    """
+    names: dict[str, None] = {}
+    for message in messages:
+        if isinstance(message["content"], list):
+            names.update({block["name"]: None for block in message["content"] if block["type"] == "tool_use"})
+    if not names:
+        return {}
+    return {"tools": [{"name": name, "input_schema": {"type": "object"}} for name in names], "tool_choice": {"type": "none"}}
+
+
+def limit_marks(body: Fields, parts: AnthropicPartWriter) -> None:
+    """Keep four cache marks, the first and the last three, and shorten a lifetime that would follow on a shorter one.
+
+    The first is that of the stable beginning, and the last ones those of the turns to come.
+    """
+    marked: list[Fields] = [block for block in body.get("tools", ()) if "cache_control" in block]
+    for content in (body.get("system"), *(message["content"] for message in body["messages"])):
+        if isinstance(content, list):
+            marked += [block for block in content if "cache_control" in block]
+    if len(marked) > MAX_MARKS:
+        for block in marked[1 : 1 - MAX_MARKS]:
+            del block["cache_control"]
+        marked = [marked[0], *marked[1 - MAX_MARKS :]]
+        parts.drop("cache_control")
+    short = False
+    for block in marked:
+        if block["cache_control"].get("ttl") != "1h":
+            short = True
+        elif short:
+            block["cache_control"] = cache_mark("5m")
+            parts.drop("cache_control.ttl")
 
 
 def _drop_unsupported(request: ChatRequest, parts: AnthropicPartWriter) -> None:

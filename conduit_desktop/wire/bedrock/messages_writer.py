@@ -25,7 +25,7 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire.base import DroppingWriter
 from conduit_desktop.wire.bedrock.messages_reader import FORMATS, NAME, cited_block
 from conduit_desktop.wire.json_fields import SourceForm
-from conduit_desktop.wire.values import as_object, fitting_id, image_type, with_standard_base64
+from conduit_desktop.wire.values import as_object, fitting_id, may_be_signature, standard_media
 
 Block = dict[str, Json]
 
@@ -34,6 +34,7 @@ _FORMAT_NAMES = {kind: {media_type: name for name, media_type in formats.items()
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_.:-]")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9\-()\[\] ]+")
 _MAX_ID_LENGTH = 64
+_MAX_NAME_LENGTH = 190  # of 200, with room for a number
 _SIGNERS = ("", NAME, "anthropic_messages")
 """The dialects whose thinking signatures are valid here: Claude's are the same wherever it is served."""
 
@@ -44,6 +45,7 @@ class BedrockPartWriter(DroppingWriter):
     def __init__(self, own: bool, source_form: SourceForm) -> None:
         super().__init__(own)
         self._source_form = source_form
+        self._documents: dict[str, int] = {}
 
     def content(self, parts: Iterable[Part], path: str = "") -> list[Block]:
         """The blocks for `parts`; a cache mark is a block of its own after its part. `path` is where they stand in the request."""
@@ -53,6 +55,8 @@ class BedrockPartWriter(DroppingWriter):
             if block is None:
                 continue
             written.append(block)
+            if not self.own and isinstance(part, ToolResult):
+                written += _settle_result(block["toolResult"])
             cache = getattr(part, "cache", None)
             if cache is not None:
                 written.append(cache_point(cache))
@@ -97,7 +101,7 @@ class BedrockPartWriter(DroppingWriter):
         return self.with_extra({"text": part.text}, part.extra, "content") if part.text.strip() else None
 
     def _thinking(self, part: Thinking) -> Block | None:
-        if not self.own and (part.signature is None or part.dialect not in _SIGNERS):
+        if not self.own and not _is_claudes(part):
             self.drop("thinking")  # a thought without Claude's signature is refused
             return None
         signed = {} if part.signature is None else {"signature": part.signature}
@@ -137,7 +141,7 @@ class BedrockPartWriter(DroppingWriter):
         return call_id if self.own else fitting_id(call_id, _NOT_IN_IDS, "tooluse", _MAX_ID_LENGTH)
 
     def _media(self, part: Media) -> Block | None:
-        part = part if self.own else with_standard_base64(part)
+        part = part if self.own else standard_media(part)
         format_name = self._format(part)
         source = self._source(part)
         # Bedrock lets a document go without a format, and an own request must not gain one.
@@ -148,11 +152,17 @@ class BedrockPartWriter(DroppingWriter):
         fields: Block = {"source": source} if without_format else {"format": format_name, "source": source}
         if part.name is not None or part.kind == "document":
             # A document's name is required, and file names have dots and underscores, which are refused.
-            fields["name"] = part.name if self.own else document_name(part.name)
+            fields["name"] = part.name if self.own else self._document_name(part.name)
             if self.own and part.name is None:
                 del fields["name"]
         extra = {name: value for name, value in part.extra.items() if name != "s3Location"}
         return {part.kind: self.with_extra(fields, extra, "content")}
+
+    def _document_name(self, name: str | None) -> str:
+        """A name that no other document of the request has: "messages contain duplicate document names"."""
+        found = document_name(name)
+        self._documents[found] = self._documents.get(found, 0) + 1
+        return found if self._documents[found] == 1 else self._document_name(f"{found} ({self._documents[found]})")
 
     def _format(self, part: Media) -> str | None:
         # The text goes out as the bytes of a text file (see `_source`).
@@ -160,8 +170,6 @@ class BedrockPartWriter(DroppingWriter):
             return "txt"
         names = _FORMAT_NAMES[part.kind]
         found = names.get(part.media_type or "")
-        if found is None and part.kind == "image":
-            found = names.get(image_type(part.data) or "")
         if found is None and part.kind == "document" and (part.media_type or "").startswith("text/"):
             found = "txt"
         if found is None and part.kind == "document" and part.media_type is None:
@@ -189,4 +197,22 @@ def document_name(name: str | None) -> str:
 
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html
     """
-    return " ".join(_NOT_IN_NAMES.sub(" ", name or "").split()) or "document"
+    return " ".join(_NOT_IN_NAMES.sub(" ", name or "").split())[:_MAX_NAME_LENGTH].strip() or "document"
+
+
+def _is_claudes(part: Thinking) -> bool:
+    if part.signature is None or part.dialect not in _SIGNERS:
+        return False
+    # Nobody can say where a thought without a dialect comes from: the client handed it over.
+    return part.dialect != "" or may_be_signature(part.signature)
+
+
+def _settle_result(result: Block) -> list[Block]:
+    """Arrange a written `toolResult`, in place, as the models take it; returns the blocks that have to stand after it."""
+    content = result["content"]
+    # A cache point is no part of a result: it stands after it.
+    points = [block for block in content if "cachePoint" in block]
+    # Claude: "all content must be type text if is_error is true".
+    moved = [block for block in content if result.get("status") == "error" and ("image" in block or "document" in block)]
+    result["content"] = [block for block in content if block not in points and block not in moved] or [{"text": "."}]
+    return moved + points[-1:]

@@ -7,15 +7,23 @@ from typing import Literal
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolCall, ToolResult
+from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.bedrock.messages_reader import NAME
 from conduit_desktop.wire.bedrock.messages_writer import BedrockPartWriter, Block, cache_point
-from conduit_desktop.wire.bedrock.model_fields import write_model_fields
+from conduit_desktop.wire.bedrock.model_fields import model_fields
+from conduit_desktop.wire.closed_schemas import closed, is_recursive, tool_schema
 from conduit_desktop.wire.json_fields import restore_source_form
+from conduit_desktop.wire.json_instruction import json_instruction
 
 _SAMPLING = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
 _UNSUPPORTED = ("user", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
 _TIERS = frozenset({"priority", "default", "flex", "reserved"})
+MAX_CACHE_POINTS = 4
+"""https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html"""
+MAX_DOCUMENTS = 5
+MAX_IMAGES = 20
+"""The most documents and images of a message. https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html"""
 _FILLER = "."
 """The text where the API requires one and the request has none."""
 
@@ -65,8 +73,11 @@ def _tools(request: ChatRequest, parts: BedrockPartWriter) -> Block:
             written.append(definition)
             if tool.cache is not None:
                 written.append(cache_point(tool.cache))
-    config: Block = {"tools": written} if written else {}
     choice = request.tool_choice
+    if not parts.own and choice is not None and choice.mode == "none" and not _called(request.messages):
+        # Converse has no choice `none`: without tools none is called. With calls in the history there must be tools.
+        return {}
+    config: Block = {"tools": written} if written else {}
     if choice is not None and choice.mode != "none" and (written or parts.own):
         mode = {"auto": "auto", "required": "any", "tool": "tool"}[choice.mode]
         config["toolChoice"] = {mode: {"name": choice.name} if choice.mode == "tool" else {}}
@@ -91,14 +102,19 @@ def _tool(tool: Tool, parts: BedrockPartWriter) -> Json:
         spec["description"] = description
     schema = custom_tools.schema() if tool.kind == "custom" else tool.schema
     if not parts.own:
-        # Other vendors allow a function without a schema.
-        schema = {"type": "object", **(schema or {})}
+        schema = tool_schema(schema or {})  # other vendors allow a function without one
         parts.drop(*(f"tools.{name}" for name in tool.extra))
     if schema is not None:
         spec["inputSchema"] = {"json": schema}
     # False is the default, so it is written only where the client wrote it.
     if tool.strict is not None and (tool.strict or parts.own):
         spec["strict"] = tool.strict
+    if tool.strict and not parts.own and schema is not None:
+        if is_recursive(schema):
+            del spec["strict"]
+            parts.drop("tools.strict")
+        else:
+            spec["inputSchema"] = {"json": closed(schema)}
     return {"toolSpec": {**spec, **(tool.extra if parts.own else {})}}
 
 
@@ -122,6 +138,10 @@ def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Bloc
     if config:
         body["toolConfig"] = config
     sampling = _sampling(request)
+    # The range of most models here ends at 1, OpenAI's at 2.
+    if (request.temperature or 0) > 1:
+        sampling["temperature"] = 1.0
+        parts.drop("temperature>1")
     # Converse refuses an empty stop sequence.
     if "" in (request.stop or ()):
         sampling["stopSequences"] = [text for text in request.stop or () if text]
@@ -131,8 +151,9 @@ def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Bloc
     _write_format(body, request.output, parts)
     _write_metadata(body, request, parts)
     _drop_unsupported(request, parts)
-    # Last: it reads the messages, and drops what the model refuses from what is written by then.
-    write_model_fields(body, request, model, parts.drop)
+    if fields := model_fields(request, model, parts.drop):
+        body["additionalModelRequestFields"] = fields
+    _limit_cache_points(body, parts)
     return body
 
 
@@ -178,18 +199,46 @@ def _ordered(role: str, content: list[Block]) -> list[Block]:
                 target = results if "toolResult" in block else others
             target.append(block)
         content = results + others
+    for name, most in (("document", MAX_DOCUMENTS), ("image", MAX_IMAGES)):
+        if sum(name in block for block in content) > most:
+            raise BadRequest(f"messages: Bedrock takes at most {most} {name}s in a message", param="messages")
     if any("document" in block for block in content) and not any("text" in block for block in content):
         content = [*content, {"text": _FILLER}]
     return content
 
 
+def _limit_cache_points(body: Block, parts: BedrockPartWriter) -> None:
+    """Keep four cache points, the first and the last three, and shorten a lifetime that would follow on a shorter one.
+
+    The first is that of the stable beginning, and the last ones those of the turns to come.
+    """
+    places = [body.get("toolConfig", {}).get("tools", []), body.get("system", []), *(turn["content"] for turn in body["messages"])]
+    points = [(blocks, block) for blocks in places for block in blocks if "cachePoint" in block]
+    if len(points) > MAX_CACHE_POINTS:
+        for blocks, point in points[1 : 1 - MAX_CACHE_POINTS]:
+            blocks[:] = [block for block in blocks if block is not point]
+        points = [points[0], *points[1 - MAX_CACHE_POINTS :]]
+        parts.drop("cache_control")
+    short = False
+    for _, block in points:
+        if block["cachePoint"].get("ttl") != "1h":
+            short = True
+        elif short:
+            block["cachePoint"] = {"type": "default"}
+            parts.drop("cache_control.ttl")
+
+
 def _write_format(body: Block, requested: OutputFormat | None, parts: BedrockPartWriter) -> None:
+    if requested is not None and requested.kind != "text" and (requested.schema is None or is_recursive(requested.schema)):
+        parts.drop("response_format")
+        body["system"] = [*body.get("system", ()), {"text": json_instruction(requested.schema)}]
+        return
     output = parts.with_schema(requested)
-    if output is None:
+    if output is None or output.schema is None:
         return
     # Other dialects may leave the schema without a name.
     schema = OutputFormat("schema", None, output.name or "answer", output.description)
-    body["outputConfig"] = _format(schema, orjson.dumps(output.schema).decode())
+    body["outputConfig"] = _format(schema, orjson.dumps(closed(output.schema)).decode())
 
 
 def _write_metadata(body: Block, request: ChatRequest, parts: BedrockPartWriter) -> None:

@@ -132,7 +132,7 @@ async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: G
     await loop(gateway, "c", stream)
     sent = vendor.requests[-1].body
     assert sent["messages"][1]["content"][0] == {"type": "thinking", "thinking": "the weather it is", "signature": CLAUDES}
-    assert sent["thinking"]["type"] == "enabled"
+    assert sent["thinking"] == {"type": "adaptive"}
 
 
 @pytest.mark.parametrize("stream", [False, True])

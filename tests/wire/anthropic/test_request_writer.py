@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Any
 
@@ -16,6 +17,7 @@ from conduit_desktop.core.chat import (
     Message,
     Opaque,
     OutputFormat,
+    Part,
     Reasoning,
     RedactedThinking,
     Refusal,
@@ -29,11 +31,12 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.anthropic.messages_layout import FILLER
-from conduit_desktop.wire.claude_models import DEFAULT_MAX_TOKENS, EFFORT_BUDGETS
-from tests.wire.messages_frames import MESSAGES, check_rules
+from conduit_desktop.wire.anthropic.messages_writer import NO_MESSAGE
+from tests.wire.messages_frames import MESSAGES, as_sent, check_rules
 from tests.wire.strategies import Features, requests
 
 HELLO = Message("user", [Text("hello")], plain=True)
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 WEATHER = Tool("weather", "d", {"type": "object"})
 
 
@@ -51,9 +54,9 @@ def turns(*messages: Message) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_minimal_request_gets_max_tokens() -> None:
+def test_a_request_without_a_limit_leaves_it_to_the_provider_kind() -> None:
     out = written()
-    assert out.body == {"model": "claude-x", "max_tokens": DEFAULT_MAX_TOKENS, "messages": [{"role": "user", "content": "hello"}]}
+    assert out.body == {"model": "claude-x", "messages": [{"role": "user", "content": "hello"}]}
     assert out.dropped == []
 
 
@@ -92,7 +95,7 @@ def test_results_come_first_in_the_turn_after_their_calls() -> None:
     ]
     assert found[2]["content"] == [
         {"type": "tool_result", "tool_use_id": "call_1", "content": "one"},
-        {"type": "tool_result", "tool_use_id": "call_2", "is_error": True},
+        {"type": "tool_result", "tool_use_id": "call_2", "is_error": True, "content": NO_MESSAGE},
         {"type": "text", "text": "hurry"},
     ]
 
@@ -217,7 +220,7 @@ def test_tools_are_written_and_hosted_ones_reported_as_dropped() -> None:
         {
             "name": "f",
             "description": "d",
-            "input_schema": {"properties": {}, "type": "object"},
+            "input_schema": {"properties": {}, "type": "object", "additionalProperties": False},
             "strict": True,
             "cache_control": hour,
         },
@@ -238,56 +241,27 @@ def test_a_choice_without_its_tool_is_dropped() -> None:
     }
 
 
-@pytest.mark.parametrize(("effort", "budget"), EFFORT_BUDGETS.items())
-def test_effort_becomes_a_budget_below_the_limit(effort: str, budget: int) -> None:
-    out = written(reasoning=Reasoning(effort), max_tokens=500)
-    assert out.body["thinking"] == {"type": "enabled", "budget_tokens": budget}
-    assert out.body["max_tokens"] == 500 + budget
-    assert written(reasoning=Reasoning(effort)).body["max_tokens"] == DEFAULT_MAX_TOKENS + budget
-    assert written(reasoning=Reasoning(effort), max_tokens=60_000).body["max_tokens"] == 60_000
-
-
 @pytest.mark.parametrize(
-    ("reasoning", "thinking"),
+    ("reasoning", "fields"),
     [
-        (Reasoning("none"), {"type": "disabled"}),
-        (Reasoning(mode="disabled"), {"type": "disabled"}),
-        (Reasoning(budget_tokens=0), {"type": "disabled"}),
-        (Reasoning(budget_tokens=10), {"type": "enabled", "budget_tokens": 1024}),
-        (Reasoning(budget_tokens=5000, mode="enabled"), {"type": "enabled", "budget_tokens": 5000}),
-        (Reasoning("high", mode="adaptive"), {"type": "adaptive"}),
+        (Reasoning("none"), {"thinking": {"type": "disabled"}}),
+        (Reasoning(mode="disabled"), {"thinking": {"type": "disabled"}}),
+        (Reasoning(budget_tokens=0), {"thinking": {"type": "disabled"}}),
+        (Reasoning(mode="enabled"), {"thinking": {"type": "adaptive"}}),
+        (Reasoning("high"), {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}),
+        (Reasoning("minimal"), {"thinking": {"type": "adaptive"}, "output_config": {"effort": "minimal"}}),
+        (Reasoning(budget_tokens=5000, mode="enabled"), {"thinking": {"type": "enabled", "budget_tokens": 5000}}),
     ],
 )
-def test_reasoning_in_every_form_is_written(reasoning: Reasoning, thinking: dict[str, Any]) -> None:
-    body = written(reasoning=reasoning).body
-    assert body["thinking"] == thinking
-    assert body.get("output_config") == ({"effort": "high"} if thinking["type"] == "adaptive" else None)
+def test_reasoning_is_written_as_the_request_names_it(reasoning: Reasoning, fields: dict[str, Any]) -> None:
+    body = written(reasoning=reasoning, max_tokens=2000).body
+    assert {name: body[name] for name in ("thinking", "output_config") if name in body} == fields
+    assert body["max_tokens"] == 2000
 
 
-def test_a_thinking_model_gets_nothing_that_it_refuses() -> None:
-    out = written(
-        reasoning=Reasoning("low", summary="auto", extra={"x": 1}),
-        temperature=0.2,
-        top_p=0.5,
-        top_k=4,
-        tools=[WEATHER],
-        tool_choice=ToolChoice("required"),
-        parallel_tool_calls=False,
-    )
-    assert not {"temperature", "top_p", "top_k"} & out.body.keys()
-    assert out.body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
-    assert out.dropped == ["reasoning.x", "reasoning.summary", "temperature", "top_p", "top_k", "tool_choice"]
-    kept = written(reasoning=Reasoning("low"), temperature=1.0, top_p=0.95)
-    assert (kept.body["temperature"], kept.body["top_p"], kept.dropped) == (1.0, 0.95, [])
-
-
-def test_a_tool_loop_that_began_without_thinking_continues_without() -> None:
-    messages = [HELLO, Message("assistant", [ToolCall("c", "f", "{}")]), Message("tool", [ToolResult("c", [Text("x")])])]
-    out = written(*messages, reasoning=Reasoning("low"))
-    assert "thinking" not in out.body
-    assert out.dropped == ["reasoning"]
-    messages[1].parts.insert(0, Thinking("t", "c2ln"))
-    assert written(*messages, reasoning=Reasoning("low")).body["thinking"]["type"] == "enabled"
+def test_fields_of_other_vendors_reasoning_are_reported_as_dropped() -> None:
+    out = written(reasoning=Reasoning("low", summary="auto", extra={"x": 1}))
+    assert out.dropped == ["reasoning.x", "reasoning.summary"]
 
 
 def test_settings_are_written_or_reported_as_dropped() -> None:
@@ -346,4 +320,121 @@ def test_a_schema_becomes_the_output_format_with_its_objects_closed() -> None:
 @settings(max_examples=40)
 @given(request=requests(Features(custom_tools=True, thinking=True, signatures=True, tool_errors=True, result_media=True)))
 def test_any_request_keeps_the_rules_of_the_messages_api(request: ChatRequest) -> None:
-    check_rules(MESSAGES.write_request(request, "claude-x").body)
+    for model in ("claude-sonnet-4-5", "claude-opus-4-8"):
+        check_rules(as_sent(MESSAGES.write_request(request, model).body, model))
+
+
+def result(*parts: Part, **fields: Any) -> list[dict[str, Any]]:
+    """The blocks of the turn that answers a tool call."""
+    call = Message("assistant", [ToolCall("c1", "get", "{}")])
+    found: list[dict[str, Any]] = written(HELLO, call, Message("tool", [ToolResult("c1", list(parts), **fields)])).body["messages"][
+        -1
+    ]["content"]
+    return found
+
+
+def test_a_cache_mark_inside_of_a_result_moves_to_the_result() -> None:
+    # "cache_control may not be specified within tool_result.content"
+    assert result(Text("res", cache="5m")) == [
+        {
+            "type": "tool_result",
+            "tool_use_id": "c1",
+            "content": [{"type": "text", "text": "res"}],
+            "cache_control": {"type": "ephemeral"},
+        }
+    ]
+
+
+def test_a_failed_result_holds_text_only_and_never_nothing() -> None:
+    block = {"type": "tool_result", "tool_use_id": "c1", "is_error": True}
+    assert result(is_error=True) == [{**block, "content": NO_MESSAGE}]
+    assert result(Text(""), plain=True, is_error=True) == [{**block, "content": NO_MESSAGE}]
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+    made = result(Text("no"), Media("image", data=PNG, media_type="image/png"), is_error=True)
+    assert made == [{**block, "content": [{"type": "text", "text": "no"}]}, image]
+
+
+@pytest.mark.parametrize("named", ["image/jpg", "image/jpeg", "application/octet-stream", None])
+def test_an_image_has_the_type_of_its_bytes(named: str | None) -> None:
+    source = turns(Message("user", [Media("image", data=PNG, media_type=named), Text("x")]))[0]["content"][0]["source"]
+    assert source["media_type"] == "image/png"
+
+
+def test_an_image_of_a_format_that_claude_does_not_read_is_reported() -> None:
+    out = written(Message("user", [Media("image", data="Qk0=", media_type="image/bmp"), Text("x")]))
+    assert (out.body["messages"], out.dropped) == ([{"role": "user", "content": "x"}], ["image.image/bmp"])
+
+
+def test_of_many_cache_marks_the_first_and_the_last_three_stay() -> None:
+    marked = [Text(text, cache="5m") for text in "abcdef"]
+    out = written(Message("user", list(marked)))
+    assert ["cache_control" in block for block in out.body["messages"][0]["content"]] == [True, False, False, True, True, True]
+    assert out.dropped == ["cache_control"]
+
+
+def test_a_long_lifetime_after_a_short_one_is_shortened() -> None:
+    out = written(Message("system", [Text("s", cache="5m")]), Message("user", [Text("u", cache="1h")]))
+    assert out.body["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
+    assert out.dropped == ["cache_control.ttl"]
+    kept = written(Message("system", [Text("s", cache="1h")]), Message("user", [Text("u", cache="5m")]))
+    assert kept.body["system"][0]["cache_control"]["ttl"] == "1h"
+    assert kept.dropped == []
+
+
+def test_a_history_with_calls_has_tools_though_the_request_has_none() -> None:
+    # "Requests which contain `tool_use` or `tool_result` blocks must define tools"
+    call = Message("assistant", [ToolCall("c1", "get", "{}")])
+    body = written(HELLO, call, Message("tool", [ToolResult("c1", [Text("x")])])).body
+    assert body["tools"] == [{"name": "get", "input_schema": {"type": "object"}}]
+    assert body["tool_choice"] == {"type": "none"}
+
+
+def test_a_user_that_anthropic_refuses_becomes_a_digest() -> None:
+    for user in ("ann@example.com", "+49 170 1234567", "u" * 257):
+        made = written(user=user).body["metadata"]["user_id"]
+        assert re.fullmatch("[0-9a-f]{64}", made)
+    assert written(user="u" * 256).body["metadata"]["user_id"] == "u" * 256
+
+
+def test_a_union_at_the_root_of_a_schema_is_described_instead() -> None:
+    union = [{"type": "object", "properties": {name: {"type": "string"}}, "required": [name]} for name in "ab"]
+    schema = written(tools=[Tool("f", None, {"anyOf": union})]).body["tools"][0]["input_schema"]
+    assert schema.pop("description") == json.dumps({"anyOf": union}, separators=(",", ":"))
+    assert schema == {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}}
+
+
+def test_a_property_key_that_claude_refuses_is_described_instead() -> None:
+    schema = {"type": "object", "properties": {"a b": {"type": "string"}, "c": {}}, "required": ["a b", "c"]}
+    made = written(tools=[Tool("f", None, schema)]).body["tools"][0]["input_schema"]
+    assert (made["properties"], made["required"]) == ({"c": {}}, ["c"])
+    assert '"a b"' in made["description"]
+
+
+def test_keywords_that_structured_outputs_refuse_move_into_descriptions() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 1, "description": "how many"}},
+        "required": ["n"],
+    }
+    number = {"type": "integer", "description": 'how many\n\n{"minimum":1}'}
+    made = {"type": "object", "properties": {"n": number}, "required": ["n"], "additionalProperties": False}
+    assert written(output=OutputFormat("schema", schema)).body["output_config"]["format"]["schema"] == made
+    assert written(tools=[Tool("f", None, schema, strict=True)]).body["tools"][0]["input_schema"] == made
+    assert written(tools=[Tool("f", None, schema)]).body["tools"][0]["input_schema"] == schema
+
+
+def test_json_without_a_schema_becomes_an_instruction() -> None:
+    out = written(output=OutputFormat("json"))
+    assert "JSON" in out.body["system"]
+    assert out.dropped == ["response_format"]
+
+
+def test_a_recursive_schema_becomes_an_instruction() -> None:
+    schema = {"$ref": "#/$defs/N", "$defs": {"N": {"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}}}}
+    out = written(Message("system", [Text("s", cache="5m")]), HELLO, output=OutputFormat("schema", schema))
+    assert '"$ref":"#/$defs/N"' in out.body["system"][1]["text"]
+    assert "output_config" not in out.body
+    assert out.dropped == ["response_format"]
+    strict = written(tools=[Tool("f", None, {"type": "object", **schema}, strict=True)])
+    assert "strict" not in strict.body["tools"][0]
+    assert strict.dropped == ["tools.strict"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from itertools import pairwise
 from typing import Any
@@ -32,7 +33,8 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStream, RateLimited, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted
-from conduit_desktop.wire import dialect
+from conduit_desktop.wire import WrittenRequest, dialect
+from conduit_desktop.wire.bedrock.messages_writer import document_name
 from conduit_desktop.wire.framing import aws_eventstream
 from tests.wire.dialect_io import again, answer_of, client_request, read, write_stream
 from tests.wire.strategies import Features, answers, requests
@@ -40,6 +42,7 @@ from tests.wire.strategies import Features, answers, requests
 BEDROCK = dialect("bedrock")
 OPENAI = dialect("openai_chat")
 ANTHROPIC = dialect("anthropic_messages")
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 CLAUDE = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
@@ -237,7 +240,7 @@ def test_a_conversation_is_laid_out_by_converses_rules() -> None:
         [
             Message("developer", [Text("be brief", cache="5m")]),
             Message(
-                "assistant", [Thinking("mine", "sig"), Thinking("theirs"), RedactedThinking("eHg="), ToolCall("a/b", "f", "[1]")]
+                "assistant", [Thinking("mine", "c2ln"), Thinking("theirs"), RedactedThinking("eHg="), ToolCall("a/b", "f", "[1]")]
             ),
             Message("user", [Text("and", cache="1h"), ToolResult("a/b", [], cache="5m")]),
             Message("user", [Media("document", text="words", name="a_b.txt"), Media("image", url="https://example.com/a.png")]),
@@ -252,7 +255,7 @@ def test_a_conversation_is_laid_out_by_converses_rules() -> None:
         {
             "role": "assistant",
             "content": [
-                {"reasoningContent": {"reasoningText": {"text": "mine", "signature": "sig"}}},
+                {"reasoningContent": {"reasoningText": {"text": "mine", "signature": "c2ln"}}},
                 {"reasoningContent": {"redactedContent": "eHg="}},
                 {"toolUse": {"toolUseId": call_id, "name": "f", "input": {"input": [1]}}},
             ],
@@ -263,21 +266,21 @@ def test_a_conversation_is_laid_out_by_converses_rules() -> None:
                 {"toolResult": {"toolUseId": call_id, "content": [{"text": "."}]}},
                 POINT,
                 {"text": "and"},
-                {"cachePoint": {"type": "default", "ttl": "1h"}},
+                POINT,  # an hour may not follow on five minutes
                 {"document": {"format": "txt", "name": "a b txt", "source": {"bytes": base64.b64encode(b"words").decode()}}},
             ],
         },
     ]
     assert [tool["toolSpec"]["name"] for tool in out.body["toolConfig"]["tools"]] == ["f"]
-    assert set(out.dropped) == {"thinking", "tool_calls.arguments", "image.url", "tool_choice"}
+    assert set(out.dropped) == {"thinking", "tool_calls.arguments", "image.url", "tool_choice", "cache_control.ttl"}
 
 
 @pytest.mark.parametrize("signer", ["", "bedrock", "anthropic_messages", "gemini"])
 def test_a_signed_thought_goes_back_to_who_can_read_it(signer: str) -> None:
     request = question()
-    request.messages.insert(0, Message("assistant", [Thinking("hm", "sig", dialect=signer), Text("so")]))
+    request.messages.insert(0, Message("assistant", [Thinking("hm", "c2ln", dialect=signer), Text("so")]))
     out = BEDROCK.write_request(request, CLAUDE)
-    signed = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "sig"}}}
+    signed = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}
     assert (signed in out.body["messages"][1]["content"]) == (signer != "gemini")
     assert out.dropped == (["thinking"] if signer == "gemini" else [])
 
@@ -285,48 +288,32 @@ def test_a_signed_thought_goes_back_to_who_can_read_it(signer: str) -> None:
 @pytest.mark.parametrize(
     ("model", "reasoning", "fields"),
     [
-        (CLAUDE, Reasoning(effort="low"), {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
-        (CLAUDE, Reasoning(mode="disabled"), None),
-        (
-            "anthropic.claude-opus-4-8",
-            Reasoning(effort="high"),
-            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
-        ),
-        (
-            "us.amazon.nova-2-lite-v1:0",
-            Reasoning(effort="max"),
-            {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}},
-        ),
-        ("us.amazon.nova-lite-v1:0", Reasoning(effort="max"), None),
+        (CLAUDE, Reasoning("low"), {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+        (CLAUDE, Reasoning(budget_tokens=2000), {"thinking": {"type": "enabled", "budget_tokens": 2000}}),
+        (CLAUDE, Reasoning(mode="disabled"), {"thinking": {"type": "disabled"}}),
+        ("us.amazon.nova-2-lite-v1:0", Reasoning("max"), {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "max"}}),
+        ("us.amazon.nova-2-lite-v1:0", Reasoning("none"), {"reasoningConfig": {"type": "disabled"}}),
         ("openai.gpt-oss-20b-1:0", Reasoning(budget_tokens=100), {"reasoning_effort": "low"}),
-        ("deepseek.r1", Reasoning(effort="low"), None),
+        ("deepseek.r1", Reasoning("low"), None),
     ],
 )
 def test_thinking_is_requested_by_each_familys_own_field(model: str, reasoning: Reasoning, fields: dict[str, Any] | None) -> None:
-    out = BEDROCK.write_request(question(reasoning=reasoning), model)
+    out = BEDROCK.write_request(question(reasoning=reasoning, max_tokens=100), model)
     assert out.body.get("additionalModelRequestFields") == fields
-    assert ("reasoning" in out.dropped) == (fields is None and reasoning.mode != "disabled")
+    assert out.dropped == (["reasoning"] if fields is None else [])
+    assert out.body["inferenceConfig"] == {"maxTokens": 100}
 
 
-def test_a_thinking_claude_gets_nothing_it_refuses() -> None:
-    tools = [Tool("f", schema={"type": "object"})]
-    settings: dict[str, Any] = {
-        "temperature": 0.5,
-        "top_p": 0.5,
-        "top_k": 3,
-        "tools": tools,
-        "tool_choice": ToolChoice("required"),
-    }
-    out = BEDROCK.write_request(question(max_tokens=100, reasoning=Reasoning(budget_tokens=2000), **settings), CLAUDE)
-    assert out.body["inferenceConfig"] == {"maxTokens": 2100}
-    assert out.body["toolConfig"]["toolChoice"] == {"auto": {}}
-    assert set(out.dropped) == {"temperature", "top_p", "top_k", "tool_choice"}
-    new = BEDROCK.write_request(question(**settings), "anthropic.claude-opus-4-8")
-    assert "inferenceConfig" not in new.body
-    assert "additionalModelRequestFields" not in new.body
+def test_an_effort_alone_of_an_anthropic_client_asks_for_no_thinking() -> None:
+    request = ChatRequest("anthropic_messages", "m", question().messages, reasoning=Reasoning("low"))
+    fields = BEDROCK.write_request(request, "anthropic.claude-opus-4-8").body["additionalModelRequestFields"]
+    assert fields == {"output_config": {"effort": "low"}}
+
+
+def test_top_k_stands_where_the_family_has_it() -> None:
     plain = BEDROCK.write_request(question(top_k=3, temperature=1.5), CLAUDE)
     assert plain.body["additionalModelRequestFields"] == {"top_k": 3}
-    assert plain.body["inferenceConfig"] == {"temperature": 1.0}
+    assert (plain.body["inferenceConfig"], plain.dropped) == ({"temperature": 1.0}, ["temperature>1"])
     nova = BEDROCK.write_request(question(top_k=3), "amazon.nova-pro-v1:0")
     assert nova.body["additionalModelRequestFields"] == {"inferenceConfig": {"topK": 3}}
 
@@ -335,11 +322,78 @@ def test_formats_tiers_and_labels_are_written_or_named_as_dropped() -> None:
     schema = OutputFormat("schema", {"type": "object"}, "n", "d")
     out = BEDROCK.write_request(question(output=schema, metadata={"a": "x", "b": 1}, service_tier="flex", seed=1, user="u"), CLAUDE)
     json_schema = out.body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
-    assert json_schema == {"schema": '{"type":"object"}', "name": "n", "description": "d"}
+    assert json_schema == {"schema": '{"type":"object","additionalProperties":false}', "name": "n", "description": "d"}
     assert out.body["requestMetadata"] == {"a": "x"}
     assert out.body["serviceTier"] == {"type": "flex"}
     assert set(out.dropped) == {"metadata.b", "seed", "user"}
     assert BEDROCK.write_request(question(output=OutputFormat("json")), CLAUDE).dropped == ["response_format"]
+
+
+def converse(*messages: Message, **settings: Any) -> WrittenRequest:
+    return BEDROCK.write_request(ChatRequest("openai_chat", "m", [Message("user", [Text("hi")]), *messages], **settings), CLAUDE)
+
+
+def test_no_tools_are_sent_where_none_may_be_called() -> None:
+    tool = Tool("f", schema={"type": "object"})
+    out = converse(tools=[tool], tool_choice=ToolChoice("none"))
+    assert ("toolConfig" in out.body, out.dropped) == (False, [])
+    # "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+    loop = [Message("assistant", [ToolCall("c", "f", "{}")]), Message("tool", [ToolResult("c", [Text("x")])])]
+    kept = converse(*loop, tools=[tool], tool_choice=ToolChoice("none"))
+    assert (len(kept.body["toolConfig"]["tools"]), kept.dropped) == (1, ["tool_choice"])
+
+
+def test_a_cache_point_inside_of_a_result_moves_behind_it() -> None:
+    loop = [Message("assistant", [ToolCall("c", "f", "{}")]), Message("tool", [ToolResult("c", [Text("x", cache="5m")])])]
+    made = converse(*loop).body["messages"][-1]["content"]
+    assert made == [{"toolResult": {"toolUseId": "c", "content": [{"text": "x"}]}}, POINT]
+
+
+def test_an_image_of_a_failed_result_stands_behind_it() -> None:
+    result = ToolResult("c", [Text("no"), Media("image", data=PNG, media_type="image/jpg")], is_error=True)
+    made = converse(Message("assistant", [ToolCall("c", "f", "{}")]), Message("tool", [result])).body["messages"][-1]["content"]
+    assert made == [
+        {"toolResult": {"toolUseId": "c", "content": [{"text": "no"}], "status": "error"}},
+        {"image": {"format": "png", "source": {"bytes": PNG}}},
+    ]
+
+
+def test_four_cache_points_are_kept_in_the_order_that_the_api_takes() -> None:
+    out = converse(Message("user", [Text(text, cache="5m") for text in "abcdef"]))
+    points = [at for at, block in enumerate(out.body["messages"][0]["content"]) if "cachePoint" in block]
+    assert (len(points), out.dropped) == (4, ["cache_control"])
+    late = converse(Message("user", [Text("u", cache="5m"), Text("v", cache="1h")]))
+    assert [block for block in late.body["messages"][0]["content"] if "cachePoint" in block] == [POINT, POINT]
+    assert late.dropped == ["cache_control.ttl"]
+
+
+def test_documents_of_one_name_get_names_of_their_own() -> None:
+    files = [Media("document", data="JVBERi0=", media_type="application/pdf", name="a.pdf") for _ in range(3)]
+    blocks = converse(Message("user", [Text("t"), *files])).body["messages"][0]["content"]
+    names = [block["document"]["name"] for block in blocks if "document" in block]
+    assert names == ["a pdf", "a pdf (2)", "a pdf (3)"]
+    assert len(document_name("x" * 300)) <= 200
+
+
+def test_more_documents_or_images_than_converse_takes_are_refused_by_name() -> None:
+    for media, count in ((Media("document", text="t"), 6), (Media("image", data=PNG, media_type="image/png"), 21)):
+        with pytest.raises(BadRequest, match=media.kind):
+            converse(Message("user", [media] * count))
+
+
+def test_schemas_lose_what_structured_outputs_refuse_to_the_descriptions() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}}
+    made = {"type": "integer", "description": '{"minimum":1}'}
+    closed = {"type": "object", "properties": {"n": made}, "additionalProperties": False}
+    out = converse(output=OutputFormat("schema", schema, "n"), tools=[Tool("f", schema=schema, strict=True)])
+    assert json.loads(out.body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == closed
+    assert out.body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"] == {"json": closed}
+
+
+def test_json_without_a_schema_becomes_an_instruction() -> None:
+    out = converse(output=OutputFormat("json"))
+    assert "JSON" in out.body["system"][0]["text"]
+    assert out.dropped == ["response_format"]
 
 
 def test_a_stream_split_anywhere_makes_the_answer() -> None:

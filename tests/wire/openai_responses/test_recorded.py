@@ -15,7 +15,7 @@ from conduit_desktop.core.chat import ChatRequest, Thinking
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
-from tests.wire.messages_frames import check_rules
+from tests.wire.messages_frames import as_sent, check_rules
 from tests.wire.responses_frames import REQUEST, RESPONSES, read, stream_of
 
 Recording = dict[str, Any]
@@ -72,7 +72,7 @@ def test_every_request_can_be_written_in_other_dialects(recorded: list[Recording
             CHAT.read_request(orjson.loads(orjson.dumps(chat)), {})
         assert all(tool["type"] == "function" for tool in chat.get("tools", []))
         if each["status"] == 200:  # a temperature of -1 is refused everywhere
-            check_rules(MESSAGES.write_request(request, "claude-x").body)
+            check_rules(as_sent(MESSAGES.write_request(request, "claude-x").body))
 
 
 def test_any_split_of_a_stream_gives_the_same_events(recorded: list[Recording]) -> None:
