@@ -157,6 +157,8 @@ class ProviderKind:
     borrowed: ClassVar[frozenset[str]] = frozenset()
     """Of `dialects`, those of another vendor. A request passed through in one of them comes from a client that knows the other
     vendor's limits and not this one's, so the rules hold for it; in the vendor's own dialect it goes as it came."""
+    cache_keys: ClassVar[frozenset[str]] = frozenset()
+    """The dialects in which the vendor takes `prompt_cache_key`, the name of a session for its prompt cache."""
     rules: ClassVar[tuple[RequestRule, ...]] = ()
     """What the vendor refuses, and the mends, in the order of their application."""
     turns: ClassVar[Mapping[str, TurnRules]] = MappingProxyType({})

@@ -24,6 +24,8 @@ class OpenAI(OpenAICompatible):
     docs = "https://platform.openai.com/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")
     borrowed = frozenset()
+    # https://platform.openai.com/docs/guides/prompt-caching
+    cache_keys = frozenset({"openai_chat", "openai_responses"})
     applies_templates = False
     default_base_url = "https://api.openai.com/v1"
     fields = (

@@ -167,6 +167,8 @@ class XAI(OpenAICompatible):
     label = "xAI"
     docs = "https://docs.x.ai/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")
+    # In chat completions the header x-grok-conv-id does the same. https://docs.x.ai/developers/advanced-api-usage/prompt-caching
+    cache_keys = frozenset({"openai_responses"})
     default_base_url = "https://api.x.ai/v1"
     fields = (key_from("console.x.ai", "xai-…"), BASE_URL)
     # Without image_edits: xAI takes JSON there, and OpenAI's clients send a multipart form.

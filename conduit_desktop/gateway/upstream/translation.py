@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Protocol
 
 import orjson
@@ -19,11 +20,14 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.core.events import Event, UsageReported
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import contains_credential
+from conduit_desktop.gateway.routing.affinity import session_of
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecorder, ThinkingSignatures
 from conduit_desktop.providers import ProviderKind, Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
+from conduit_desktop.wire.anthropic.billing_line import without_billing_line
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
+from conduit_desktop.wire.expressed import BILLING_LINE, expressed
 from conduit_desktop.wire.framing import splitter_of, sse
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.tool_names import Names, with_fitting_names, with_own_names, without_repeated_tools
@@ -263,12 +267,16 @@ def prepare(
     if passthrough:
         upstream = call.dialect
         received, names, lost = _in_order(call, kind, target.model)
+        # To Anthropic itself everything goes as it came.
+        if upstream.name == "anthropic_messages" and kind.kind != "anthropic":
+            with_line, received = received, without_billing_line(received)
+            lost = [*lost, BILLING_LINE] if received is not with_line else lost
         body = upstream.passthrough_request(received, kind.upstream_model(target.model))
         dropped = [*lost, *_left_out(received, body)]
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
-        request = call.neutral
+        request, left_out = expressed(call.neutral)
         upstream = dialect(kind.dialect_for(target.model, request))
         if signatures is not None:
             # The scope keeps callers apart: those without a key differ in their address alone.
@@ -277,7 +285,9 @@ def prepare(
             watch = signatures.watch(scope, upstream.name)
         request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
         outgoing = upstream.write_request(request, kind.upstream_model(target.model))
-        body, dropped = outgoing.body, [*lost, *outgoing.dropped]
+        body, dropped = outgoing.body, [*left_out, *lost, *outgoing.dropped]
+        if upstream.name in kind.cache_keys:
+            _set_cache_key(call, body)
     # After both branches: a vendor's limits hold for the client's own body just as for a translated one.
     dropped = list(dict.fromkeys([*dropped, *kind.adapt(target.model, body, upstream.name, not passthrough)]))
     override = getattr(upstream, "override", None)
@@ -293,6 +303,16 @@ def prepare(
         _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return PreparedRequest(call, upstream, passthrough, orjson.dumps(body), dropped, watch, collected, names)
+
+
+def _set_cache_key(call: Call, body: dict[str, Json]) -> None:
+    """Name the session, so that the vendor sends its requests to the server whose prompt cache knows them."""
+    session = session_of(call.headers, call.body)
+    if session is None or "prompt_cache_key" in body:
+        return
+    # A digest: what names a session may also name a person, and the field takes 64 characters.
+    scope = "\0".join((call.credential or call.client_ip, session))
+    body["prompt_cache_key"] = blake2b(scope.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[ChatRequest, Names, list[str]]:
