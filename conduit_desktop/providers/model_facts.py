@@ -173,6 +173,9 @@ _GROK = (
     Family(r"grok-.*non-reasoning", ModelFacts(efforts=()), _XAI),
 )
 _OPEN_WEIGHTS = (
+    Family(
+        "", ModelFacts(efforts=("none", *_LOW_TO_HIGH)), "mnfst/modelparams.dev#115", ("cerebras",)
+    ),
     Family("gpt-oss", ModelFacts(efforts=_LOW_TO_HIGH, images=False), "https://github.com/openai/gpt-oss"),
     Family(
         "deepseek-(chat|reasoner|v4)(?!.*vision)", ModelFacts(images=False),
@@ -183,9 +186,6 @@ _OPEN_WEIGHTS = (
     ),
     Family(
         "llama|qwen-3|zai-glm", ModelFacts(images=False), _CEREBRAS, ("cerebras",),
-    ),
-    Family(
-        r"qwen-3\.8", ModelFacts(efforts=("none", *_LOW_TO_HIGH)), _CEREBRAS, ("cerebras",)
     ),
     # Last, as it holds for every model there: `openai/openai.go` answers 400 "invalid reasoning value".
     Family(

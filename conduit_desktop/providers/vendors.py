@@ -10,6 +10,7 @@ from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField
 from conduit_desktop.providers.chat_mends import (
+    any_object_as_schema,
     at_most_cache_marks,
     at_most_stops,
     at_most_tools,
@@ -27,6 +28,7 @@ from conduit_desktop.providers.chat_mends import (
     strict_all_or_none,
     strict_where_it_can_be,
     tools_or_format,
+    within,
     without_parts,
 )
 from conduit_desktop.providers.fields import BASE_URL, key_from
@@ -213,6 +215,7 @@ class Cerebras(OpenAICompatible):
             strict_where_it_can_be(required=False), "https://inference-docs.cerebras.ai/capabilities/structured-outputs",
             dialect=_CHAT,
         ),
+        RequestRule(within("temperature", 0, 1.5), "https://inference-docs.cerebras.ai/api-reference", dialect=_CHAT),
         RequestRule(strict_all_or_none, "https://inference-docs.cerebras.ai/capabilities/tool-use", dialect=_CHAT),
         RequestRule(
             without_parts("file", "input_audio"), "https://inference-docs.cerebras.ai/api-reference/chat-completions", dialect=_CHAT
@@ -291,6 +294,7 @@ class Perplexity(OpenAICompatible):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(without_parts("file", "input_audio"), "https://docs.perplexity.ai/api-reference", dialect=_CHAT),
+        RequestRule(any_object_as_schema, "567-labs/instructor#1005: text, json_schema and regex only", dialect=_CHAT),
     )
     features = frozenset({"stream", "vision", "json", "usage_in_stream"})
 

@@ -181,6 +181,13 @@ def test_fields_that_groq_refuses_are_dropped_from_passed_through_requests_too()
     assert body["stream_options"] == {"include_usage": True}
 
 
+@pytest.mark.parametrize("translated", [True, False])
+def test_perplexity_gets_json_mode_as_a_schema(translated: bool):
+    body, dropped = adapt("perplexity", {"model": "sonar", "response_format": {"type": "json_object"}}, translated)
+    assert body["response_format"] == {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+    assert dropped == []
+
+
 def test_groqs_models_that_think_between_tags_get_a_reasoning_format():
     assert adapt("groq", {"model": "qwen/qwen3-32b"}) == ({"model": "qwen/qwen3-32b", "reasoning_format": "parsed"}, [])
     for body, translated in (({"model": "openai/gpt-oss-20b"}, True), ({"model": "qwen/qwen3-32b"}, False)):
@@ -221,6 +228,18 @@ def test_every_function_for_mistral_has_parameters():
         ("github", "openai/gpt-4.1", "low", None),
         ("github", "openai/gpt-5", "low", "low"),
         ("groq", "llama-3.3-70b-versatile", "low", None),
+        ("cerebras", "zai-glm-4.7", "xhigh", "high"),
+        ("cerebras", "zai-glm-4.7", "none", "none"),
+        ("cerebras", "gpt-oss-120b", "none", "low"),
+        ("ollama", "qwen3:8b", "minimal", "low"),
+        ("ollama", "qwen3:8b", "max", "max"),
+        ("xai", "grok-3-mini", "medium", "low"),
+        ("xai", "grok-4", "high", None),
+        ("xai", "grok-4-1-fast-non-reasoning", "high", None),
+        ("xai", "grok-4.3", "none", "none"),
+        ("xai", "grok-4.5", "none", "low"),
+        ("xai", "grok-4.6", "max", "xhigh"),
+        ("deepseek", "deepseek-v4-pro", "xhigh", "high"),
         ("groq", "qwen/qwen3-32b", "low", "default"),
         ("groq", "qwen/qwen3-32b", "none", "none"),
         ("groq", "openai/gpt-oss-120b", "xhigh", "high"),
@@ -241,7 +260,8 @@ def test_every_function_for_mistral_has_parameters():
 def test_an_effort_is_sent_only_to_models_that_accept_it(kind: str, model: str, effort: str, wanted: str | None):
     body, dropped = adapt(kind, {"model": model, "reasoning_effort": effort})
     assert body.get("reasoning_effort") == wanted
-    assert dropped == (["reasoning_effort"] if wanted is None else [])
+    # A model that always thinks does so as little as it can, and that is not what was asked for.
+    assert dropped == (["reasoning_effort"] if wanted is None or (effort == "none" != wanted) else [])
 
 
 def test_effort_none_is_no_loss_for_a_model_without_reasoning():
