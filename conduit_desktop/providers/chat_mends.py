@@ -18,6 +18,7 @@ from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
 from conduit_desktop.providers.request_rules import Mend
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.wire.function_schemas import mapped
+from conduit_desktop.wire.json_instruction import json_instruction
 
 Body = dict[str, Json]
 _SAMPLING_DEFAULTS: dict[str, Json] = {"temperature": 1, "top_p": 1, "logprobs": False, "top_logprobs": 0, "logit_bias": {}}
@@ -43,6 +44,14 @@ def without_tool_settings(body: Body) -> list[str]:
     for name in ("tools", "tool_choice", "parallel_tool_calls"):
         body.pop(name, None)
     return [] if choice in (None, "auto", "none") else ["tool_choice"]
+
+
+def unknown_tools(body: Body, facts: ModelFacts) -> list[str]:
+    """For models that are known to have no tools."""
+    if facts.tools is not False or not body.get("tools"):
+        return []
+    del body["tools"]
+    return ["tools", *without_tool_settings(body)]
 
 
 def _pop(body: Body, name: str) -> list[str]:
@@ -186,12 +195,7 @@ def _format_of(body: Body) -> str | None:
 
 def _instruct_format(body: Body) -> None:
     inner = body["response_format"].get("json_schema")
-    schema = inner.get("schema") if isinstance(inner, dict) else None
-    if isinstance(schema, dict):
-        text = orjson.dumps(schema).decode()
-        instruct(body, f"Answer with one JSON value that matches this JSON schema, and nothing else:\n{text}")
-    else:
-        instruct(body, "Answer with one JSON object, and nothing else.")
+    instruct(body, json_instruction(inner.get("schema") if isinstance(inner, dict) else None))
 
 
 def instruct(body: Body, text: str) -> None:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from conduit_desktop.core.chat import Json
+from conduit_desktop.core.chat import Json, Media
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.model_lists import rows_of
 from conduit_desktop.providers.request_rules import RequestRule
+from conduit_desktop.wire.values import left_out
 
 _PATHS: Mapping[Endpoint, str] = {
     "chat": "/v2/chat",
@@ -43,16 +44,16 @@ def _drop_choice(body: dict[str, Json], facts: ModelFacts) -> list[str]:
 
 
 def _drop_images(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Removes the images where the model reads text only; a message that is left empty says so."""
+    """A sentence in place of each image where the model reads text only."""
     if facts.images is not False:
         return []
     lost: list[str] = []
     for message in body["messages"]:
         content = message.get("content")
-        if isinstance(content, list) and any(part["type"] == "image_url" for part in content):
-            lost.append("content.image")
-            text = [part for part in content if part["type"] != "image_url"]
-            message["content"] = text or [{"type": "text", "text": "(image)"}]
+        for at, part in enumerate(content if isinstance(content, list) else ()):
+            if part["type"] == "image_url":
+                content[at] = {"type": "text", "text": left_out(Media("image"))}
+                lost.append("content.image_url")
     return lost
 
 

@@ -11,6 +11,7 @@ from conduit_desktop.providers.chat_mends import (
     any_object_as_schema,
     json_arguments,
     named_tool_alone,
+    unknown_tools,
     with_content,
     without_remote_images,
 )
@@ -60,6 +61,7 @@ class Ollama(LocalServer):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(without_remote_images, "https://github.com/ollama/ollama/issues/6753", dialect=_CHAT),
+        RequestRule(unknown_tools, "https://github.com/sigoden/aichat/issues/1375: does not support tools", dialect=_CHAT),
     )
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 

@@ -250,7 +250,8 @@ _OLLAMA = (
     Family(
         r"(?:gemma[23]?|llama[23]|llama3\.[123]|llama3\.2-vision|codellama|llava|bakllava|phi3|mistral|mistral-nemo|qwen2|qwen2\.5)"
         r"(?::|$)",
-        ModelFacts(thinking="none"), "https://docs.ollama.com/capabilities/thinking: does not support thinking", ("ollama",),
+        ModelFacts(efforts=(), thinking="none"), "https://docs.ollama.com/capabilities/thinking: does not support thinking",
+        ("ollama",),
     ),
 )  # fmt: skip
 

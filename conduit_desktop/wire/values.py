@@ -23,6 +23,7 @@ IMAGE_TYPES = frozenset(_IMAGE_PREFIXES.values())
 """The image formats that Claude and others read."""
 _PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d ()-]{9,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_LABELS = {"image": "An image", "document": "A file", "audio": "A recording", "video": "A video"}
 _EFFORT_LIMITS = ((4_096, "low"), (16_384, "medium"))
 
 
@@ -79,6 +80,11 @@ def decoded_text(media: Media) -> str | None:
         return base64.b64decode(media.data).decode()
     except ValueError:
         return None
+
+
+def left_out(media: Media) -> str:
+    """A sentence in place of a part that the vendor does not take: the model can say why it cannot answer."""
+    return f"[{_LABELS[media.kind]} was left out: the model does not take it]"
 
 
 def image_type(data: str | None) -> str | None:

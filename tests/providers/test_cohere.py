@@ -73,10 +73,11 @@ def test_what_a_model_refuses_is_left_out(model: str, field: str, value: Any, ke
     assert ("tools" in body) == (value != "NONE")
 
 
-def test_images_are_removed_for_a_model_that_reads_text_only() -> None:
+def test_an_image_is_replaced_by_a_sentence_for_a_model_that_reads_text_only() -> None:
     body: dict[str, Any] = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "see"}, IMAGE]}, {"role": "user", "content": [IMAGE]}]
     }
     assert bind(COHERE).adapt("command-a-vision-07-2025", body, "cohere", translated=True) == []
-    assert bind(COHERE).adapt("command-a-03-2025", body, "cohere", translated=True) == ["content.image"]
-    assert [message["content"][0]["text"] for message in body["messages"]] == ["see", "(image)"]
+    assert bind(COHERE).adapt("command-a-03-2025", body, "cohere", translated=True) == ["content.image_url"]
+    words = {"type": "text", "text": "[An image was left out: the model does not take it]"}
+    assert [message["content"] for message in body["messages"]] == [[{"type": "text", "text": "see"}, words], [words]]

@@ -179,7 +179,7 @@ def test_gemma_gets_instructions_and_format_in_words_and_no_functions():
         "generationConfig": {"responseMimeType": "application/json"},
     }
     assert gemini().adapt("gemma-3-27b-it", body, "gemini", translated=True) == ["tools", "tool_choice", "response_format"]
-    words = "The final answer must be JSON only, without Markdown fences."
+    words = "Give the final answer as one JSON object, and nothing else."
     assert body == {"contents": [{"role": "user", "parts": [{"text": "be brief"}, {"text": words}, {"text": "hi"}]}]}
 
 
@@ -229,7 +229,7 @@ def test_before_generation_3_files_follow_results_and_a_format_beside_tools_is_a
         ],
         "tools": [{}],
         "systemInstruction": {
-            "parts": [{"text": "The final answer must be JSON only, without Markdown fences. It must match this JSON schema:\n"
+            "parts": [{"text": "Give the final answer as one JSON value that matches this JSON schema, and nothing else:\n"
                        '{"type":"object"}'}],
         },
     }  # fmt: skip

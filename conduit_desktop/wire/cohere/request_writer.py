@@ -28,7 +28,7 @@ from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.cohere.request_reader import NAME, PLAN
 from conduit_desktop.wire.function_tools import BaseRequestWriter
 from conduit_desktop.wire.json_instruction import json_instruction
-from conduit_desktop.wire.values import as_object, standard_media
+from conduit_desktop.wire.values import as_object, left_out, standard_media
 
 _SAMPLING = {
     "max_tokens": "max_tokens", "temperature": "temperature", "top_p": "p", "top_k": "k", "seed": "seed",
@@ -150,7 +150,7 @@ class _Writer(BaseRequestWriter):
         url = part.url if part.data is None else f"data:{part.media_type or 'image/png'};base64,{part.data}"
         if part.kind != "image" or url is None:
             self.drop(f"{part.kind}.{part.media_type or ('data' if part.data else 'url' if part.url else 'file_id')}")
-            return None
+            return {"type": "text", "text": left_out(part)}
         inner = {"url": url, **({} if part.detail is None else {"detail": part.detail})}
         extra = dict(part.extra)
         if self.own:

@@ -24,7 +24,7 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import portable_signature
-from conduit_desktop.wire.values import as_object, decoded_text, standard_media
+from conduit_desktop.wire.values import as_object, decoded_text, left_out, standard_media
 
 _TYPES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "document": "application/pdf"}
 """The media type of a file where neither its type nor its name shows it. Vertex AI requires one."""
@@ -65,7 +65,7 @@ class GeminiPartWriter:
                 self.dropped.append("redacted_thinking")
                 return None
             case Opaque():
-                if part.dialect == NAME:
+                if part.dialect == NAME and (self.own or part.value):
                     return dict(part.value)
                 self.dropped.append(f"content[{part.name}]")
                 return None
@@ -112,7 +112,7 @@ class GeminiPartWriter:
                 return {"text": f"{part.name}\n\n{text}" if part.name else text}
             if not _is_readable(part):
                 self.dropped.append(f"{part.kind}.{part.media_type}")
-                return None
+                return {"text": left_out(part)}
         key, inner = self._source(part)
         extra = dict(part.extra)
         if self.own:
@@ -145,8 +145,9 @@ class GeminiPartWriter:
         return self._rest(written, extra, "tool_calls", part.cache)
 
     def _result(self, part: ToolResult) -> Fields:
-        # Google refuses a result without a name, and callers of other dialects send only the call's id.
-        name = part.name or self._names.get(part.call_id) or part.call_id
+        # Google refuses a result without a name, or with another than its call's; other dialects have only the call's id.
+        called = self._names.get(part.call_id)
+        name = (part.name or called if self.own else called or part.name) or part.call_id
         inner: Fields = {"id": part.call_id, "name": name, "response": self._response(part)}
         media = [each for each in part.parts if isinstance(each, Media) and each.text is None]
         # A result may hold files since Gemini 3; for older models the provider moves them (`providers/gemini.py`).

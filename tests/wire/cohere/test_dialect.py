@@ -34,6 +34,7 @@ from tests.wire.dialect_io import Recording, again, answer_of, client_request, r
 from tests.wire.strategies import Features, answers, requests
 
 COHERE = dialect("cohere")
+LEFT_OUT = {"type": "text", "text": "[A file was left out: the model does not take it]"}
 OPENAI = dialect("openai_chat")
 ANTHROPIC = dialect("anthropic_messages")
 
@@ -159,7 +160,7 @@ def test_a_request_of_another_dialect_is_written_as_far_as_cohere_can() -> None:
         service_tier="auto",
     )
     out = COHERE.write_request(request, "command-a")
-    words = "The final answer must be JSON only, without Markdown fences. It must match this JSON schema:"
+    words = "Give the final answer as one JSON value that matches this JSON schema, and nothing else:"
     assert out.body["messages"] == [
         {"role": "system", "content": "be brief"},
         # Cohere refuses a format beside tools.
@@ -169,6 +170,7 @@ def test_a_request_of_another_dialect_is_written_as_far_as_cohere_can() -> None:
             "content": [
                 {"type": "text", "text": "see"},
                 {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+                LEFT_OUT,
             ],
         },
         {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm"}]},
@@ -222,6 +224,7 @@ def test_no_message_is_empty() -> None:
     assert [(message["role"], message.get("content")) for message in out.body["messages"]] == [
         ("assistant", None),
         ("tool", "(no output)"),
+        ("user", [LEFT_OUT]),
     ]
     assert out.dropped == ["document.application/pdf"]
     alone = COHERE.write_request(ChatRequest("openai_chat", "m", messages[:1]), "command-a")

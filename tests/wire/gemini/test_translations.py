@@ -319,6 +319,9 @@ def test_files_are_text_where_they_can_be_and_named_where_google_cannot_read_the
     body, dropped = written(messages=[Message("user", list(files))])
     assert body["contents"][0]["parts"] == [
         {"text": 'a.json\n\n{"a":1}'},
+        {"text": "[A file was left out: the model does not take it]"},
+        {"text": "[An image was left out: the model does not take it]"},
+        {"text": "[A file was left out: the model does not take it]"},
         {"inlineData": {"mimeType": "application/pdf", "data": "aGk="}},
     ]
     word = "document.application/vnd.openxmlformats-officedocument.wordprocessingml.document"
