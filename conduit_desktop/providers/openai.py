@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from conduit_desktop.core.chat import ChatRequest, Media, Message, ToolResult
-from conduit_desktop.providers import KindField, Secrets
+from conduit_desktop.providers import Endpoint, KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
 from conduit_desktop.providers.openai_compatible import OPENAI_HEADERS, OpenAICompatible
@@ -34,6 +34,7 @@ class OpenAI(OpenAICompatible):
         KindField("organization", "Organization", placeholder="org-…", help="Only for keys that belong to several organizations."),
         KindField("project", "Project", placeholder="proj_…", help="Only for keys that belong to several projects."),
     )
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "openai_only"}
     endpoints = frozenset(
         {
             "chat",

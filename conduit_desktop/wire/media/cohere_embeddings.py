@@ -8,20 +8,14 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
+from conduit_desktop.wire.media.embedding_tasks import COHERE, take_task
 from conduit_desktop.wire.media.embeddings import batches, openai_answer, rows_in, text_request
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
 from conduit_desktop.wire.media.usage import input_usage, read_media_usage
 
 BEDROCK_TOKENS = "inputTextTokenCount"
 """Titan's field for the tokens of a response. Other models on Bedrock report them in a header, which is copied to this field."""
-_FIELDS = frozenset({"input_type", "truncate", "max_tokens", "priority"})
-
-_TASKS = {
-    "RETRIEVAL_QUERY": "search_query", "QUESTION_ANSWERING": "search_query", "FACT_VERIFICATION": "search_query",
-    "CODE_RETRIEVAL_QUERY": "search_query", "RETRIEVAL_DOCUMENT": "search_document", "CLASSIFICATION": "classification",
-    "CLUSTERING": "clustering",
-}  # fmt: skip
-"""Gemini's tasks, and Cohere's."""
+_FIELDS = frozenset({"truncate", "max_tokens", "priority"})
 
 
 _TASKS = {
@@ -122,16 +116,13 @@ class CohereEmbeddings:
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One body for each batch; vectors are requested as floats."""
-        body = media_request.body
+        body = dict(media_request.body)
+        shared: dict[str, Json] = {"input_type": take_task(body, COHERE, model, dropped)}
         inputs = text_request(body, _FIELDS, dropped)
-        shared: dict[str, Json] = {"input_type": "search_document"}
         # On Bedrock the model in the body would be an unknown field.
         if not self._bedrock:
             shared |= {"model": model, "embedding_types": ["float"]}
         shared |= {name: value for name, value in body.items() if name in _FIELDS}
-        if (task := _TASKS.get(str(body.get("task_type")))) is not None and "task_type" in media_request.extras:
-            shared["input_type"] = task
-            dropped.remove("task_type")
         if body.get("dimensions") is not None:
             shared["output_dimension"] = body["dimensions"]
         return [OutgoingBody(orjson.dumps({**shared, "texts": texts})) for texts in batches(inputs, self.batch)]

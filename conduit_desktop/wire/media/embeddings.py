@@ -7,9 +7,8 @@ looking at it, so a vector in the other encoding is converted.
 from __future__ import annotations
 
 import base64
-import re
 import struct
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -17,6 +16,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Usage
+from conduit_desktop.wire.media.embedding_tasks import TaskField, take_task
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
 from conduit_desktop.wire.media.usage import read_media_usage
 
@@ -29,14 +29,14 @@ class OpenAIEmbeddings:
     """A `MediaFormat`. `dimensions` is the vendor's name of that field, `refused` are fields that it refuses.
 
     `text_only`: it takes no token ids. `omit_float`: it sends floats where `encoding_format` is absent, and refuses the value.
-    `tasks`: the vendor's field for what the vectors are for, and its words for Gemini's tasks; `default_task`: the word for the
-    models (a regular expression) that need one. `one_size`: models whose vectors have that many dimensions and no other.
+    `task`: the vendor's field for what the vectors are for. `one_size`: models whose vectors have that many dimensions and no
+    other.
     """
 
     def __init__(
         self, text_only: bool = False, dimensions: str = "dimensions", refused: tuple[str, ...] = (), batch: int = BATCH,
-        passthrough: bool = True, omit_float: bool = False, tasks: tuple[str, Mapping[str, str]] = ("", {}),
-        default_task: tuple[str, str] | None = None, one_size: tuple[str, int] | None = None,
+        passthrough: bool = True, omit_float: bool = False, task: TaskField | None = None,
+        one_size: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
         self.passthrough = passthrough
         self._text_only = text_only
@@ -44,8 +44,7 @@ class OpenAIEmbeddings:
         self._refused = refused
         self._batch = batch
         self._omit_float = omit_float
-        self._task, self._tasks = tasks
-        self._default_task = default_task
+        self._task = task
         self._one_size = one_size
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
@@ -69,15 +68,9 @@ class OpenAIEmbeddings:
         return [OutgoingBody(orjson.dumps({**body, "input": part})) for part in batches(inputs, self._batch)]
 
     def _write_task(self, body: dict[str, Json], extras: tuple[str, ...], model: str, dropped: list[str]) -> None:
-        for name in extras:
-            value = body.pop(name, None)
-            word = self._tasks.get(value) if name == "task_type" and isinstance(value, str) else None
-            if word is not None:
-                body.setdefault(self._task, word)
-            elif value is not None:
-                dropped.append(name)
-        if self._default_task is not None and re.match(self._default_task[0], model):
-            body.setdefault(self._task, self._default_task[1])
+        if self._task is not None and (word := take_task(body, self._task, model, dropped)) is not None:
+            body[self._task.name] = word
+        dropped += [name for name in extras if body.pop(name, None) is not None]
 
     def _check_size(self, body: dict[str, Json], model: str) -> None:
         """Remove `dimensions` where the model has one size only; raises BadRequest for another."""

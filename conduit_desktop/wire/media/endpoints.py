@@ -21,6 +21,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.wire.framing.multipart import Multipart
+from conduit_desktop.wire.media import embedding_tasks
 
 
 @dataclass(slots=True, repr=False)
@@ -144,20 +145,12 @@ _BEDROCK = "conduit_desktop.wire.media.bedrock_embeddings"
 _PASSTHROUGH = "conduit_desktop.wire.media.passthrough"
 _RERANK = "conduit_desktop.wire.media.rerank"
 
-_QUERY_OR_PASSAGE = {
-    "RETRIEVAL_QUERY": "query", "QUESTION_ANSWERING": "query", "FACT_VERIFICATION": "query", "CODE_RETRIEVAL_QUERY": "query",
-    "RETRIEVAL_DOCUMENT": "passage",
-}  # fmt: skip
-"""Gemini's tasks, and the vendor's. https://ai.google.dev/gemini-api/docs/embeddings#supported-task-types"""
-_QUERY_OR_DOCUMENT = {**_QUERY_OR_PASSAGE, "RETRIEVAL_DOCUMENT": "document"}
-_JINA_TASKS = {
-    **{task: f"retrieval.{kind}" for task, kind in _QUERY_OR_PASSAGE.items()},
-    "SEMANTIC_SIMILARITY": "text-matching", "CLASSIFICATION": "classification", "CLUSTERING": "separation",
-}  # fmt: skip
-"""https://jina.ai/embeddings"""
-
 _FORMATS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("embeddings", "openai"): (_EMBEDDINGS, "OpenAIEmbeddings", {}),
+    # OpenAI itself refuses unknown fields, and another size of an older model's vectors.
+    ("embeddings", "openai_only"): (
+        _EMBEDDINGS, "OpenAIEmbeddings", {"refused": ("input_type", "task"), "one_size": ("text-embedding-ada-002", 1536)},
+    ),
     ("embeddings", "text"): (_EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True}),
     # 256 inputs at once, by the live API: the `rig-core` crate, providers/mistral/embedding.rs.
     ("embeddings", "mistral"): (
@@ -171,10 +164,7 @@ _FORMATS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     # 400. https://docs.nvidia.com/nim/nemo-retriever/text-embedding/latest/use-the-api-openai.html
     ("embeddings", "nvidia"): (
         _EMBEDDINGS, "OpenAIEmbeddings",
-        {
-            "text_only": True, "tasks": ("input_type", _QUERY_OR_PASSAGE),
-            "default_task": (r"(nvidia/)?.*(embedqa|nv-embed|nemo.*embed|arctic-embed)(?!.*-(query|passage)$)", "passage"),
-        },
+        {"text_only": True, "task": embedding_tasks.NVIDIA},
     ),
     # Voyage encodes in base64 or, without the field, in floats: https://docs.voyageai.com/reference/embeddings-api.
     # Jina names the field embedding_type, and sends floats without it.
@@ -182,12 +172,12 @@ _FORMATS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
         _EMBEDDINGS, "OpenAIEmbeddings",
         {
             "text_only": True, "dimensions": "output_dimension", "refused": ("user",), "batch": 1000, "passthrough": False,
-            "omit_float": True, "tasks": ("input_type", _QUERY_OR_DOCUMENT),
+            "omit_float": True, "task": embedding_tasks.VOYAGE,
         },
     ),
     ("embeddings", "jina"): (
         _EMBEDDINGS, "OpenAIEmbeddings", {
-            "text_only": True, "refused": ("user", "encoding_format"), "passthrough": False, "tasks": ("task", _JINA_TASKS),
+            "text_only": True, "refused": ("user", "encoding_format"), "passthrough": False, "task": embedding_tasks.JINA,
         },
     ),
     ("embeddings", "cohere"): (_COHERE, "CohereEmbeddings", {}),

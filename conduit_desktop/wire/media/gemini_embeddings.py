@@ -13,16 +13,16 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.wire.gemini.field_names import Fields, normalise
 from conduit_desktop.wire.json_fields import GOOGLE_STYLE
+from conduit_desktop.wire.media.embedding_tasks import GEMINI, take_task
 from conduit_desktop.wire.media.embeddings import batches, object_in, openai_answer, rows_in, text_request
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
 from conduit_desktop.wire.media.usage import input_usage, read_media_usage
 
 _OPENAI_FIELDS = {"outputDimensionality": "dimensions", "taskType": "task_type", "title": "title"}
 """Gemini's fields, and the names that they have in a request in OpenAI's format."""
-_FIELDS = {"task_type": "taskType", "title": "title", "taskType": "taskType"}
+_FIELDS = {"title": "title"}
 """Fields that a caller may add to OpenAI's, and Gemini's names for them."""
 _VERTEX_FIELDS = {"auto_truncate": "autoTruncate", "autoTruncate": "autoTruncate"}
-_INSTANCE_FIELDS = {"task_type": "task_type", "taskType": "task_type", "title": "title"}
 
 
 class GeminiEmbeddings:
@@ -41,10 +41,13 @@ class GeminiEmbeddings:
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One body for each batch; in it each text has a request of its own, with the model."""
-        body = media_request.body
+        body = dict(media_request.body)
+        task = take_task(body, GEMINI, model, dropped)
         known = _FIELDS | _VERTEX_FIELDS if self._vertex else _FIELDS
         inputs = text_request(body, known, dropped)
         settings: dict[str, Json] = {new: body[old] for old, new in known.items() if old in body}
+        if task is not None:
+            settings["taskType"] = task
         if body.get("dimensions") is not None:
             settings["outputDimensionality"] = body["dimensions"]
         if self._vertex:
@@ -80,9 +83,12 @@ class VertexPredictions:
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One body for each batch: an instance for each text, and parameters for all."""
-        body = media_request.body
-        inputs = text_request(body, _INSTANCE_FIELDS.keys() | _VERTEX_FIELDS.keys(), dropped)
-        each = {new: body[old] for old, new in _INSTANCE_FIELDS.items() if old in body}
+        body = dict(media_request.body)
+        task = take_task(body, GEMINI, model, dropped)
+        inputs = text_request(body, _FIELDS.keys() | _VERTEX_FIELDS.keys(), dropped)
+        each = {new: body[old] for old, new in _FIELDS.items() if old in body}
+        if task is not None:
+            each["task_type"] = task
         shared: dict[str, Json] = {new: body[old] for old, new in _VERTEX_FIELDS.items() if old in body}
         if body.get("dimensions") is not None:
             shared["outputDimensionality"] = body["dimensions"]

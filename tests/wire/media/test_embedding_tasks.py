@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.providers.openai import OpenAI
 from conduit_desktop.wire.media.endpoints import MediaRequest, format_for, media_format
 from conduit_desktop.wire.media.gemini_embeddings import GeminiEmbeddingsCaller
 from tests.fakes.strict.checks import Call, broken
@@ -88,3 +90,44 @@ def test_vectors_of_one_size_only_are_not_asked_for_in_another() -> None:
         of_openai("mistral", "mistral-embed", dimensions=256)
     assert refused.value.param == "dimensions"
     assert of_openai("mistral", "codestral-embed", dimensions=256)["output_dimension"] == 256
+
+
+@pytest.mark.parametrize(
+    ("vendor_format", "given", "expected"),
+    [
+        ("cohere", {"input_type": "document"}, {"input_type": "search_document"}),
+        ("cohere", {"task": "retrieval.query"}, {"input_type": "search_query"}),
+        ("voyage", {"input_type": "search_query"}, {"input_type": "query"}),
+        ("jina", {"input_type": "query"}, {"task": "retrieval.query"}),
+        ("nvidia", {"task_type": "RETRIEVAL_DOCUMENT"}, {"input_type": "passage"}),
+        ("jina", {"task": "a-word-of-tomorrow"}, {"task": "a-word-of-tomorrow"}),
+        ("jina", {"task": "code.query"}, {"task": "code.query"}),
+    ],
+)
+def test_a_task_in_another_vendors_words_becomes_the_vendors(
+    vendor_format: str, given: dict[str, str], expected: dict[str, str]
+) -> None:
+    """An alias may have targets at several vendors, and the client knows one of them."""
+    body = of_openai(vendor_format, "m", **given)
+    assert {name: body[name] for name in ("task", "task_type", "input_type") if name in body} == expected
+
+
+def test_gemini_gets_its_own_task_for_another_vendors() -> None:
+    words = {"query": "RETRIEVAL_QUERY", "QUESTION_ANSWERING": "QUESTION_ANSWERING", "code.query": "RETRIEVAL_QUERY"}
+    for given, made in words.items():
+        asked = MediaRequest("embeddings", {"input": "a", "input_type": given})
+        (sent,) = media_format("embeddings", "gemini").write(asked, "m", [])
+        assert orjson.loads(sent.body)["requests"][0]["taskType"] == made
+    (sent,) = media_format("embeddings", "gemini").write(MediaRequest("embeddings", {"input": "a", "task_type": "NEW"}), "m", [])
+    assert orjson.loads(sent.body)["requests"][0]["taskType"] == "NEW"
+
+
+def test_openai_gets_no_field_and_no_size_that_it_refuses() -> None:
+    assert OpenAI(Provider(id="p", name="p", kind="openai")).media_format_for("embeddings", "m") == "openai_only"
+    dropped: list[str] = []
+    asked = MediaRequest("embeddings", {"input": "a", "input_type": "query"})
+    with pytest.raises(BadRequest, match="1536"):
+        of_openai("openai_only", "text-embedding-ada-002", dimensions=256)
+    (sent,) = media_format("embeddings", "openai_only").write(asked, "m", dropped)
+    assert orjson.loads(sent.body) == {"input": "a", "model": "m"}
+    assert dropped == ["input_type"]
