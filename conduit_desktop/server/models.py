@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def models_handler(gateway: Gateway) -> Handler:
 
     async def models(request: web.Request) -> web.Response:
         if is_gemini(request):
-            return json_response(_gemini_page(request, offered_to(request, gateway)))
+            return json_response(_gemini_page(request, gateway, offered_to(request, gateway)))
         aliases = offered_to(request, gateway)
         if is_anthropic(request):
             return json_response(_anthropic_page(request, [_anthropic_row(alias) for alias in aliases]))
@@ -43,7 +44,7 @@ def model_handler(gateway: Gateway) -> Handler:
         for alias in offered_to(request, gateway):
             if alias.alias.lower() == name.lower():
                 if is_gemini(request):
-                    return json_response(_gemini_row(alias))
+                    return json_response(_gemini_row(gateway, alias))
                 if is_anthropic(request):
                     return json_response(_anthropic_row(alias))
                 return json_response((await openai_rows(gateway, [alias]))[0])
@@ -79,23 +80,35 @@ def is_anthropic(request: web.Request) -> bool:
     return ANTHROPIC_VERSION_HEADER in request.headers or request.path.startswith("/anthropic/")
 
 
-_GEMINI_METHODS = ["generateContent", "countTokens"]
+_CHAT_METHODS = ["generateContent", "countTokens"]
+_EMBEDDING_METHODS = ["embedContent", "batchEmbedContents"]
+_EMBEDDING_NAMES = re.compile(r"embed|(?:^|[/_-])(?:bge|gte|e5)-", re.IGNORECASE)
+"""Most vendors' lists do not state what a model is for: its name is all there is to go by."""
 
 
-def _gemini_row(alias: ModelAlias) -> Row:
+def embeds(gateway: Gateway, target: BoundTarget) -> bool:
+    """Whether a target is for embeddings: its provider lists it as such, or it has such a name."""
+    _, offered = gateway.state.offered.get(target.bound.name, (0, []))
+    features = next((model.features for model in offered if model.id == target.model), ())
+    return "embeddings" in features or (not features and _EMBEDDING_NAMES.search(target.model) is not None)
+
+
+def _gemini_row(gateway: Gateway, alias: ModelAlias) -> Row:
     row: Row = {"name": f"models/{alias.alias}", "version": "1", "displayName": alias.alias}
     if alias.max_context_tokens:
         row["inputTokenLimit"] = alias.max_context_tokens
-    return {**row, "supportedGenerationMethods": _GEMINI_METHODS}
+    target = _first_target(alias, gateway.snapshot)
+    methods = _EMBEDDING_METHODS if target is not None and embeds(gateway, target) else _CHAT_METHODS
+    return {**row, "supportedGenerationMethods": methods}
 
 
-def _gemini_page(request: web.Request, aliases: list[ModelAlias]) -> Row:
+def _gemini_page(request: web.Request, gateway: Gateway, aliases: list[ModelAlias]) -> Row:
     """One page of `pageSize` (default 50, at most 1000) models; `pageToken` is the index of its first model."""
     size, token = request.query.get("pageSize", ""), request.query.get("pageToken", "")
     # Defaults and maximum as in ai.google.dev/api/python/google/generativeai/protos/ListModelsRequest.
     count = min(int(size), 1000) if size.isdecimal() and int(size) > 0 else 50
     start = int(token) if token.isdecimal() else 0
-    page: Row = {"models": [_gemini_row(alias) for alias in aliases[start : start + count]]}
+    page: Row = {"models": [_gemini_row(gateway, alias) for alias in aliases[start : start + count]]}
     return page | ({"nextPageToken": str(start + count)} if start + count < len(aliases) else {})
 
 

@@ -20,7 +20,7 @@ from conduit_desktop.gateway.routing.targets import Route
 from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import answer, make_call
 from conduit_desktop.server.middleware import Handler, caller_of
-from conduit_desktop.server.models import json_response, offered_to
+from conduit_desktop.server.models import embeds, json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.ollama_embeddings import OllamaEmbeddingsCaller, read_input
@@ -162,7 +162,8 @@ def show_handler(gateway: Gateway) -> Handler:
         access.check_model(caller.key, model, route.name)
         if not route.targets:
             raise ModelNotFound(f"The model {model!r} has no target.", param="model")
-        return json_response(_shown(route, await _known(gateway, route)))
+        known = await _known(gateway, route)
+        return json_response(_shown(route, known, embeds(gateway, route.targets[0])))
 
     return show
 
@@ -179,7 +180,7 @@ async def _known(gateway: Gateway, route: Route) -> list[OfferedModel]:
     return found
 
 
-def _shown(route: Route, known: list[OfferedModel]) -> dict[str, Any]:
+def _shown(route: Route, known: list[OfferedModel], embedding: bool) -> dict[str, Any]:
     """The capabilities that every listed target has. Where none is listed, tools are assumed: most current models have them."""
     listed = [model for model in known if model.features]
     # Every target, because any of them may answer the request.
@@ -196,6 +197,6 @@ def _shown(route: Route, known: list[OfferedModel]) -> dict[str, Any]:
         "details": {**_DETAILS, **_SIZES},
         "model_info": info,
         # VS Code's provider reads what a model can do from this list, which Ollama has had since 0.6.4.
-        "capabilities": ["completion", *(features if listed else ["tools"])],
+        "capabilities": ["embedding"] if embedding else ["completion", *(features if listed else ["tools"])],
         **({"modified_at": _changed(route.alias)} if route.alias else {}),
     }

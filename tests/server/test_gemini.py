@@ -15,6 +15,7 @@ from google import genai
 from google.genai import errors, types
 
 from conduit_desktop.actions.context import AppContext
+from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.paths import Home
 from conduit_desktop.server.application import build
 from tests.fakes.app_context import IdleServer
@@ -294,3 +295,19 @@ async def test_lists_of_models_have_googles_shape_where_google_is_meant(served: 
     assert orjson.loads(raw)["object"] == "list"
     _, raw, _ = await served.call("/v1beta/models", authorization=f"Bearer {KEY}")
     assert "models" in orjson.loads(raw)
+
+
+async def test_a_model_for_embeddings_is_listed_with_its_own_methods(served: ServedGateway) -> None:
+    """By its provider's list where that was fetched, else by its name."""
+    for alias, target in (("vectors", "oa/text-embedding-3-small"), ("listed", "ge/unusual-name"), ("spoken", "ge/bge-chat")):
+        await served.gateway.add_alias(alias, target)
+    offered = [OfferedModel("unusual-name", features=("embeddings",)), OfferedModel("bge-chat", features=("tools",))]
+    served.gateway.state.offered["ge"] = (0, offered)
+    _, raw, _ = await served.call("/v1beta/models")
+    methods = {row["displayName"]: row["supportedGenerationMethods"] for row in orjson.loads(raw)["models"]}
+    assert methods["vectors"] == methods["listed"] == ["embedContent", "batchEmbedContents"]
+    assert methods["to-gemini"] == methods["spoken"] == ["generateContent", "countTokens"]
+    _, raw, _ = await served.call("/v1beta/models/vectors")
+    assert orjson.loads(raw)["supportedGenerationMethods"] == ["embedContent", "batchEmbedContents"]
+    _, raw, _ = await served.call("/api/show", {"model": "vectors"}, authorization=f"Bearer {KEY}")
+    assert orjson.loads(raw)["capabilities"] == ["embedding"]

@@ -123,6 +123,8 @@ class CohereEmbeddings:
         if not self._bedrock:
             shared |= {"model": model, "embedding_types": ["float"]}
         shared |= {name: value for name, value in body.items() if name in _FIELDS}
+        if shared.get("truncate") is False:
+            shared["truncate"] = "NONE"  # Ollama's word for an error where a text is too long
         if body.get("dimensions") is not None:
             shared["output_dimension"] = body["dimensions"]
         return [OutgoingBody(orjson.dumps({**shared, "texts": texts})) for texts in batches(inputs, self.batch)]

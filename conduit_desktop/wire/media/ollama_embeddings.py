@@ -21,7 +21,7 @@ class OllamaEmbeddingsCaller:
     """A `CallerFormat`. `model` is the caller's name of it; `older`: `/api/embeddings`, with one `prompt` and one vector."""
 
     name = "ollama"
-    extras: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ("truncate", "options")
 
     def __init__(self, model: str, older: bool) -> None:
         self._model = model
@@ -31,8 +31,10 @@ class OllamaEmbeddingsCaller:
     def to_openai(self, body: Fields, model: str) -> Fields:
         """The request in OpenAI's format; raises BadRequest for inputs other than text."""
         dimensions = {"dimensions": body["dimensions"]} if isinstance(body.get("dimensions"), int) else {}
+        # `truncate` is true by default.
+        lost = {name: body[name] for name in self.extras if body.get(name) not in (None, {}, True)}
         # Ollama's answers hold numbers, never base64.
-        return {"model": model, "input": read_input(body, self._older), "encoding_format": "float", **dimensions}
+        return {"model": model, "input": read_input(body, self._older), "encoding_format": "float", **dimensions, **lost}
 
     def from_openai(self, body: bytes) -> bytes:
         """OpenAI's response in Ollama's format."""

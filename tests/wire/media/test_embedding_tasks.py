@@ -12,6 +12,7 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.openai import OpenAI
 from conduit_desktop.wire.media.endpoints import MediaRequest, format_for, media_format
 from conduit_desktop.wire.media.gemini_embeddings import GeminiEmbeddingsCaller
+from conduit_desktop.wire.media.ollama_embeddings import OllamaEmbeddingsCaller
 from tests.fakes.strict.checks import Call, broken
 
 
@@ -131,3 +132,14 @@ def test_openai_gets_no_field_and_no_size_that_it_refuses() -> None:
     (sent,) = media_format("embeddings", "openai_only").write(asked, "m", dropped)
     assert orjson.loads(sent.body) == {"input": "a", "model": "m"}
     assert dropped == ["input_type"]
+
+
+def test_what_only_ollama_has_is_named() -> None:
+    asked = {"model": "m", "input": "a", "truncate": False, "options": {"num_ctx": 9}, "keep_alive": "5m"}
+    request = MediaRequest("embeddings", asked, caller_format=OllamaEmbeddingsCaller("m", older=False))
+    for name, lost, more in (("openai", ["options", "truncate"], {}), ("cohere", ["options"], {"truncate": "NONE"})):
+        converted, chosen = format_for(request, name, frozenset(), "m", {})
+        dropped: list[str] = []
+        body = orjson.loads(chosen.write(converted, "m", dropped)[0].body)
+        assert {key: body[key] for key in ("truncate", "options", "keep_alive") if key in body} == more
+        assert sorted(dropped) == lost
