@@ -130,7 +130,7 @@ def test_a_model_that_always_thinks_is_asked_for_json_in_words() -> None:
     mend = chat_mends.json_without_thinking(SWITCH, by_default="qwen3-32b")
     sent, lost = mended(mend, body)
     assert lost == ["response_format"]
-    assert sent["messages"][0]["content"] == "Answer with one JSON object, and nothing else."
+    assert sent["messages"][0]["content"] == "Give the final answer as one JSON object, and nothing else."
 
 
 def test_of_an_effort_and_a_budget_the_effort_is_kept() -> None:

@@ -10,7 +10,7 @@ from conduit_desktop.wire.gemini.messages_writer import GeminiPartWriter
 from conduit_desktop.wire.gemini.schema import for_gemini
 
 FILLER = "."
-"""The user's text in a conversation that has instructions only, or begins with the model, because Google wants one."""
+"""The user's text in a conversation that has instructions only, because `contents` are required."""
 
 _ROLES = {"user": "user", "assistant": "model", "tool": "function"}
 _MODES = {"auto": "AUTO", "required": "ANY", "tool": "ANY", "none": "NONE"}
@@ -68,10 +68,7 @@ def _contents(messages: list[Message], parts: GeminiPartWriter) -> Fields:
             # The sort is stable: results keep their order, and so does the rest.
             turn["parts"].sort(key=lambda part: "functionResponse" not in part)
     body: Fields = {"systemInstruction": {"parts": system}} if system else {}
-    # A turn with calls must follow one of the user, and clients cut off the oldest turns of a long conversation.
-    if not turns or turns[0]["role"] == "model":
-        turns.insert(0, {"role": "user", "parts": [{"text": FILLER}]})
-    return {**body, "contents": turns}
+    return {**body, "contents": turns or [{"role": "user", "parts": [{"text": FILLER}]}]}
 
 
 def _tools(request: ChatRequest, parts: GeminiPartWriter) -> Fields:
@@ -113,13 +110,10 @@ def _own_tools(request: ChatRequest) -> list[Fields]:
 
 def _foreign_tools(request: ChatRequest, parts: GeminiPartWriter) -> list[Fields]:
     functions: list[Fields] = []
-    names: set[str] = set()
     for tool in request.tools:
-        # Google refuses two declarations of one name.
-        if tool.kind == "hosted" or tool.name in names:
-            parts.dropped.append(f"tools[{tool.type or tool.name}]" if tool.kind == "hosted" else f"tools[{tool.name}]")
+        if tool.kind == "hosted":
+            parts.dropped.append(f"tools[{tool.type or tool.name}]")
             continue
-        names.add(tool.name)
         if tool.kind == "custom":
             parts.dropped.append("tools.custom")
         schema = custom_tools.schema() if tool.kind == "custom" else tool.schema and for_gemini(tool.schema)
