@@ -86,10 +86,11 @@ class ThinkingStarted:
 
 @dataclass(slots=True)
 class ThinkingDelta:
-    """The next piece of thinking."""
+    """The next piece of thinking. `raw` is what else its vendor's dialect said of it, for the vendor that wants it returned."""
 
     text: str
     choice: int = 0
+    raw: Json = field(default=None, compare=False)
 
 
 @dataclass(slots=True)

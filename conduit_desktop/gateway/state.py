@@ -27,8 +27,8 @@ from conduit_desktop.gateway.routing.strategies import RoundRobinCounters
 from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot, take
 from conduit_desktop.gateway.threads import Threads
 from conduit_desktop.gateway.upstream.client import Upstream
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.relay import TimedReader
-from conduit_desktop.gateway.upstream.thinking_signatures import ThinkingSignatures
 from conduit_desktop.store.interface import Store
 from conduit_desktop.store.secrets.store import SecretStore
 
@@ -50,7 +50,7 @@ class GatewayState:
         self.round_robin = RoundRobinCounters()
         self.compiled_prices = CompiledPrices()
         self.upstream = Upstream()
-        self.signatures = ThinkingSignatures()
+        self.reasoning = ReasoningStore()
         self.threads = Threads()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
         """The models that providers list, by provider name, with the `updated_at` of the provider they were read from."""

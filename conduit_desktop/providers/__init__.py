@@ -17,8 +17,11 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.request_rules import RequestRule, mend
+from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
 from conduit_desktop.wire.turns import TurnRules, rules_of
 
+CLAUDE = "claude"
+"""The origin of Claude's reasoning, whose signatures are valid wherever Claude is served."""
 Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
     "translations", "moderations", "rerank", "embedding", "compact",
@@ -243,6 +246,17 @@ class ProviderKind:
         if not self.rules or not (translated or dialect in self.borrowed):
             return []
         return mend(self.rules, model, self.kind, dialect, body)
+
+    def returned_reasoning(self, model: str, dialect: str) -> ReasoningField | None:
+        """Where `model` wants its unsigned reasoning returned in a tool loop; None: nowhere. Called for each attempt."""
+        return None
+
+    def reasoning_origin(self, model: str, dialect: str) -> str:
+        """Whose reasoning the answers are in `dialect`: only providers of one origin accept each other's."""
+        if dialect in ("anthropic_messages", "bedrock") and "claude" in model:
+            return CLAUDE
+        # OpenAI's encrypted content is bound to the organization of the key.
+        return "gemini" if dialect == "gemini" else f"{self.config.id} {dialect}"
 
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,

@@ -63,6 +63,8 @@ class Ollama(LocalServer):
         RequestRule(without_remote_images, "https://github.com/ollama/ollama/issues/6753", dialect=_CHAT),
         RequestRule(unknown_tools, "https://github.com/sigoden/aichat/issues/1375: does not support tools", dialect=_CHAT),
     )
+    # https://docs.ollama.com/capabilities/thinking; its OpenAI-compatible API reads and writes this name.
+    returns_reasoning = "reasoning"
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
@@ -77,6 +79,7 @@ class LMStudio(LocalServer):
     """LM Studio's local server."""
 
     kind = "lmstudio"
+    returns_reasoning = "as_sent"
     label = "LM Studio"
     docs = "https://lmstudio.ai/docs/developer/openai-compat"
     default_base_url = "http://localhost:1234/v1"
@@ -102,6 +105,8 @@ class LlamaCpp(LocalServer):
     """llama.cpp's `llama-server`."""
 
     kind = "llamacpp"
+    # https://github.com/ggml-org/llama.cpp/tree/master/tools/server: handed to the chat template under this name.
+    returns_reasoning = "reasoning_content"
     label = "llama.cpp"
     docs = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
     # "Cannot have 2 or more assistant messages at the end of the list."
@@ -120,6 +125,8 @@ class VLLM(LocalServer):
     """vLLM's server."""
 
     kind = "vllm"
+    # https://docs.vllm.ai/en/latest/features/interleaved_thinking: newer versions say `reasoning` and read both names.
+    returns_reasoning = "reasoning_content"
     label = "vLLM"
     docs = "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"
     default_base_url = "http://localhost:8000/v1"
@@ -136,6 +143,8 @@ class LocalAI(LocalServer):
     """LocalAI."""
 
     kind = "localai"
+    # https://localai.io/features/interleaved-thinking
+    returns_reasoning = "reasoning"
     label = "LocalAI"
     docs = "https://localai.io/basics/getting_started/"
     default_base_url = "http://localhost:8080/v1"
@@ -147,6 +156,7 @@ class Jan(LocalServer):
     """Jan's local API server."""
 
     kind = "jan"
+    returns_reasoning = "as_sent"
     label = "Jan"
     docs = "https://jan.ai/docs/local-api"
     default_base_url = "http://localhost:1337/v1"

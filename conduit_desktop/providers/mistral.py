@@ -78,6 +78,9 @@ class Mistral(OpenAICompatible):
         RequestRule(json_arguments, "mistralai/mistral-common: arguments are a string", dialect="openai_chat"),
         RequestRule(with_functions(with_parameters), "https://docs.mistral.ai/api: Function.parameters", dialect="openai_chat"),
     )  # fmt: skip
+    # https://docs.mistral.ai/studio-api/conversations/reasoning: a part of the content, of the models that reason.
+    returns_reasoning = "content"
+    reasoning_models = r"magistral|mistral-(small|medium|large-4)"
     not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large(?!-4)|nemo|saba)"
     # https://docs.mistral.ai/capabilities/reasoning/adjustable: for Small and Medium thinking is on or off.
     effort_names: ClassVar[EffortNames] = (

@@ -18,6 +18,7 @@ from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import PriceFields, read_list
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
+from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
 from conduit_desktop.wire.turns import TurnRules
 
 PATHS: dict[Endpoint, str] = {
@@ -55,6 +56,9 @@ CHAT_RULES = (
 """What holds at every vendor that borrows OpenAI's chat dialect."""
 BORROWED = frozenset({"openai_chat", "openai_responses", COMPLETIONS, "anthropic_messages"})
 """The dialects of OpenAI and Anthropic that other vendors have, too."""
+
+
+_OTHER_NAME: Mapping[ReasoningField | None, str] = {"reasoning": "reasoning_content", "reasoning_content": "reasoning"}
 
 
 class OpenAICompatible(ProviderKind):
@@ -100,6 +104,10 @@ class OpenAICompatible(ProviderKind):
     """The highest limit of output tokens with which the vendor answers whole."""
     applies_templates: ClassVar[bool] = True
     """Serves open models by their own chat templates, so the templates' demands hold."""
+    returns_reasoning: ClassVar[ReasoningField | None] = None
+    """The field of an assistant's message in which the vendor wants its reasoning back in a tool loop; None: in none."""
+    reasoning_models: ClassVar[str] = ""
+    """The models that take it there: a regular expression at the start of their names. It is left out for the others."""
     usage_in_stream: ClassVar[bool] = True
     """Accepts `stream_options`. The others refuse the field, and report usage without it."""
 
@@ -128,6 +136,14 @@ class OpenAICompatible(ProviderKind):
             raise self.no_endpoint(endpoint)
         return self.root + PATHS[endpoint]
 
+    def returned_reasoning(self, model: str, dialect: str) -> ReasoningField | None:
+        """`returns_reasoning`, in chats with the models that take it."""
+        return self.returns_reasoning if dialect == "openai_chat" and re.match(self.reasoning_models, model) else None
+
+    def reasoning_origin(self, model: str, dialect: str) -> str:
+        """In chats the vendor: its reasoning is plain text, or belongs to it whatever the key."""
+        return f"{self.kind} {dialect}" if dialect == "openai_chat" else super().reasoning_origin(model, dialect)
+
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Remove or rename what the vendor refuses; in translated requests also what it would ignore."""
         if dialect in ("openai_chat", COMPLETIONS) and not self.usage_in_stream:
@@ -141,6 +157,7 @@ class OpenAICompatible(ProviderKind):
             return []
         self._rename(model, body)
         dropped = _drop(body, self.refused)
+        dropped += self._rename_reasoning(model, body) if self.returns_reasoning in _OTHER_NAME else []
         dropped += self._adapt_messages(body)
         # What the vendor ignores is left in a passed-through request; what it refuses would fail the call.
         dropped += _drop(body, self.unsupported) if translated else []
@@ -171,6 +188,23 @@ class OpenAICompatible(ProviderKind):
                 value = body.pop(old)
                 # Where a request has both names, the value under the vendor's wins.
                 body.setdefault(new, value)
+
+    def _rename_reasoning(self, model: str, body: dict[str, Json]) -> list[str]:
+        """Reasoning that a client returns under another vendor's name, which an alias or a failover chose before."""
+        wanted, messages = self.returned_reasoning(model, "openai_chat"), body.get("messages")
+        other = _OTHER_NAME[self.returns_reasoning]
+        names = (other,) if wanted else (other, str(self.returns_reasoning))
+        if not isinstance(messages, list) or not any(isinstance(one, dict) and one.get(name) for one in messages for name in names):
+            return []
+        adapted: list[Json] = []
+        for message in messages:
+            if isinstance(message, dict) and any(name in message for name in names):
+                texts = [message[name] for name in (str(self.returns_reasoning), other) if message.get(name)]
+                message = {key: value for key, value in message.items() if key not in (other, self.returns_reasoning)}
+                message = {**message, wanted: texts[0]} if wanted and texts else message
+            adapted.append(message)
+        body["messages"] = adapted
+        return [] if wanted else [f"messages.{name}" for name in names if any(name in one for one in messages)]
 
     def _adapt_messages(self, body: dict[str, Json]) -> list[str]:
         messages = body.get("messages")
@@ -250,6 +284,8 @@ class AnyOpenAICompatible(OpenAICompatible):
 
     kind = "openai-compatible"
     borrowed = frozenset()
+    # Translated requests only, and only what this very server sent: one that sends the field reads it.
+    returns_reasoning = "as_sent"
     label = "OpenAI-compatible"
     docs = "https://platform.openai.com/docs/api-reference/chat"
     fields = (
@@ -261,3 +297,7 @@ class AnyOpenAICompatible(OpenAICompatible):
     relayed_headers = OPENAI_HEADERS
     # A relay sends these on to OpenAI, which refuses them. https://github.com/continuedev/continue/issues/7052
     needs_max_completion_tokens = OPENAI_REASONING_MODELS
+
+    def reasoning_origin(self, model: str, dialect: str) -> str:
+        """Each server for itself."""
+        return ProviderKind.reasoning_origin(self, model, dialect)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
-from conduit_desktop.providers import Endpoint, KindField, Secrets
+from conduit_desktop.providers import Endpoint, KindField, Secrets, missing_reasoning
 from conduit_desktop.providers.anthropic import ANTHROPIC_HEADERS
 from conduit_desktop.providers.chat_mends import (
     at_most_stops,
@@ -34,6 +34,7 @@ from conduit_desktop.providers.messages_mends import forced_tools_without_thinki
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
+from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
 from conduit_desktop.wire.turns import BORROWED_MESSAGES, CHAT_TURNS, TurnRules
 
 ANTHROPIC = "anthropic_messages"
@@ -65,6 +66,14 @@ class TwoDialectVendor(OpenAICompatible):
         """Anthropic's dialect only where its URL can be derived from the base URL."""
         return bool(self.anthropic_root) if dialect == ANTHROPIC else super().supports(dialect)
 
+    def returned_reasoning(self, model: str, dialect: str) -> ReasoningField | None:
+        """The field of chats; in Anthropic's dialect thinking blocks, which are parts of the content."""
+        return "content" if dialect == ANTHROPIC and self.returns_reasoning else super().returned_reasoning(model, dialect)
+
+    def reasoning_origin(self, model: str, dialect: str) -> str:
+        """The vendor, whatever name a model has: no thought of its is Claude's."""
+        return f"{self.kind} {dialect}"
+
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """The URL in the API of the dialect; raises ValueError for an endpoint that the vendor does not have."""
         if dialect == ANTHROPIC and endpoint == "chat":
@@ -87,6 +96,7 @@ def _thinking_object(on: str = "enabled", **facts: str) -> ThinkingSwitch:
 
 
 _KIMI_THINKS = r"kimi-(k2\.[5-9]|k2-thinking|k[3-9])"
+_KIMI_ALWAYS_THINKS = r"kimi-k(2\.7|2-thinking|[3-9])"
 _THREE_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 
 
@@ -99,12 +109,21 @@ class DeepSeek(TwoDialectVendor):
     default_base_url = "https://api.deepseek.com/v1"
     fields = (key_from("platform.deepseek.com/api_keys", "sk-…"), BASE_URL)
     price_provider = "deepseek"
+    # https://api-docs.deepseek.com/guides/thinking_mode#tool-calls: a 400 without it, in every later request of the conversation.
+    returns_reasoning = "reasoning_content"
     # https://api-docs.deepseek.com/guides/thinking_mode: all but the old deepseek-chat think by default.
     switch = _thinking_object(takes_effort=".*", no_forced_tools="deepseek-(?!chat)", always_on="deepseek-reasoner")
     # The vendor's own table of what the other words mean.
     effort_names: ClassVar[EffortNames] = ((".*", {"minimal": "low", "medium": "high", "xhigh": "high"}),)
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
+        # First: what is refused while the model thinks depends on it.
+        RequestRule(missing_reasoning.pad, "NousResearch/hermes-agent#18263", "deepseek-reasoner", CHAT),
+        RequestRule(missing_reasoning.pad_in_messages, "decolua/9router#2397", "deepseek-reasoner", ANTHROPIC),
+        RequestRule(
+            missing_reasoning.switch_off, "https://api-docs.deepseek.com/guides/thinking_mode", "deepseek-(?!chat|reasoner)", CHAT
+        ),
+        RequestRule(missing_reasoning.switch_off_in_messages, "decolua/9router#2397", "deepseek-(?!chat|reasoner)", ANTHROPIC),
         RequestRule(
             while_thinking(switch, dropping("temperature", "top_p", "presence_penalty", "frequency_penalty")),
             "https://api-docs.deepseek.com/guides/thinking_mode: they have no effect", "deepseek-(?!chat)", CHAT,
@@ -143,6 +162,8 @@ class Moonshot(TwoDialectVendor):
         ANTHROPIC: BORROWED_MESSAGES,
         "openai_chat": replace(CHAT_TURNS, empty_messages=False, in_passthrough=True),
     }
+    # https://platform.kimi.ai/docs/guide/kimi-k2-6-quickstart#tool-use-compatibility: a 400 for a call without it.
+    returns_reasoning = "reasoning_content"
     max_tokens_field = "max_completion_tokens"
     # https://platform.kimi.ai/docs/guide/use-thinking-effort: from K3 on three efforts and no switch; K2.7 always thinks.
     switch = _thinking_object(
@@ -151,6 +172,10 @@ class Moonshot(TwoDialectVendor):
     effort_names: ClassVar[EffortNames] = ((r"kimi-k[3-9]", {**_THREE_EFFORTS, "none": "low"}),)
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
+        RequestRule(missing_reasoning.pad, "bytedance/deer-flow#3043; BerriAI/litellm#26156", _KIMI_ALWAYS_THINKS, CHAT),
+        RequestRule(missing_reasoning.pad_in_messages, "QuantumNous/new-api#3121", _KIMI_ALWAYS_THINKS, ANTHROPIC),
+        RequestRule(missing_reasoning.switch_off, "bytedance/deer-flow#3043; BerriAI/litellm#26156", r"kimi-k2\.[56]", CHAT),
+        RequestRule(missing_reasoning.switch_off_in_messages, "QuantumNous/new-api#3121", r"kimi-k2\.[56]", ANTHROPIC),
         # The platform fixes the sampling of its thinking models (temperature 1, or 0.6 without thinking), and refuses other values.
         RequestRule(
             dropping("temperature", "top_p", "n", "presence_penalty", "frequency_penalty"),
@@ -194,6 +219,8 @@ class Zai(TwoDialectVendor):
         ANTHROPIC: BORROWED_MESSAGES,
         "openai_chat": replace(CHAT_TURNS, needs_user=True, in_passthrough=True),
     }
+    # https://docs.z.ai/guides/capabilities/thinking-mode: interleaved thinking.
+    returns_reasoning = "reasoning_content"
     switch = _thinking_object(takes_effort=r"glm-5\.[2-9]")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
@@ -246,6 +273,9 @@ class MiniMax(TwoDialectVendor):
         ANTHROPIC: BORROWED_MESSAGES,
         "openai_chat": replace(CHAT_TURNS, system="first", in_passthrough=True),
     }
+    # https://platform.minimax.io/docs/api-reference/text-openai-api: separated from the content only on request.
+    returns_reasoning = "reasoning_details"
+    model_defaults = ((r"MiniMax-M[2-9]", {"reasoning_split": True}),)
     # https://platform.minimax.io/docs/api-reference/responses-create: M2 models always think.
     # MiniMax's word for thinking that is on is `adaptive`; the others say `enabled`.
     switch = _thinking_object("adaptive", always_on="MiniMax-M2")

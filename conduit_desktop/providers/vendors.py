@@ -70,6 +70,8 @@ class OpenRouter(OpenAICompatible):
         RequestRule(effort_or_budget, "https://openrouter.ai/docs/use-cases/reasoning-tokens", dialect=_CHAT),
         RequestRule(at_most_cache_marks(4), "https://openrouter.ai/docs/features/prompt-caching", models=".*claude", dialect=_CHAT),
     )
+    # https://openrouter.ai/docs/guides/best-practices/reasoning-tokens: "preserving reasoning", unmodified.
+    returns_reasoning = "reasoning_details"
 
     def dialect_for(self, model: str, request: ChatRequest) -> str:
         """OpenAI's chat, with Anthropic's cache marks: without them Claude is paid for at the full price in every turn."""
@@ -93,7 +95,7 @@ class Groq(OpenAICompatible):
     max_tokens_field = "max_completion_tokens"
     # https://console.groq.com/docs/openai: a 400 "if they are supplied".
     refused = ("logprobs", "top_logprobs", "logit_bias")
-    message_refused = ("name", "reasoning_content")
+    message_refused = ("name", "reasoning_content", "reasoning_details")
     unsupported = ("metadata", "store")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
@@ -113,6 +115,9 @@ class Groq(OpenAICompatible):
         RequestRule(without_parts("file", "input_audio"), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
         RequestRule(last_images(5), "https://console.groq.com/docs/vision", dialect=_CHAT),
     )  # fmt: skip
+    # groq/groq-python chat_completion_assistant_message_param.py: "supported on models that support reasoning".
+    returns_reasoning = "reasoning"
+    reasoning_models = r"openai/gpt-oss|qwen/qwen3"
     # Without it these models put their thoughts into the answer, between tags: https://console.groq.com/docs/reasoning
     model_defaults = ((r"qwen|deepseek-r1", {"reasoning_format": "parsed"}),)
     # https://console.groq.com/docs/errors: status 498.
@@ -141,6 +146,7 @@ class Together(OpenAICompatible):
         *CHAT_RULES,
         RequestRule(without_parts("file"), "https://docs.together.ai/reference/chat-completions-1", dialect=_CHAT),
     )
+    returns_reasoning = "as_sent"
 
 
 class Fireworks(OpenAICompatible):
@@ -153,6 +159,8 @@ class Fireworks(OpenAICompatible):
     fields = (key_from("app.fireworks.ai/settings/users/api-keys", "fw_…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
     price_provider = "fireworks"
+    # https://docs.fireworks.ai/guides/reasoning: interleaved thinking needs the field of the turn before.
+    returns_reasoning = "reasoning_content"
     unsupported = ("service_tier", "store")
     # "Requests with max_tokens > 4096 must have stream=true": https://docs.fireworks.ai/updates/changelog
     whole_limit = 4096
@@ -206,8 +214,7 @@ class Cerebras(OpenAICompatible):
     max_tokens_field = "max_completion_tokens"
     # https://inference-docs.cerebras.ai/resources/openai: a 400 "if they are supplied".
     refused = ("frequency_penalty", "presence_penalty", "logit_bias")
-    # `reasoning` is the name here. https://github.com/egoist/chatwise-releases/issues/1442
-    message_refused = ("reasoning_content",)
+    message_refused = ("reasoning_details",)
     unsupported = ("n", "metadata", "store")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
@@ -222,6 +229,9 @@ class Cerebras(OpenAICompatible):
         ),
     )  # fmt: skip
     not_reasoning = r"llama|qwen-3-(coder|235b-a22b-instruct)"
+    # https://inference-docs.cerebras.ai/capabilities/reasoning: "reasoning context retention".
+    # It refuses `reasoning_content`: https://github.com/egoist/chatwise-releases/issues/1442
+    returns_reasoning = "reasoning"
     reasons: ClassVar[Mapping[str, Reason]] = {"queue_exceeded": "overloaded"}
 
 
@@ -254,6 +264,7 @@ class DeepInfra(OpenAICompatible):
     media_formats = TEXT_EMBEDDINGS
     price_fields = PriceFields("metadata.pricing.input_tokens", "metadata.pricing.output_tokens", "1")
     unsupported = ("metadata", "service_tier", "store", "logit_bias")
+    returns_reasoning = "as_sent"
 
 
 class Perplexity(OpenAICompatible):
@@ -303,6 +314,7 @@ class Nvidia(OpenAICompatible):
     """NVIDIA NIM: the hosted one, or with another base URL the operator's own."""
 
     kind = "nvidia"
+    returns_reasoning = "as_sent"
     label = "NVIDIA NIM"
     docs = "https://docs.api.nvidia.com/nim/reference/llm-apis"
     default_base_url = "https://integrate.api.nvidia.com/v1"
@@ -382,6 +394,8 @@ class HuggingFace(OpenAICompatible):
     fields = (key_from("huggingface.co/settings/tokens", "hf_…", "the permission to call Inference Providers"), BASE_URL)
     price_fields = PriceFields("providers.0.pricing.input", "providers.0.pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store")
+    # DeepSeek and Kimi behind the router refuse a tool loop without it: https://github.com/huggingface/responses.js/pull/54
+    returns_reasoning = "as_sent"
 
 
 class Voyage(OpenAICompatible):

@@ -85,7 +85,8 @@ def test_thinking_is_switched_with_the_vendors_own_field(
     for translated in (True, False):
         body: dict[str, Any] = {"model": model, "reasoning_effort": effort}
         assert vendor(kind).adapt(body["model"], body, "openai_chat", translated) == (["reasoning_effort"] if dropped else [])
-        assert body == {"model": model, **wanted}
+        separated = {"reasoning_split": True} if kind == "minimax" and translated else {}
+        assert body == {"model": model, **separated, **wanted}
 
 
 def test_kimis_platform_fixes_the_sampling_of_its_thinking_models() -> None:

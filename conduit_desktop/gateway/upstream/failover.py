@@ -310,7 +310,7 @@ class FailoverRun:
         overrides = self._route.alias.overrides if self._route.alias else {}
         if call.media_request is not None:
             return MediaAttempt(upstream, call, target, credential, timeouts, self._deadline, overrides)
-        prepared = prepare(call, target, overrides, self._state.signatures)
+        prepared = prepare(call, target, overrides, self._state.reasoning)
         return ChatAttempt(upstream, prepared, target, credential, timeouts, self._deadline)
 
     def _settled(self, name: str, answer: UpstreamAnswer, latency_ms: float) -> None:

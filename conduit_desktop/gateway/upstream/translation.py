@@ -22,14 +22,15 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.routing.affinity import session_of
 from conduit_desktop.gateway.routing.targets import BoundTarget
-from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecorder, ThinkingSignatures
-from conduit_desktop.providers import ProviderKind, Secrets
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder, ReasoningStore, Recipient
+from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.expressed import BILLING_LINE, expressed
 from conduit_desktop.wire.framing import splitter_of, sse
 from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.openai_chat.reasoning import give_back
 from conduit_desktop.wire.tool_names import Names, with_fitting_names, with_own_names, without_repeated_tools
 from conduit_desktop.wire.turns import TurnRules, normalised, obeys
 
@@ -56,12 +57,14 @@ class Relay(Protocol):
 class PassthroughRelay:
     """Relays whole frames unchanged; an incomplete frame waits for its rest, so a broken one never reaches the client.
 
-    With `hide_usage`, frames that hold only usage are left out: the gateway requested them, the client did not.
+    With `hide_usage`, frames that hold only usage are left out: the gateway requested them, the client did not. `watch` keeps
+    the reasoning that the vendor wants returned.
     """
 
-    __slots__ = ("_buffer", "_hide_usage", "_splitter", "_unfit", "_upstream")
+    __slots__ = ("_buffer", "_hide_usage", "_splitter", "_unfit", "_upstream", "_watch")
 
-    def __init__(self, upstream: Dialect, hide_usage: bool) -> None:
+    def __init__(self, upstream: Dialect, hide_usage: bool, watch: ReasoningRecorder | None = None) -> None:
+        self._watch = watch
         self._upstream = upstream
         self._splitter = splitter_of(upstream.content_type)
         self._hide_usage = hide_usage
@@ -69,6 +72,8 @@ class PassthroughRelay:
         self._unfit: Frame | None = None
 
     def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        if self._watch is not None:
+            self._watch.see(events)
         buffer = self._buffer + data if self._buffer else data
         end = self._splitter.last_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
@@ -101,14 +106,14 @@ class PassthroughRelay:
 
 
 class TranslatedRelay:
-    """Writes the events in the client's dialect; `watch` keeps the thinking signatures that it cannot express.
+    """Writes the events in the client's dialect; `watch` keeps the reasoning that it cannot express.
 
     `names`: the client's own names of the tools that the target was sent other names of.
     """
 
     __slots__ = ("_names", "_watch", "_writer")
 
-    def __init__(self, writer: StreamWriter, watch: SignatureRecorder | None = None, names: Names | None = None) -> None:
+    def __init__(self, writer: StreamWriter, watch: ReasoningRecorder | None = None, names: Names | None = None) -> None:
         self._writer = writer
         self._watch = watch
         self._names = names
@@ -177,7 +182,7 @@ class PreparedRequest:
     passthrough: bool
     body: bytes
     dropped: list[str] = field(default_factory=list)
-    watch: SignatureRecorder | None = None
+    watch: ReasoningRecorder | None = None
     collected: bool = False
     """The client gets a whole answer, and the target is asked for a stream: it refuses to answer whole."""
     names: Names = field(default_factory=dict)
@@ -197,17 +202,17 @@ class PreparedRequest:
         """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
         if self.relays_answer:
             # OpenAI's SDKs, aider, LangChain and the AI SDK do not ask for usage in streams: the gateway does, to know the cost.
-            passthrough = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
+            passthrough = PassthroughRelay(self.upstream, not self.upstream.asks_for_usage(self.call.body), self.watch)
             return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
         return TranslatedRelay(writer, self.watch, self.names)
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
         """The whole answer in the client's dialect."""
+        if self.watch is not None:
+            self.watch.see(events)
         # A collected stream has no body to pass through.
         if self.relays_answer and not self.collected:
             return body
-        if self.watch is not None:
-            self.watch.see(events)
         if self.names:
             events = with_own_names(events, self.names)
         return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
@@ -251,16 +256,14 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def prepare(
-    call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatures: ThinkingSignatures | None = None
-) -> PreparedRequest:
+def prepare(call: Call, target: BoundTarget, overrides: Mapping[str, Json], reasoning: ReasoningStore) -> PreparedRequest:
     """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last.
 
-    `signatures` holds the thinking signatures of earlier answers, which translated requests get back.
+    `reasoning` holds that of earlier answers, for the vendors that want it returned.
     """
     kind = target.bound.kind
     dialects = kind.dialects_for(target.model)
-    watch: SignatureRecorder | None = None
+    watch: ReasoningRecorder | None = None
     names: Names = {}
     # OpenAI serves some models by the Responses API alone: what the provider speaks, a model need not.
     passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
@@ -272,18 +275,24 @@ def prepare(
             with_line, received = received, without_billing_line(received)
             lost = [*lost, BILLING_LINE] if received is not with_line else lost
         body = upstream.passthrough_request(received, kind.upstream_model(target.model))
+        to = _recipient(call, target, upstream.name) if _is_followed(target, upstream.name) else None
+        if to is not None:
+            body = reasoning.own_only(to, body)
+            watch = reasoning.watch(to)
         dropped = [*lost, *_left_out(received, body)]
+        if to is not None:
+            body = reasoning.healed(to, body)
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
         request, left_out = expressed(call.neutral)
         upstream = dialect(kind.dialect_for(target.model, request))
-        if signatures is not None:
-            # The scope keeps callers apart: those without a key differ in their address alone.
-            scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
-            request = signatures.restored(scope, upstream.name, request)
-            watch = signatures.watch(scope, upstream.name)
         request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
+        # After the turns are joined: calls of one answer that came apart would each get the thoughts before them.
+        to = _recipient(call, target, upstream.name)
+        request, watch = reasoning.restored(to, request), reasoning.watch(to)
+        if upstream.name == "openai_chat":
+            request = give_back(request, kind.returned_reasoning(target.model, upstream.name), "claude" in target.model)
         outgoing = upstream.write_request(request, kind.upstream_model(target.model))
         body, dropped = outgoing.body, [*left_out, *lost, *outgoing.dropped]
         if upstream.name in kind.cache_keys:
@@ -361,6 +370,23 @@ def _tool_names(body: Mapping[str, Json]) -> list[str]:
     tools = body.get("tools")
     functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
     return [name for function in functions if isinstance(function, dict) and isinstance(name := function.get("name"), str)]
+
+
+def _recipient(call: Call, target: BoundTarget, name: str) -> Recipient:
+    kind = target.bound.kind
+    # The scope keeps callers apart: those without a key differ in their address alone.
+    scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
+    origin = kind.reasoning_origin(target.model, name)
+    wanted = kind.returned_reasoning(target.model, name) is not None
+    return Recipient(scope, origin, name, wanted, verifies=origin == CLAUDE or name == "openai_responses")
+
+
+def _is_followed(target: BoundTarget, name: str) -> bool:
+    """Whether passthrough in the dialect has to do with reasoning: where the vendor wants it back, or refuses another's."""
+    kind = target.bound.kind
+    if name == "openai_chat":
+        return name in kind.borrowed and kind.returned_reasoning(target.model, name) is not None
+    return name in ("anthropic_messages", "openai_responses")
 
 
 def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:

@@ -6,7 +6,10 @@ not its own ("Invalid `signature` in `thinking` block"), so those of others are 
 
 from __future__ import annotations
 
-from conduit_desktop.core.chat import Citation, Json
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from conduit_desktop.core.chat import Citation, Json, Part, RedactedThinking, Thinking
 from conduit_desktop.wire.anthropic.messages_layout import open_tool_loop_without_thinking
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
 from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, MarkedContent, mark, mark_foreign, unmark, without_emptied
@@ -34,15 +37,20 @@ def write_citation(citation: Citation) -> Fields | None:
     }
 
 
-def without_foreign(body: Fields) -> Fields:
+def _nobody(signature: str) -> bool:
+    return False
+
+
+def without_foreign(body: Fields, is_foreign: Callable[[str], bool] = _nobody) -> Fields:
     """`body` without thoughts and citations of other providers; the same object where there are none.
 
+    Foreign is what is marked, and what has a signature that `is_foreign`: an answer that was passed through has no marks.
     Where that leaves a tool call without a thought before it, thinking by budget is removed, too: Anthropic requires the thought.
     """
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
-    kept = without_emptied(messages, _message, "content")
+    kept = without_emptied(messages, partial(_message, is_foreign=is_foreign), "content")
     if kept is messages:
         return body
     cleaned = {**body, "messages": kept}
@@ -53,22 +61,24 @@ def without_foreign(body: Fields) -> Fields:
     return _without_thinking(cleaned) if by_budget and open_tool_loop_without_thinking(cleaned["messages"]) else cleaned
 
 
-def _message(message: Json) -> Json:
+def _message(message: Json, is_foreign: Callable[[str], bool]) -> Json:
     content = message.get("content") if isinstance(message, dict) and message.get("role") == "assistant" else None
     if not isinstance(content, list):
         return message
-    kept = [left for block in content for left in _own_content(block)]
+    kept = [left for block in content for left in _own_content(block, is_foreign)]
     if len(kept) == len(content) and all(new is old for new, old in zip(kept, content, strict=True)):
         return message
     return {**message, "content": kept}
 
 
-def _own_content(block: Json) -> list[Json]:
+def _own_content(block: Json, is_foreign: Callable[[str], bool]) -> list[Json]:
     """The block without foreign citations, in a list; an empty list for a foreign thought, or an empty text of citations only."""
     if not isinstance(block, dict):
         return [block]
     if block.get("type") == "thinking":
-        return [block] if unmark(block.get("signature")) is None else []
+        signature = block.get("signature")
+        foreign = unmark(signature) is not None or (isinstance(signature, str) and signature != "" and is_foreign(signature))
+        return [] if foreign else [block]
     citations = block.get("citations")
     if block.get("type") != "text" or not isinstance(citations, list):
         return [block]
@@ -78,6 +88,36 @@ def _own_content(block: Json) -> list[Json]:
     if own:
         return [{**block, "citations": own}]
     return [{key: value for key, value in block.items() if key != "citations"}] if block.get("text") else []
+
+
+def with_thinking(body: Fields, find: Callable[[str], Iterable[Part]]) -> Fields:
+    """`body` with the thoughts that its client left out before its tool calls; the same object where none are found.
+
+    `find` returns those kept for the id of a call.
+    """
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    healed = [_with_thinking(message, find) for message in messages]
+    return body if all(new is old for new, old in zip(healed, messages, strict=True)) else {**body, "messages": healed}
+
+
+def _with_thinking(message: Json, find: Callable[[str], Iterable[Part]]) -> Json:
+    content = message.get("content") if isinstance(message, dict) and message.get("role") == "assistant" else None
+    if not isinstance(content, list):
+        return message
+    blocks = [block for block in content if isinstance(block, dict)]
+    if any(block.get("type") in ("thinking", "redacted_thinking") for block in blocks):
+        return message
+    ids = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
+    thoughts: list[Part] = next((found for one in ids if isinstance(one, str) and (found := [*find(one)])), [])
+    written: list[Json] = []
+    for part in thoughts:
+        if isinstance(part, Thinking):
+            written.append({"type": "thinking", "thinking": part.text, "signature": part.signature or ""})
+        elif isinstance(part, RedactedThinking):
+            written.append({"type": "redacted_thinking", "data": part.data})
+    return {**message, "content": [*written, *content]} if written else message
 
 
 def _without_thinking(body: Fields) -> Fields:

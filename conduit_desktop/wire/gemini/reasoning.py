@@ -10,6 +10,11 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.provenance import mark_foreign, unmark, without_emptied
 
+OF_ANOTHER_MODEL = base64.b64encode(b"skip_thought_signature_validator").decode()
+"""The signature that Google documents for the call of another model in the history: Gemini 3 refuses a call without any.
+
+In base64, which Google's SDKs decode. https://ai.google.dev/gemini-api/docs/thought-signatures
+"""
 _ALPHABET = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STANDARD = str.maketrans("-_", "+/")
 

@@ -19,7 +19,7 @@ from conduit_desktop.wire.gemini.candidate_reader import ATTACHED, CandidateRead
 from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import error_in_answer
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.gemini.reasoning import as_base64, portable_signature
+from conduit_desktop.wire.gemini.reasoning import OF_ANOTHER_MODEL, as_base64, portable_signature
 from conduit_desktop.wire.gemini.usage import read_usage, write_finish, write_usage
 from conduit_desktop.wire.values import as_object
 
@@ -147,7 +147,20 @@ def write_parts(answer_parts: list[AnswerPart], dialect: str) -> list[Fields]:
             parts[-1]["thoughtSignature"] = part.value["thoughtSignature"]
         elif (written := write_part(part, dialect)) is not None:
             parts.append(written)
+    if dialect != NAME:
+        sign_first_call(parts)
     return parts
+
+
+def sign_first_call(parts: list[Fields]) -> bool:
+    """Sign the first call of an answer of another model, so that Gemini 3 accepts it in the history; whether there was one.
+
+    The client returns the signature, and a later request of its conversation may go to Gemini, which refuses a call without any.
+    """
+    first = next((part for part in parts if "functionCall" in part), None)
+    if first is not None:
+        first.setdefault("thoughtSignature", OF_ANOTHER_MODEL)
+    return first is not None
 
 
 def write_part(part: AnswerPart, dialect: str) -> Fields | None:

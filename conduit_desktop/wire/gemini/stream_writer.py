@@ -36,7 +36,7 @@ from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import write_error
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import portable_signature
-from conduit_desktop.wire.gemini.response import response_id, write_call
+from conduit_desktop.wire.gemini.response import response_id, sign_first_call, write_call
 from conduit_desktop.wire.gemini.usage import write_finish, write_usage
 from conduit_desktop.wire.tool_arguments import is_complete
 
@@ -54,6 +54,7 @@ class GeminiWriter:
         self._finishes: dict[int, Finished] = {}
         self._calls: dict[tuple[int, str], ToolCall] = {}
         self._arguments: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        self._signed: set[int] = set()
         self._texts: dict[int, str] = {}
         self._positions: defaultdict[int, TextPosition] = defaultdict(TextPosition)
         self._citations: dict[int, list[Citation]] = {}
@@ -132,6 +133,8 @@ class GeminiWriter:
             call = self._calls.pop(key)
             call.arguments = "".join(self._arguments.pop(key, ()))
             parts.append(write_call(call, own))
+        if not own and choice not in self._signed and sign_first_call(parts):
+            self._signed.add(choice)
         return self._chunk({choice: parts}) if parts else b""
 
     def end(self) -> bytes:

@@ -20,7 +20,7 @@ from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.openai_chat.citations import read_span
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_reader import thinking_text
-from conduit_desktop.wire.openai_chat.reasoning import FIELDS, ThinkingReader
+from conduit_desktop.wire.openai_chat.reasoning import FIELDS, PART, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import CallReader
 
 _FINISH: dict[str, FinishReason] = {
@@ -147,7 +147,7 @@ class ChoiceReader:
             elif kind == "thinking":
                 text = thinking_text(part.get("thinking"))
                 if text:
-                    events.append(ThinkingDelta(text, self.index))
+                    events.append(ThinkingDelta(text, self.index, PART))
             elif isinstance(part, dict):
                 events.append(OpaqueBlock(Opaque(NAME, "content", part), self.index))
 

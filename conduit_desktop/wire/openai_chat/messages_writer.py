@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import assert_never
+from typing import assert_never, cast
 
 from conduit_desktop.core.chat import (
     CacheTtl,
@@ -154,7 +154,10 @@ class ChatMessagesWriter:
         calls = [part for part in parts if isinstance(part, ToolCall)]
         content = self._assistant_content([part for part in parts if not isinstance(part, ToolCall)], body, path)
         if content:
-            body["content"] = _plain(content) if message.plain or (not self.own and not _is_marked(content)) else content
+            # Mistral's reasoning is a part of the content, and would be lost in a plain text like a mark.
+            plain = message.plain or (not self.own and not _is_marked(content))
+            thinks = any(part.get("type") == "thinking" for part in content)
+            body["content"] = _plain(content) if plain and not thinks else content
         # Null content is accepted only with calls or a refusal.
         elif not self.own and not calls and "refusal" not in body:
             body["content"] = ""
@@ -174,6 +177,8 @@ class ChatMessagesWriter:
                 # OpenAI takes no media from the assistant.
                 if isinstance(part, Media):
                     self.dropped.append(f"assistant.{part.kind}")
+                elif isinstance(part, Thinking) and part.dialect == NAME and part.raw:
+                    body.update(part.raw.get("message", {}))  # the vendor's own reasoning, which it wants returned
             return self._parts([part for part in parts if not isinstance(part, Media)], path)
         # What the vendor sent goes back as it came; fields made anew could miss some that it checks.
         raw: list[Json] = [part.raw for part in parts if isinstance(part, Thinking) and part.dialect == NAME and part.raw]
@@ -237,9 +242,9 @@ class ChatMessagesWriter:
             case Refusal():
                 return {"type": "refusal", "refusal": part.text}
             case Thinking():
-                if self.own:
-                    return part.raw.get("part") if part.dialect == NAME and part.raw else None
-                self.dropped.append("thinking")
+                if part.dialect == NAME and part.raw:
+                    return cast("dict[str, Json] | None", part.raw.get("part"))
+                self.dropped += [] if self.own else ["thinking"]
                 return None
             case RedactedThinking():
                 self.dropped.append("redacted_thinking")

@@ -7,17 +7,28 @@ https://openrouter.ai/docs/guides/best-practices/reasoning-tokens
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Literal
 
 from conduit_desktop.core.answer import AnswerPart
-from conduit_desktop.core.chat import Json, Opaque, RedactedThinking, Thinking
+from conduit_desktop.core.chat import ChatRequest, Json, Message, Opaque, Part, RedactedThinking, Thinking
 from conduit_desktop.core.events import Event, OpaqueBlock, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ThinkingStarted
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, mark_foreign, unmark
 
 FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
+PART = "content"
+"""The place of Mistral's thinking: a part of the content."""
+ReasoningField = Literal["reasoning_content", "reasoning", "reasoning_details", "content", "as_sent"]
+"""Where a vendor wants its reasoning returned. `as_sent`: in the fields that it sent, and only while those are known."""
 CLAUDE = "anthropic-claude-v1"
 """OpenRouter's name for Anthropic's signatures and redacted blocks, which are valid in every dialect with Claude."""
+
+
+_SPOKEN = frozenset({"text", "summary", "signature"})
+"""What the events say of an entry of `reasoning_details`."""
+_PLAIN = (NAME, "ollama")
 
 
 class ThinkingReader:
@@ -38,9 +49,10 @@ class ThinkingReader:
                 self._detail(detail, events)
         # The details repeat the text of the plain field, which is read only where they hold none.
         if not any(isinstance(event, ThinkingDelta) for event in events):
-            text = fields.get("reasoning_content") or fields.get("reasoning")
+            name = "reasoning_content" if fields.get("reasoning_content") else "reasoning"
+            text = fields.get(name)
             if isinstance(text, str) and text:
-                events[:0] = self._text(text)
+                events[:0] = self._text(text, name)
         return events
 
     def _detail(self, detail: dict[str, Json], events: list[Event]) -> None:
@@ -48,7 +60,7 @@ class ThinkingReader:
         if kind in ("reasoning.text", "reasoning.summary"):
             text = detail.get("text") or detail.get("summary")
             if isinstance(text, str) and text:
-                events += self._text(text)
+                events += self._text(text, {name: value for name, value in detail.items() if name not in _SPOKEN})
             signature = detail.get("signature")
             if isinstance(signature, str) and signature:
                 events.append(ThinkingSigned(signature, self.choice))
@@ -59,11 +71,143 @@ class ThinkingReader:
         else:
             events.append(OpaqueBlock(Opaque(NAME, "reasoning_details", detail), self.choice))
 
-    def _text(self, text: str) -> list[Event]:
+    def _text(self, text: str, raw: Json) -> list[Event]:
         # A signature closes its block: text after it belongs to the next one.
         opened: list[Event] = [ThinkingStarted(self.choice)] if self.signed else []
         self.signed = False
-        return [*opened, ThinkingDelta(text, self.choice)]
+        return [*opened, ThinkingDelta(text, self.choice, raw)]
+
+
+class ReasoningGatherer:
+    """Gathers the reasoning of one answer in the fields that the vendor sent it in, to be returned unmodified.
+
+    `raw` of a delta is the name of its field, or an entry of `reasoning_details` without its text.
+    """
+
+    __slots__ = ("_details", "_texts")
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._details: list[dict[str, Json]] = []
+
+    def add(self, event: ThinkingDelta | ThinkingSigned | ThinkingRedacted | OpaqueBlock) -> None:
+        """Add one event; only those of this dialect that hold reasoning count."""
+        match event:
+            case ThinkingDelta(raw=dict() as detail):
+                self._detail(detail, event.text)
+            case ThinkingDelta():
+                self._texts.setdefault(event.raw or "reasoning_content", []).append(event.text)
+            case ThinkingSigned():
+                # The signature of a stream may come in an entry of its own, after the text that it covers.
+                if not self._details or self._details[-1].get("type") != "reasoning.text":
+                    self._details.append({"type": "reasoning.text", "index": len(self._details)})
+                self._details[-1]["signature"] = self._details[-1].get("signature", "") + event.signature
+            case ThinkingRedacted():
+                self._details.append(redacted_detail(event.data, len(self._details)))
+            case OpaqueBlock() if event.block.dialect == NAME and event.block.name == "reasoning_details":
+                self._details.append(dict(event.block.value))
+
+    def _detail(self, detail: dict[str, Json], text: str) -> None:
+        name = "summary" if detail.get("type") == "reasoning.summary" else "text"
+        last = self._details[-1] if self._details else {}
+        # A stream brings an entry in pieces; its signature closes it.
+        if "signature" not in last and all(last.get(key) == detail.get(key) for key in ("type", "index", "id")):
+            last[name] = last.get(name, "") + text
+            return
+        self._details.append({**detail, name: text})
+
+    def thoughts(self) -> tuple[Thinking, ...]:
+        """The reasoning as parts that `messages_writer` writes as they came; empty without any."""
+        parts: list[Thinking] = []
+        texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
+        in_content = texts.pop(PART, "")
+        if texts or self._details:
+            fields: dict[str, Json] = {**texts, **({"reasoning_details": self._details} if self._details else {})}
+            parts.append(Thinking(_text_of(fields), dialect=NAME, raw={"message": fields}))
+        if in_content:
+            parts.append(_in_content(in_content))
+        return tuple(parts)
+
+
+def _text_of(fields: dict[str, Json]) -> str:
+    details = fields.get("reasoning_details") or ()
+    texts = [value for name, value in fields.items() if name != "reasoning_details"]
+    return "".join(texts or [str(detail.get("text") or detail.get("summary") or "") for detail in details])
+
+
+def _in_content(text: str) -> Thinking:
+    part = {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+    return Thinking(text, dialect=NAME, raw={"part": part})
+
+
+def give_back(request: ChatRequest, field: ReasoningField | None, claude: bool) -> ChatRequest:
+    """`request` with the reasoning that its client carried itself, in the field that the vendor wants.
+
+    Only plain text counts, of vendors of this dialect and of Ollama, which nobody signs or checks; for `reasoning_details` of a
+    Claude (`claude`) also thoughts that Claude signed. The rest stays as it is, and the writer drops it by name.
+    """
+    if field in (None, "as_sent"):
+        return request
+    messages = [_given_back(message, field, claude) if message.role == "assistant" else message for message in request.messages]
+    if all(new is old for new, old in zip(messages, request.messages, strict=True)):
+        return request
+    return replace(request, messages=messages)
+
+
+def _given_back(message: Message, field: ReasoningField | None, claude: bool) -> Message:
+    signed = field == "reasoning_details" and claude
+    carried = [part for part in message.parts if isinstance(part, Thinking | RedactedThinking) and _is_carried(part, signed)]
+    if not carried:
+        return message
+    text = "".join(part.text for part in carried if isinstance(part, Thinking))
+    made: Part
+    if field == PART:
+        made = _in_content(text)
+    elif field == "reasoning_details":
+        fields = thinking_fields(carried)
+        fields.setdefault("reasoning_details", [{"type": "reasoning.text", "text": text, "index": 0}])
+        made = Thinking(text, dialect=NAME, raw={"message": {"reasoning_details": fields["reasoning_details"]}})
+    else:
+        made = Thinking(text, dialect=NAME, raw={"message": {str(field): text}})
+    return replace(message, parts=[made, *(part for part in message.parts if not any(part is each for each in carried))])
+
+
+def _is_carried(part: Thinking | RedactedThinking, signed: bool) -> bool:
+    if isinstance(part, RedactedThinking):
+        return signed
+    if part.raw is not None or not part.text:
+        return False  # what the vendor sent is there already
+    return part.dialect in _PLAIN or (signed and part.signature is not None and part.dialect in CLAUDE_DIALECTS)
+
+
+Find = Callable[[str], Iterable[Part]]
+"""The thoughts kept for the id of a tool call, or for the text of an answer; empty where there are none."""
+
+
+def with_reasoning(body: dict[str, Json], find: Find) -> dict[str, Json]:
+    """`body` with the reasoning that its client left out of its assistant messages; the same object where nothing is found."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    healed = [_with_reasoning(message, find) for message in messages]
+    return body if all(new is old for new, old in zip(healed, messages, strict=True)) else {**body, "messages": healed}
+
+
+def _with_reasoning(message: Json, find: Find) -> Json:
+    if not isinstance(message, dict) or message.get("role") != "assistant" or any(message.get(name) for name in FIELDS):
+        return message
+    calls, content = message.get("tool_calls"), message.get("content")
+    keys = [call.get("id") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    if not keys:
+        keys = [content]
+    thoughts = next((found for key in keys if isinstance(key, str) and key and (found := [*find(key)])), [])
+    for part in thoughts:
+        if isinstance(part, Thinking) and part.raw and "message" in part.raw:
+            message = {**message, **part.raw["message"]}
+        elif isinstance(part, Thinking) and part.raw and isinstance(content, str | None):
+            texts = [{"type": "text", "text": content}] if content else []
+            message = {**message, "content": [part.raw["part"], *texts]}
+    return message
 
 
 def signature_detail(signature: str, index: int, dialect: str, text: str | None = None) -> dict[str, Json]:

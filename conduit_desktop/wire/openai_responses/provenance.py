@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from conduit_desktop.core.chat import Json
@@ -9,20 +10,30 @@ from conduit_desktop.wire.openai_responses.compaction import as_message
 from conduit_desktop.wire.provenance import unmark
 
 
-def without_foreign(body: dict[str, Any]) -> dict[str, Any]:
-    """`body` without foreign thoughts and citations, and with our summaries as text; the same object where there are none."""
+def _nobody(encrypted: str) -> bool:
+    return False
+
+
+def without_foreign(body: dict[str, Any], is_foreign: Callable[[str], bool] = _nobody) -> dict[str, Any]:
+    """`body` without foreign thoughts and citations, and with our summaries as text; the same object where there are none.
+
+    Foreign is what is marked, and encrypted content that `is_foreign`: an answer that was passed through has no marks.
+    """
     items = body.get("input")
     if not isinstance(items, list):
         return body
-    kept = [_item(item) for item in items if not _is_foreign_thought(item)]
+    kept = [_item(item) for item in items if not _is_foreign_thought(item, is_foreign)]
     # Compared by identity, which costs nothing however long the conversation is.
     if len(kept) == len(items) and all(new is old for new, old in zip(kept, items, strict=True)):
         return body
     return {**body, "input": kept}
 
 
-def _is_foreign_thought(item: Json) -> bool:
-    return isinstance(item, dict) and item.get("type") == "reasoning" and unmark(item.get("encrypted_content")) is not None
+def _is_foreign_thought(item: Json, is_foreign: Callable[[str], bool]) -> bool:
+    if not isinstance(item, dict) or item.get("type") != "reasoning":
+        return False
+    encrypted = item.get("encrypted_content")
+    return unmark(encrypted) is not None or (isinstance(encrypted, str) and encrypted != "" and is_foreign(encrypted))
 
 
 def _item(item: Json) -> Json:

@@ -14,6 +14,7 @@ from conduit_desktop.core.events import Event, Finished, Started, ToolCallDelta,
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import BoundProvider
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.translation import PreparedRequest, prepare
 from conduit_desktop.providers.catalog import bind
 from conduit_desktop.wire import dialect
@@ -26,7 +27,7 @@ def prepared(caller: str, body: dict[str, Any], kind: str, model: str = "m") -> 
     provider = Provider(id="p", name="p", kind=kind, base_url="http://localhost:1/v1" if kind.endswith("compatible") else None)
     call = Call(dialect(caller), body, model, bool(body.get("stream")))
     before = copy.deepcopy(body)
-    made = prepare(call, BoundTarget.of(BoundProvider(provider, bind(provider), ()), model), {})
+    made = prepare(call, BoundTarget.of(BoundProvider(provider, bind(provider), ()), model), {}, ReasoningStore())
     assert body == before
     return made
 
