@@ -17,6 +17,7 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.call import Call as ClientCall
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import BoundProvider
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.translation import prepare
 from conduit_desktop.providers.catalog import CATALOG, bind
 from conduit_desktop.wire import dialect
@@ -68,9 +69,9 @@ def test_no_rule_is_broken(rule: dict[str, Any], client: str) -> None:
     target = BoundTarget.of(BoundProvider(kind.config, kind, ()), model)
     if "tools-over-128" in rule["id"]:
         with pytest.raises(BadRequest, match="at most 128 tools"):
-            prepare(call, target, {})
+            prepare(call, target, {}, ReasoningStore())
         return
-    sent = orjson.loads(prepare(call, target, {}).body)
+    sent = orjson.loads(prepare(call, target, {}, ReasoningStore()).body)
     met = [one["id"] for one in broken(Call(rule["vendor"], CHAT, sent["model"], sent, {}), also_silent=True)]
     # Ollama's dialect has no files, so that nothing may be left of a message.
     assert [name for name in met if not name.endswith(tuple(NOT_OURS))] == []
