@@ -55,6 +55,7 @@ def make_call(
         client_ip=request.remote or "",
         client=request_fields.client_name(request),
         foreign_page=foreign_page(request, gateway),
+        received=request.get(request_fields.RECEIVED),
         untranslatable=request_fields.held_at_provider(language.name, body),
     )
     request[REQUEST_ID] = call.id

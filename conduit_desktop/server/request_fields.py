@@ -18,6 +18,10 @@ _ENCODINGS = ("gzip", "deflate", "br", "zstd")
 """What aiohttp decodes; it passes on a body in any other encoding as it is."""
 
 
+RECEIVED = web.RequestKey[tuple[bytes, dict[str, Any]]]("received")
+"""A JSON body's text, and what it says."""
+
+
 class Keys(NamedTuple):
     """What a request authenticates with: the virtual key, else a provider's own, and the latter with its header."""
 
@@ -114,6 +118,7 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
         raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="invalid_json")
+    request[RECEIVED] = (raw, body)
     return with_model_of_path(request, body)
 
 

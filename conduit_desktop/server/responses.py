@@ -122,9 +122,7 @@ def _need_input(body: dict[str, Any]) -> None:
 
 def _owner(call: Call, gateway: Gateway) -> str:
     """Whose responses the caller may see; raises Unauthorized or Forbidden."""
-    caller = access.identify(call, gateway.snapshot)
-    # A digest of the client's own key, because the owner is stored.
-    return f"client:{access.digest(caller.own_key)}" if caller.own_key and caller.key is None else caller.id
+    return access.identify(call, gateway.snapshot).owner
 
 
 async def _expand(call: Call, gateway: Gateway, owner: str) -> str | None:

@@ -58,8 +58,7 @@ def _kept_by_all_targets(gateway: Gateway, call: Call) -> bool:
 
 def _owner(gateway: Gateway, call: Call) -> str | None:
     with suppress(GatewayError):  # `gateway.answer` refuses such a caller, and records it
-        caller = access.identify(call, gateway.snapshot)
-        return f"client:{access.digest(caller.own_key)}" if caller.own_key else caller.id or None
+        return access.identify(call, gateway.snapshot).owner or None
     return None
 
 

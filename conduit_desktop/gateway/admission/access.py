@@ -41,6 +41,12 @@ class Caller:
         """The key's id; empty where there is none."""
         return self.key.id if self.key else ""
 
+    @property
+    def owner(self) -> str:
+        """Whose responses and conversations are kept for it; empty where everybody could read them."""
+        # A digest of the client's own key, because the owner is stored.
+        return f"client:{digest(self.own_key)}" if self.own_key and self.key is None else self.id
+
 
 def digest(key: str) -> str:
     """The SHA-256 of a virtual key in hex: all that is stored of it."""

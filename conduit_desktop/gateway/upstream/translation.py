@@ -23,6 +23,7 @@ from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.routing.affinity import session_of
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder, ReasoningStore, Recipient
+from conduit_desktop.gateway.upstream.spelling import spelled
 from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
@@ -311,7 +312,11 @@ def prepare(call: Call, target: BoundTarget, overrides: Mapping[str, Json], reas
     if collected:
         _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return PreparedRequest(call, upstream, passthrough, orjson.dumps(body), dropped, watch, collected, names)
+    if passthrough and call.received is not None and call.received[1] is call.body:
+        written = spelled(call.received[0], call.body, body)
+    else:
+        written = orjson.dumps(body)
+    return PreparedRequest(call, upstream, passthrough, written, dropped, watch, collected, names)
 
 
 def _set_cache_key(call: Call, body: dict[str, Json]) -> None:

@@ -1,0 +1,75 @@
+"""Writes a passed-through body with its numbers as the client spelled them: `1e3`, `1.10`, whole numbers of more than 64 bits.
+
+The text itself is never sent on, not even in parts: of a member that is there twice, the vendor could take the other one, and
+what was estimated and allowed would not be what is answered.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+
+_NUMBER = re.compile(rb"\s*:\s*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?=[\s,}])")
+LARGEST = 8 * 1024 * 1024
+"""Bytes of the largest body that is parsed a second time for its numbers."""
+
+
+def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> bytes:
+    """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text."""
+    if not any(_has_float(value) for value in received.values() if type(value) is dict or type(value) is list):
+        own = {name: _as_in(raw, name, value) for name, value in sent.items() if type(value) is float}
+        return orjson.dumps({**sent, **own} if own else sent)
+    if len(raw) > LARGEST:
+        return orjson.dumps(sent)
+    try:
+        # The slower parser, because it shows the text of each number.
+        return orjson.dumps(_merged(sent, received, json.loads(raw, parse_float=_fragment, parse_int=_whole)))
+    # A text that the one parser takes and the other does not, or deeper than the latter follows.
+    except (ValueError, RecursionError, orjson.JSONEncodeError):
+        return orjson.dumps(sent)
+
+
+def _as_in(raw: bytes, name: str, value: float) -> Any:
+    """A number at the top as it is spelled in `raw`, where the only member of that name has this value."""
+    key = f'"{name}"'.encode("utf-8", "surrogatepass")
+    at = raw.find(key)
+    if at < 0 or raw.find(key, at + 1) >= 0:
+        return value
+    found = _NUMBER.match(raw, at + len(key))
+    return orjson.Fragment(found[1]) if found and float(found[1]) == value else value
+
+
+def _has_float(value: Json) -> bool:
+    """Whether a number in it may have been spelled in another way. Whole numbers of more than 64 bits are read as floats, too."""
+    for inner in value.values() if type(value) is dict else value:
+        kind = type(inner)
+        if kind is float or ((kind is dict or kind is list) and _has_float(inner)):
+            return True
+    return False
+
+
+def _fragment(text: str) -> orjson.Fragment:
+    return orjson.Fragment(text)
+
+
+def _whole(text: str) -> int | orjson.Fragment:
+    return int(text) if len(text) < 19 and text != "-0" else orjson.Fragment(text)
+
+
+def _merged(sent: Any, received: Any, twin: Any) -> Any:
+    """`sent` with the numbers of `twin`, which is `received` with its numbers as text."""
+    if sent is received:
+        return twin
+    if type(sent) is dict and type(received) is dict:
+        return {name: _merged(value, received[name], twin[name]) if name in received else value for name, value in sent.items()}
+    if type(sent) is list and type(received) is list:
+        index = {id(value): n for n, value in enumerate(received)}
+        # A changed element is mostly still in its old place.
+        places = [index.get(id(value), n) for n, value in enumerate(sent)]
+        return [_merged(value, received[n], twin[n]) if n < len(received) else value for n, value in zip(places, sent, strict=True)]
+    return sent

@@ -1,0 +1,106 @@
+"""A passed-through body keeps the spelling of its numbers, and says nothing but what is to be sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conduit_desktop.gateway.upstream import spelling
+from conduit_desktop.gateway.upstream.spelling import spelled
+
+NUMBERS = b'{"model":"alias","temperature":1.10,"seed":123456789012345678901234567890,"a":[1e3,-0.0,-0,{"b":2.50}],"c":1E+2}'
+
+
+def sent(raw: bytes, **changes: Any) -> bytes:
+    """The body as it is sent with these members changed; None takes one out."""
+    received = orjson.loads(raw)
+    body = {**received, **changes}
+    return spelled(raw, received, {name: value for name, value in body.items() if value is not None})
+
+
+def test_numbers_keep_their_spelling_beside_another_model() -> None:
+    assert sent(NUMBERS) == NUMBERS
+    assert sent(NUMBERS, model="gpt-x") == NUMBERS.replace(b'"alias"', b'"gpt-x"')
+    assert sent(NUMBERS, model="gpt-x", n=1) == NUMBERS.replace(b'"alias"', b'"gpt-x"')[:-1] + b',"n":1}'
+
+
+@pytest.mark.parametrize("changes", [{"c": None}, {"c": 5}, {"temperature": None, "z": 1}, {"a": None}, {"seed": 2.0}])
+def test_what_is_not_changed_keeps_its_numbers_where_others_are(changes: dict[str, Any]) -> None:
+    written = sent(NUMBERS, model="gpt-x", **changes)
+    expected = {**orjson.loads(NUMBERS), "model": "gpt-x", **changes}
+    assert orjson.loads(written) == {name: value for name, value in expected.items() if value is not None}
+    for name, text in (("temperature", b"1.10"), ("c", b"1E+2"), ("a", b"2.50"), ("seed", b"123456789012345678901234567890")):
+        assert (text in written) is (name not in changes)
+
+
+def test_a_list_of_which_one_element_changed_keeps_the_numbers_of_all() -> None:
+    raw = b'{"model":"a","m":[{"x":1.0e1},{"x":2.0e1,"y":"old"},{"x":3.0e1}],"drop":1}'
+    received = orjson.loads(raw)
+    first, second, third = received["m"]
+    body = {"model": "a", "m": [first, {**second, "y": "new"}, third]}
+    assert spelled(raw, received, body) == b'{"model":"a","m":[{"x":1.0e1},{"x":2.0e1,"y":"new"},{"x":3.0e1}]}'
+    body = {"model": "a", "m": [third, {"z": 1}]}
+    assert spelled(raw, received, body) == b'{"model":"a","m":[{"x":3.0e1},{"z":1}]}'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model":"other","model":"alias","t":1.50}',
+        rb'{"mod\u0065l":"alias","x":{"model":"other"},"t":1.50}',
+        b'{"x":{"max":9.0,"max":1.50},"model":"alias"}',
+    ],
+)
+def test_a_member_that_is_there_twice_is_sent_once(raw: bytes) -> None:
+    written = sent(raw, model="gpt-x")
+    assert orjson.loads(written) == {**orjson.loads(raw), "model": "gpt-x"}
+    assert b"1.50" in written
+    assert written.count(b"model") == (2 if b'"x":{"model"' in raw else 1)
+    assert written.count(b"max") <= 1
+
+
+def test_a_number_that_was_changed_is_written_anew() -> None:
+    assert orjson.loads(sent(b'{"model":"a","t":2.0,"gone":1}', t=1.0, gone=None)) == {"model": "a", "t": 1.0}
+
+
+def test_a_large_body_is_not_parsed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spelling, "LARGEST", 10)
+    assert orjson.loads(sent(NUMBERS, c=None))["a"] == [1000.0, -0.0, 0, {"b": 2.5}]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=20,
+)
+NAMES = st.sampled_from(["model", "messages", "temperature", "tools", "x"]) | st.text(max_size=4)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=6), st.dictionaries(NAMES, VALUES, max_size=3), st.sets(NAMES, max_size=2))
+def test_what_is_written_says_what_is_to_be_sent(received: dict[str, Any], changes: dict[str, Any], gone: set[str]) -> None:
+    raw = orjson.dumps(received)
+    received = orjson.loads(raw)
+    body = {name: value for name, value in {**received, **changes}.items() if name not in gone}
+    assert orjson.loads(spelled(raw, received, body)) == body
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b'{"model":"a", "temperature" : 1.0e0 , "messages":[{"role":"user"}]}', b"1.0e0"),
+        (b'{"temperature":-0.0}', b"-0.0"),
+        (b'{"temperature":0.70,"messages":["\\"temperature\\":9.5"]}', b"0.70"),
+        (b'{"temperature":0.70,"messages":["x\\"temperature",": 9.5"]}', b"0.7"),
+        (b'{"temperature":9.50,"temperature":0.70}', b"0.7"),
+    ],
+)
+def test_numbers_at_the_top_need_no_second_parser(raw: bytes, text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spelling.json, "loads", None)
+    written = sent(raw, model="gpt-x")
+    assert orjson.loads(written) == {**orjson.loads(raw), "model": "gpt-x"}
+    assert b'"temperature":' + text in written
+    assert written.count(b'"temperature":') == 1
