@@ -312,11 +312,7 @@ def prepare(call: Call, target: BoundTarget, overrides: Mapping[str, Json], reas
     if collected:
         _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    if passthrough and call.received is not None and call.received[1] is call.body:
-        written = spelled(call.received[0], call.body, body)
-    else:
-        written = orjson.dumps(body)
-    return PreparedRequest(call, upstream, passthrough, written, dropped, watch, collected, names)
+    return PreparedRequest(call, upstream, passthrough, _written(call, body, passthrough), dropped, watch, collected, names)
 
 
 def _set_cache_key(call: Call, body: dict[str, Json]) -> None:
@@ -327,6 +323,13 @@ def _set_cache_key(call: Call, body: dict[str, Json]) -> None:
     # A digest: what names a session may also name a person, and the field takes 64 characters.
     scope = "\0".join((call.credential or call.client_ip, session))
     body["prompt_cache_key"] = blake2b(scope.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes:
+    # A body that took the place of the one received (a conversation put back into it) has no text of its own.
+    if passthrough and call.received is not None and call.received[1] is call.body:
+        return spelled(call.received[0], call.body, body)
+    return orjson.dumps(body)
 
 
 def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[ChatRequest, Names, list[str]]:
