@@ -50,9 +50,14 @@ class SageMaker(AwsKind):
         return f"{self.root}/endpoints/{quote(model, safe='')}/invocations{'-response-stream' if stream else ''}"
 
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """Removes `model`: the container serves one model, and may refuse the endpoint's name."""
+        """Removes `model`: the container serves one model, and may refuse the endpoint's name.
+
+        TGI and LMI know the output cap as `max_tokens` only, and vLLM knows both names.
+        """
         body.pop("model", None)
-        return []
+        if (cap := body.pop("max_completion_tokens", None)) is not None:
+            body.setdefault("max_tokens", cap)
+        return self.apply_rules(model, body, dialect, translated)
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """The endpoints in service, by a POST to the control plane; None where the base URL is not Amazon's."""

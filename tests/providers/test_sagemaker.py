@@ -43,3 +43,9 @@ def test_the_endpoints_are_the_models() -> None:
     assert [model.id for model in sagemaker().read_models({"Endpoints": [{"EndpointName": "a"}, {}]})] == ["a"]
     with pytest.raises(ValueError, match="not a list"):
         sagemaker().read_models([])
+
+
+def test_the_output_cap_has_the_name_that_every_container_knows() -> None:
+    body = {"model": "my-llm", "messages": [], "max_completion_tokens": 50}
+    assert sagemaker().adapt("my-llm", body, "sagemaker", True) == []
+    assert body == {"messages": [], "max_tokens": 50}

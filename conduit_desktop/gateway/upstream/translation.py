@@ -26,6 +26,7 @@ from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder, 
 from conduit_desktop.gateway.upstream.spelling import spelled
 from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
+from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.expressed import BILLING_LINE, expressed
@@ -334,6 +335,7 @@ def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes:
 
 def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[ChatRequest, Names, list[str]]:
     """`request` of another dialect with turns and tools as the target takes them, the names to put back, and what was lost."""
+    request = with_allowed_tools(request)
     tools, lost = without_repeated_tools(request.tools)
     if tools is not request.tools:
         request = replace(request, tools=tools)

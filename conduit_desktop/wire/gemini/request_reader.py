@@ -131,7 +131,7 @@ def _read_choice(request: ChatRequest, fields: FieldReader) -> None:
         neutral = "auto"
     names = calling.rest.pop("allowedFunctionNames", None)
     choice = ToolChoice(neutral, extra=calling.rest)  # type: ignore[arg-type]  # the table's values are the modes
-    # One allowed name is what other dialects call a forced tool; several have no counterpart there.
+    # One allowed name is what other dialects call a forced tool; several are applied by `wire/allowed_tools.py`.
     if mode == "ANY" and isinstance(names, list) and len(names) == 1 and isinstance(names[0], str):
         choice.mode, choice.name = "tool", names[0]
     elif names is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from conduit_desktop.core.chat import ChatRequest, Message, Text, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.gemini.field_names import NAME, Fields, restore_source_form
@@ -14,6 +16,9 @@ FILLER = "."
 
 _ROLES = {"user": "user", "assistant": "model", "tool": "function"}
 _MODES = {"auto": "AUTO", "required": "ANY", "tool": "ANY", "none": "NONE"}
+_HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext"}
+"""Tools that run at OpenAI or Anthropic, and what Google has instead, but not beside functions: before Gemini 3 both together are
+refused, and since then AI Studio wants a setting (`includeServerSideToolInvocations`) that Vertex AI refuses."""
 _UNSUPPORTED = ("user", "metadata", "parallel_tool_calls")
 
 
@@ -110,9 +115,16 @@ def _own_tools(request: ChatRequest) -> list[Fields]:
 
 def _foreign_tools(request: ChatRequest, parts: GeminiPartWriter) -> list[Fields]:
     functions: list[Fields] = []
+    hosted: Fields = {}
+    alone = all(tool.kind == "hosted" for tool in request.tools)
     for tool in request.tools:
         if tool.kind == "hosted":
-            parts.dropped.append(f"tools[{tool.type or tool.name}]")
+            own = _HOSTED.get(re.sub(r"_(preview|20\d\d).*", "", tool.type or tool.name)) if alone else None
+            if own is None:
+                parts.dropped.append(f"tools[{tool.type or tool.name}]")
+            else:
+                hosted[own] = {}
+                parts.dropped += [f"tools[{tool.type or tool.name}].{name}" for name, value in tool.extra.items() if value]
             continue
         if tool.kind == "custom":
             parts.dropped.append("tools.custom")
@@ -125,7 +137,7 @@ def _foreign_tools(request: ChatRequest, parts: GeminiPartWriter) -> list[Fields
         functions.append(written)
         parts.dropped += [f"tools.{name}" for name in tool.extra]
         parts.dropped += [name for name, value in (("cache_control", tool.cache), ("tools.strict", tool.strict)) if value]
-    return [{"functionDeclarations": functions}] if functions else []
+    return [{"functionDeclarations": functions}] if functions else [{name: value} for name, value in hosted.items()]
 
 
 def _function(tool: Tool, schema: Fields | None) -> Fields:

@@ -138,7 +138,7 @@ def _tool_choice(fields: FieldReader) -> ToolChoice | None:
             return ToolChoice("tool", name)
         case {"type": "custom", "custom": {"name": str(name)}}:
             return ToolChoice("tool", name)
-        # The mode is read as well: a translated request loses the list of tools, but not the demand that one be called.
+        # The mode is read as well; the list of tools is applied by `wire/allowed_tools.py`.
         case {"type": "allowed_tools", "allowed_tools": {"mode": "required"}}:
             return ToolChoice("required", extra=value)
         case {"type": "function"}:

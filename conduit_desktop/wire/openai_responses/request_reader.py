@@ -128,7 +128,7 @@ def _tool_choice(fields: FieldReader, names: FlatToolNames) -> ToolChoice | None
             fields.note("tool_choice.type", kind)
             namespace = rest.pop("namespace") if isinstance(rest.get("namespace"), str) else None
             return ToolChoice("tool", names.flatten(namespace, name), extra=cast(_Rest, rest))
-        # The mode is read as well: a translated request loses the list of tools, but not the demand that one be called.
+        # The mode is read as well; the list of tools is applied by `wire/allowed_tools.py`.
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode, **rest} if rest:
             return ToolChoice(mode, extra=cast(_Rest, rest))
         case {"type": str()}:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Refusal, Text, Thinking, ToolCall, ToolResult
 from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire.values import standard_base64
+from conduit_desktop.wire.values import standard_media
 
 NAME = "replicate"
 _ROLES = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
@@ -134,6 +134,5 @@ def _write_images(given: dict[str, Json], known: ModelInputs, turns: list[Messag
 
 
 def _url(image: Media) -> str | None:
-    if image.data is not None:
-        return f"data:{image.media_type or 'image/png'};base64,{standard_base64(image.data)}"
-    return image.url
+    image = standard_media(image)
+    return image.url if image.data is None else f"data:{image.media_type or 'image/png'};base64,{image.data}"

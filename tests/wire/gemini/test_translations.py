@@ -316,3 +316,14 @@ def test_files_are_text_where_they_can_be_and_named_where_google_cannot_read_the
     ]
     word = "document.application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     assert dropped == [word, "image.image/gif", "document.text/csv"]
+
+
+@pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "web_search_20250305"])
+def test_a_hosted_web_search_becomes_googles_unless_there_are_functions(kind: str) -> None:
+    search = Tool("web_search", kind="hosted", type=kind, extra={"max_uses": 3})
+    body, dropped = written(tools=[search])
+    assert body["tools"] == [{"googleSearch": {}}]
+    assert dropped == [f"tools[{kind}].max_uses"]
+    body, dropped = written(tools=[search, Tool("f")])
+    assert body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert dropped == [f"tools[{kind}]"]
