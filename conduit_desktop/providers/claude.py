@@ -178,6 +178,8 @@ def _thinking(
     if facts.thinking == "none" or body.forces_a_tool:
         return None, effort, ["reasoning"]
     kept = {name: value for name, value in asked.items() if name not in ("type", "budget_tokens")}
+    if kept.get("display") == "summarized" and (facts.thinking != "adaptive" or facts.budget_range is not None):
+        del kept["display"]  # what the generations until 4.6 do anyway
     budget = asked.get("budget_tokens")
     lacks = body.lacks_thoughts
     if facts.thinking == "adaptive" and (asked["type"] == "adaptive" or lacks or facts.budget_range is None):

@@ -14,12 +14,12 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
-from conduit_desktop.providers.anthropic import Anthropic
+from conduit_desktop.providers.claude import MESSAGES_RULES
 from conduit_desktop.providers.gemini import method
 from conduit_desktop.providers.gemini_rules import GEMINI_RULES
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.model_lists import rows_of
-from conduit_desktop.providers.request_rules import RequestRule
+from conduit_desktop.providers.request_rules import RequestRule, mend
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CLAUDE_VERSION = "vertex-2023-10-16"
@@ -64,7 +64,6 @@ class Vertex(ProviderKind):
         super().__init__(config)
         self.location = str(config.options.get("location") or "global").strip()
         self._project = str(config.options.get("project") or "").strip()
-        self._claude = Anthropic(config)
         self._tokens: dict[str, Any] = {}
         # Without the lock, calls that start together would each request a token.
         self._renewing = asyncio.Lock()
@@ -167,7 +166,7 @@ class Vertex(ProviderKind):
         """
         if dialect != "anthropic_messages":
             return self.apply_rules(model, body, dialect, translated)
-        dropped = self._claude.adapt(model, body, dialect, translated)
+        dropped = mend(MESSAGES_RULES, model, self.kind, dialect, body) if translated else []
         body.pop("model", None)
         body.setdefault("anthropic_version", CLAUDE_VERSION)
         return dropped

@@ -19,6 +19,9 @@ def thinking_fields(reasoning: Reasoning, effort_alone: bool = False) -> dict[st
         fields["thinking"] = {"type": "enabled", "budget_tokens": reasoning.budget_tokens}
     elif not effort_alone or reasoning.mode is not None:
         fields["thinking"] = {"type": "adaptive"}
+    if reasoning.summary is not None and "thinking" in fields:
+        # From 4.7 on, thoughts come without text unless it is asked for: anthropics/claude-code#49268
+        fields["thinking"]["display"] = "summarized"
     if reasoning.effort is not None:
         fields["output_config"] = {"effort": reasoning.effort}
     return fields

@@ -136,6 +136,13 @@ def test_a_budget_becomes_an_effort_for_a_claude_that_takes_no_budgets(budget: i
     assert body["output_config"] == {"effort": effort}
 
 
+def test_thoughts_are_asked_for_where_they_come_without_text() -> None:
+    shown = {"type": "adaptive", "display": "summarized"}
+    assert claude("claude-opus-4-7", thinking=shown)[0]["thinking"] == shown
+    assert claude("claude-opus-4-6", thinking=shown)[0]["thinking"] == ADAPTIVE
+    assert claude("claude-sonnet-4-5", thinking=shown)[0]["thinking"] == {"type": "enabled", "budget_tokens": 8192}
+
+
 def test_claude_4_6_keeps_a_budget_that_the_caller_names() -> None:
     budget = {"type": "enabled", "budget_tokens": 8000}
     assert claude("claude-opus-4-6", thinking=budget) == ({"thinking": budget, "max_tokens": 30_000}, [])
@@ -243,6 +250,14 @@ def test_a_server_that_only_borrows_the_dialect_gets_what_its_claude_takes() -> 
     budget = {"type": "enabled", "budget_tokens": 9000}
     sent, lost = adapted("anthropic-compatible", "claude-opus-4-7", translated=False, temperature=0.5, thinking=budget)
     assert (sent["thinking"], lost) == (ADAPTIVE, ["temperature"])
+
+
+def test_claude_on_vertex_gets_what_its_generation_takes() -> None:
+    sent, lost = adapted("vertex", "claude-opus-4-8", model="claude-opus-4-8", temperature=0.5, **asked("high"))
+    version = {"anthropic_version": "vertex-2023-10-16"}
+    assert (sent, lost) == ({**asked("high"), "max_tokens": DEFAULT_MAX_TOKENS, **version}, ["temperature"])
+    body = {"temperature": 0.5, "thinking": {"type": "enabled", "budget_tokens": 9000}, "max_tokens": 10}
+    assert adapted("vertex", "claude-opus-4-8", translated=False, **body) == ({**body, **version}, [])
 
 
 def test_of_an_unknown_model_nothing_is_assumed() -> None:

@@ -165,8 +165,6 @@ def _think(body: Fields, reasoning: Reasoning | None, parts: AnthropicPartWriter
     if reasoning is None:
         return
     parts.drop(*(f"reasoning.{key}" for key, value in reasoning.extra.items() if value is not None))
-    if reasoning.summary is not None:
-        parts.drop("reasoning.summary")
     body.update(thinking_fields(reasoning))
 
 

@@ -261,7 +261,12 @@ def test_reasoning_is_written_as_the_request_names_it(reasoning: Reasoning, fiel
 
 def test_fields_of_other_vendors_reasoning_are_reported_as_dropped() -> None:
     out = written(reasoning=Reasoning("low", summary="auto", extra={"x": 1}))
-    assert out.dropped == ["reasoning.x", "reasoning.summary"]
+    assert out.dropped == ["reasoning.x"]
+
+
+def test_a_summary_of_the_thoughts_is_asked_for() -> None:
+    assert written(reasoning=Reasoning("low", summary="auto")).body["thinking"] == {"type": "adaptive", "display": "summarized"}
+    assert written(reasoning=Reasoning("none", summary="auto")).body["thinking"] == {"type": "disabled"}
 
 
 def test_settings_are_written_or_reported_as_dropped() -> None:
