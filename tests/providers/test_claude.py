@@ -253,7 +253,7 @@ def test_a_server_that_only_borrows_the_dialect_gets_what_its_claude_takes() -> 
 
 
 def test_claude_on_vertex_gets_what_its_generation_takes() -> None:
-    sent, lost = adapted("vertex", "claude-opus-4-8", model="claude-opus-4-8", temperature=0.5, **asked("high"))
+    sent, lost = adapted("vertex", "claude-opus-4-8", temperature=0.5, **asked("high"))
     version = {"anthropic_version": "vertex-2023-10-16"}
     assert (sent, lost) == ({**asked("high"), "max_tokens": DEFAULT_MAX_TOKENS, **version}, ["temperature"])
     body = {"temperature": 0.5, "thinking": {"type": "enabled", "budget_tokens": 9000}, "max_tokens": 10}
