@@ -2,16 +2,22 @@
 
 Gemini signs its tool calls, Anthropic its thinking blocks and OpenAI its reasoning items; DeepSeek, Kimi and others want the plain
 reasoning of a tool loop back. A client of another dialect, or one that does not know the field, returns its tool calls without
-it; it is looked up by the id of the tool call, or by the text of the thinking block or of the answer. What is lost (a restart, a
-full store) costs the model its thinking, never the request.
+it; it is looked up by the tool call, or by the text of the thinking block or of the answer. What is lost (a restart, a full store)
+costs the model its thinking, never the request.
+
+A call is known by its id and its arguments: Kimi's ids (`functions.lookup:0`) repeat in every conversation. Where a client has
+written the arguments anew the id alone will do, unless it is ambiguous; where it returns no ids (Ollama's) the call itself.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+
+import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, Part, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.events import (
@@ -23,11 +29,12 @@ from conduit_desktop.core.events import (
     ThinkingRedacted,
     ThinkingSigned,
     ThinkingStarted,
+    ToolCallDelta,
     ToolCallStarted,
 )
 from conduit_desktop.wire.anthropic import provenance as anthropic
 from conduit_desktop.wire.gemini.reasoning import OF_ANOTHER_MODEL
-from conduit_desktop.wire.openai_chat.reasoning import ReasoningGatherer, with_reasoning
+from conduit_desktop.wire.openai_chat.reasoning import Find, ReasoningGatherer, with_reasoning
 from conduit_desktop.wire.openai_responses import provenance as responses
 from conduit_desktop.wire.provenance import unmark
 
@@ -42,7 +49,7 @@ _OWN: dict[str, Callable[[dict[str, Json], Callable[[str], bool]], dict[str, Jso
     "openai_responses": responses.without_foreign,
 }
 """Removes from a body of the dialect what another provider signed."""
-_HEAL: dict[str, Callable[[dict[str, Json], Callable[[str], Iterable[Part]]], dict[str, Json]]] = {
+_HEAL: dict[str, Callable[[dict[str, Json], Find], dict[str, Json]]] = {
     "openai_chat": with_reasoning,
     "anthropic_messages": anthropic.with_thinking,
 }
@@ -51,11 +58,15 @@ _HEAL: dict[str, Callable[[dict[str, Json], Callable[[str], Iterable[Part]]], di
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What belongs to a tool call or a text: its own signature, the thoughts before it, and the origin that made them."""
+    """What belongs to a tool call or a text: its own signature, the thoughts before it, and the origin that made them.
+
+    `under`: the key of the entry that holds them, for another name of it; empty: the name is that of several entries.
+    """
 
     signature: str | None = None
     thoughts: tuple[Thought, ...] = ()
     origin: str = ""
+    under: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -71,7 +82,7 @@ class Recipient:
 
     `scope` belongs to the caller: guessing ids reveals nothing of another caller's conversation. `origin` names the providers
     that accept each other's reasoning. `wanted`: the vendor wants its unsigned reasoning back, too. `verifies`: it refuses
-    signatures of another origin.
+    signatures of another origin. `fit`: a call's id as the target takes it, under which a later request has it.
     """
 
     scope: str
@@ -79,6 +90,7 @@ class Recipient:
     dialect: str
     wanted: bool = False
     verifies: bool = False
+    fit: Callable[[str], str] = str
 
 
 class ReasoningStore:
@@ -110,8 +122,27 @@ class ReasoningStore:
         """What was kept for `what`."""
         key = _key(scope, origin, what)
         found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
+        if found is None:
+            return None
+        self._kept.move_to_end(key)
+        return found if found.under is None else self._kept.get(found.under)
+
+    def keep_call(self, to: Recipient, call: ToolCall, kept: Kept) -> None:
+        """Keep what belongs to a tool call of an answer."""
+        call.id = to.fit(call.id)
+        exact = _exact(call)
+        self.keep(to.scope, to.origin, exact, kept)
+        under = _key(to.scope, to.origin, exact)
+        known = self._kept.get(_key(to.scope, to.origin, call.id))
+        self.keep(to.scope, to.origin, call.id, Kept(under=under if known is None or known.under == under else b""))
+        self.keep(to.scope, to.origin, _content(call), Kept(under=under))
+
+    def find_call(self, to: Recipient, call: ToolCall) -> Kept | None:
+        """What was kept for a tool call that a client returns."""
+        fitted = replace(call, id=to.fit(call.id))
+        found = self.find(to.scope, to.origin, _exact(fitted)) or self.find(to.scope, to.origin, fitted.id)
+        if found is None and _MADE_ID.fullmatch(call.id):
+            found = self.find(to.scope, to.origin, _content(call))
         return found
 
     def keep_maker(self, scope: str, signature: str, origin: str) -> None:
@@ -129,7 +160,8 @@ class ReasoningStore:
 
     def restored(self, to: Recipient, request: ChatRequest) -> ChatRequest:
         """`request` with what was kept for the recipient put back; the same object where nothing was."""
-        messages = [self._message(to, message) if message.role == "assistant" else message for message in request.messages]
+        used: set[int] = set()
+        messages = [self._message(to, message, used) if message.role == "assistant" else message for message in request.messages]
         if all(new is old for new, old in zip(messages, request.messages, strict=True)):
             return request
         return replace(request, messages=messages)
@@ -142,19 +174,25 @@ class ReasoningStore:
     def healed(self, to: Recipient, body: dict[str, Json]) -> dict[str, Json]:
         """A passed-through `body` with the reasoning that its client left out; the same object where there is none."""
         heal = _HEAL.get(to.dialect) if to.wanted and self._kept else None
-        return body if heal is None else heal(body, lambda what: self._thoughts(to, what))
+        used: set[int] = set()
+        return body if heal is None else heal(body, lambda part: self._thoughts(to, part, used))
 
-    def _thoughts(self, to: Recipient, what: str) -> tuple[Thought, ...]:
-        kept = self.find(to.scope, to.origin, what)
-        return kept.thoughts if kept is not None else ()
+    def _thoughts(self, to: Recipient, part: ToolCall | Text, used: set[int]) -> tuple[Thought, ...]:
+        """The thoughts before a call or a text. `used`: the signed ones that the request has already; they must not repeat."""
+        kept = self.find_call(to, part) if isinstance(part, ToolCall) else self.find(to.scope, to.origin, part.text)
+        if kept is None or id(kept) in used:
+            return ()
+        if any(isinstance(thought, RedactedThinking) or thought.signature for thought in kept.thoughts):
+            used.add(id(kept))
+        return kept.thoughts
 
-    def _message(self, to: Recipient, message: Message) -> Message:
+    def _message(self, to: Recipient, message: Message, used: set[int]) -> Message:
         parts: list[Part] = []
         thoughts: tuple[Thought, ...] = ()
         for part in message.parts:
             if isinstance(part, ToolCall):
                 # Of the first call that has them: parallel calls share the thinking before them, which must not be sent twice.
-                thoughts = thoughts or self._thoughts(to, part.id)
+                thoughts = thoughts or self._thoughts(to, part, used)
                 part = self._call(to, part)
             elif isinstance(part, Thinking):
                 if to.verifies and part.signature and self.is_foreign(to, _bare(part.signature)):
@@ -164,7 +202,7 @@ class ReasoningStore:
                     part = replace(part, signature=kept.signature, dialect=to.dialect)
             parts.append(part)
         if to.wanted and not thoughts and not any(isinstance(part, ToolCall) for part in parts):
-            thoughts = self._thoughts(to, "".join(part.text for part in parts if isinstance(part, Text)))
+            thoughts = self._thoughts(to, Text("".join(part.text for part in parts if isinstance(part, Text))), used)
         if thoughts:
             # The provider's own blocks replace what the client sent of them.
             parts = [*thoughts, *(part for part in parts if not isinstance(part, Thinking | RedactedThinking))]
@@ -175,11 +213,29 @@ class ReasoningStore:
     def _call(self, to: Recipient, call: ToolCall) -> ToolCall:
         if call.signature == OF_ANOTHER_MODEL:
             call = replace(call, signature=None)  # this gateway's own note for Gemini, which is nothing to be lost
-        kept = self.find(to.scope, to.origin, call.id) if call.signature is None else None
+        kept = self.find_call(to, call) if call.signature is None else None
         return call if kept is None or kept.signature is None else replace(call, signature=kept.signature)
 
 
 _MAKERS = "makers of signatures"
+_MADE_ID = re.compile(r"call_(\d+|[0-9a-f]{20})")
+"""Ids that the readers of Ollama's and Gemini's requests make for calls without one."""
+
+
+def _exact(call: ToolCall) -> str:
+    return f"{call.id}\0{_arguments(call)}"
+
+
+def _content(call: ToolCall) -> str:
+    return f"\0{call.name}\0{_arguments(call)}"
+
+
+def _arguments(call: ToolCall) -> str:
+    """The arguments in one form: clients parse them and write them again."""
+    try:
+        return orjson.dumps(orjson.loads(call.arguments or "{}"), option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONDecodeError:
+        return call.arguments
 
 
 def _bare(signature: str) -> str:
@@ -193,7 +249,10 @@ def _key(scope: str, origin: str, what: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-_SEEN = (ThinkingStarted, ThinkingDelta, ThinkingSigned, ThinkingRedacted, OpaqueBlock, ToolCallStarted, TextDelta, Finished)
+_SEEN = (
+    ThinkingStarted, ThinkingDelta, ThinkingSigned, ThinkingRedacted, OpaqueBlock, ToolCallStarted, ToolCallDelta, TextDelta,
+    Finished,
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -207,7 +266,8 @@ class ReasoningRecorder:
     _thoughts: list[Thought] = field(default_factory=list)
     _gatherer: ReasoningGatherer | None = None
     _answer: list[str] = field(default_factory=list)
-    _called: bool = False
+    _calls: dict[str, tuple[ToolCall, Kept]] = field(default_factory=dict)
+    _arguments: dict[str, list[str]] = field(default_factory=dict)
 
     def see(self, events: Iterable[Event]) -> None:
         """Read the next events of the answer."""
@@ -238,12 +298,12 @@ class ReasoningRecorder:
                 self._thoughts.append(RedactedThinking(event.data))
             case ToolCallStarted():
                 self._seal()
-                self._called = True
-                self._keep(event.id, event.signature)
+                self._calls[event.id] = ToolCall(event.id, event.name, ""), Kept(event.signature, self._before())
+            case ToolCallDelta():
+                self._arguments.setdefault(event.id, []).append(event.arguments)
             case Finished():
                 self._seal()
-                if self.to.wanted and not self._called and self._answer:
-                    self._keep("".join(self._answer), None)
+                self._finish()
             case TextDelta():
                 self._seal()
                 self._answer.append(event.text)
@@ -252,13 +312,18 @@ class ReasoningRecorder:
             case _:
                 self._seal()
 
-    def _keep(self, what: str, signature: str | None) -> None:
-        thoughts: tuple[Thought, ...] = tuple(self._thoughts)
-        # In this dialect the reasoning goes back in the fields that it came in; in the others it is in blocks.
-        if self.to.dialect == "openai_chat" and self._gatherer is not None:
-            thoughts = self._gatherer.thoughts()
-        if signature is not None or thoughts:
-            self.store.keep(self.to.scope, self.to.origin, what, Kept(signature, thoughts))
+    def _before(self) -> tuple[Thought, ...]:
+        """The thoughts so far: in chats in the fields that they came in, in the other dialects in blocks."""
+        in_fields = self.to.dialect == "openai_chat" and self._gatherer is not None
+        return self._gatherer.thoughts() if in_fields and self._gatherer is not None else tuple(self._thoughts)
+
+    def _finish(self) -> None:
+        for call, kept in self._calls.values():
+            if kept.signature is not None or kept.thoughts:
+                call.arguments = "".join(self._arguments.get(call.id, ()))
+                self.store.keep_call(self.to, call, kept)
+        if self.to.wanted and self._answer and not self._calls and (thoughts := self._before()):
+            self.store.keep(self.to.scope, self.to.origin, "".join(self._answer), Kept(thoughts=thoughts))
 
     def _seal(self) -> None:
         """A thinking block has ended: keep it if it is signed, or wanted without a signature, too."""

@@ -388,7 +388,8 @@ def _recipient(call: Call, target: BoundTarget, name: str) -> Recipient:
     scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
     origin = kind.reasoning_origin(target.model, name)
     wanted = kind.returned_reasoning(target.model, name) is not None
-    return Recipient(scope, origin, name, wanted, verifies=origin == CLAUDE or name == "openai_responses")
+    fit = kind.turn_rules(target.model, name).ids.fit
+    return Recipient(scope, origin, name, wanted, origin == CLAUDE or name == "openai_responses", fit)
 
 
 def _is_followed(target: BoundTarget, name: str) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from conduit_desktop.core.chat import Citation, Json, Part, RedactedThinking, Thinking
+import orjson
+
+from conduit_desktop.core.chat import Citation, Json, Part, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.wire.anthropic.messages_layout import open_tool_loop_without_thinking
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
 from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, MarkedContent, mark, mark_foreign, unmark, without_emptied
@@ -35,6 +37,9 @@ def write_citation(citation: Citation) -> Fields | None:
         "cited_text": citation.quote or "",
         "encrypted_index": mark(MarkedContent(citation.dialect, position, "cited")),
     }
+
+
+Find = Callable[[ToolCall | Text], Iterable[Part]]
 
 
 def _nobody(signature: str) -> bool:
@@ -90,10 +95,10 @@ def _own_content(block: Json, is_foreign: Callable[[str], bool]) -> list[Json]:
     return [{key: value for key, value in block.items() if key != "citations"}] if block.get("text") else []
 
 
-def with_thinking(body: Fields, find: Callable[[str], Iterable[Part]]) -> Fields:
+def with_thinking(body: Fields, find: Find) -> Fields:
     """`body` with the thoughts that its client left out before its tool calls; the same object where none are found.
 
-    `find` returns those kept for the id of a call.
+    `find` returns those kept for a call.
     """
     messages = body.get("messages")
     if not isinstance(messages, list):
@@ -102,15 +107,19 @@ def with_thinking(body: Fields, find: Callable[[str], Iterable[Part]]) -> Fields
     return body if all(new is old for new, old in zip(healed, messages, strict=True)) else {**body, "messages": healed}
 
 
-def _with_thinking(message: Json, find: Callable[[str], Iterable[Part]]) -> Json:
+def _with_thinking(message: Json, find: Find) -> Json:
     content = message.get("content") if isinstance(message, dict) and message.get("role") == "assistant" else None
     if not isinstance(content, list):
         return message
     blocks = [block for block in content if isinstance(block, dict)]
     if any(block.get("type") in ("thinking", "redacted_thinking") for block in blocks):
         return message
-    ids = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
-    thoughts: list[Part] = next((found for one in ids if isinstance(one, str) and (found := [*find(one)])), [])
+    calls = [
+        ToolCall(str(block.get("id")), str(block.get("name")), orjson.dumps(block.get("input") or {}).decode())
+        for block in blocks
+        if block.get("type") == "tool_use"
+    ]
+    thoughts: list[Part] = next((found for call in calls if (found := [*find(call)])), [])
     written: list[Json] = []
     for part in thoughts:
         if isinstance(part, Thinking):

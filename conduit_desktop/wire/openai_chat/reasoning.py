@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from conduit_desktop.core.answer import AnswerPart
-from conduit_desktop.core.chat import ChatRequest, Json, Message, Opaque, Part, RedactedThinking, Thinking
+from conduit_desktop.core.chat import ChatRequest, Json, Message, Opaque, Part, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.events import Event, OpaqueBlock, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ThinkingStarted
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, mark_foreign, unmark
@@ -180,8 +180,8 @@ def _is_carried(part: Thinking | RedactedThinking, signed: bool) -> bool:
     return part.dialect in _PLAIN or (signed and part.signature is not None and part.dialect in CLAUDE_DIALECTS)
 
 
-Find = Callable[[str], Iterable[Part]]
-"""The thoughts kept for the id of a tool call, or for the text of an answer; empty where there are none."""
+Find = Callable[[ToolCall | Text], Iterable[Part]]
+"""The thoughts kept for a tool call, or for the text of an answer without calls; empty where there are none."""
 
 
 def with_reasoning(body: dict[str, Json], find: Find) -> dict[str, Json]:
@@ -197,10 +197,10 @@ def _with_reasoning(message: Json, find: Find) -> Json:
     if not isinstance(message, dict) or message.get("role") != "assistant" or any(message.get(name) for name in FIELDS):
         return message
     calls, content = message.get("tool_calls"), message.get("content")
-    keys = [call.get("id") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-    if not keys:
-        keys = [content]
-    thoughts = next((found for key in keys if isinstance(key, str) and key and (found := [*find(key)])), [])
+    parts: list[ToolCall | Text] = [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    if not parts and isinstance(content, str) and content:
+        parts = [Text(content)]
+    thoughts = next((found for part in parts if (found := [*find(part)])), [])
     for part in thoughts:
         if isinstance(part, Thinking) and part.raw and "message" in part.raw:
             message = {**message, **part.raw["message"]}
@@ -208,6 +208,12 @@ def _with_reasoning(message: Json, find: Find) -> Json:
             texts = [{"type": "text", "text": content}] if content else []
             message = {**message, "content": [part.raw["part"], *texts]}
     return message
+
+
+def _call(call: dict[str, Json]) -> ToolCall:
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    return ToolCall(str(call.get("id")), str(function.get("name")), str(function.get("arguments") or ""))
 
 
 def signature_detail(signature: str, index: int, dialect: str, text: str | None = None) -> dict[str, Json]:

@@ -17,6 +17,7 @@ from conduit_desktop.core.events import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    ToolCallDelta,
     ToolCallStarted,
 )
 from conduit_desktop.gateway.upstream.reasoning_store import Kept, ReasoningStore, Recipient
@@ -42,7 +43,7 @@ ME = Recipient("me", "gemini", "gemini")
 
 def seen(events: list[Event], to: Recipient = ME) -> ReasoningStore:
     store = ReasoningStore()
-    store.watch(to).see(events)
+    store.watch(to).see([*events, Finished("stop")])
     return store
 
 
@@ -155,6 +156,38 @@ def test_encrypted_content_of_another_organization_is_left_out():
     item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "enc"}
     assert store.own_only(openai, {"input": [item]}) == {"input": []}
     assert store.own_only(xai, {"input": [item]}) == {"input": [item]}
+
+
+def test_a_call_is_known_by_its_id_and_its_arguments_because_kimis_ids_repeat_in_every_conversation():
+    store = ReasoningStore()
+    for text, arguments in (("first", '{"a": 1, "b": 2}'), ("second", '{"a": 2}')):
+        call = [ToolCallStarted("functions.f:0", "f"), ToolCallDelta("functions.f:0", arguments)]
+        store.watch(CHAT).see([ThinkingDelta(text), *call, Finished("tool_calls")])
+    thought, _ = store.restored(CHAT, request(ToolCall("functions.f:0", "f", '{"b":2,"a":1}'))).messages[1].parts
+    assert isinstance(thought, Thinking)
+    assert thought.text == "first"
+    unknown = request(ToolCall("functions.f:0", "f", '{"a": 3}'))
+    assert store.restored(CHAT, unknown) is unknown
+
+
+def test_arguments_that_a_client_wrote_anew_are_no_obstacle():
+    store = seen([ThinkingDelta("hm"), ToolCallStarted("c", "f"), ToolCallDelta("c", '{"a": 1.0}')], CHAT)
+    assert len(store.restored(CHAT, request(ToolCall("c", "f", '{"a": 1}'))).messages[1].parts) == 2
+
+
+def test_a_call_of_a_client_without_ids_is_known_by_its_name_and_arguments():
+    store = seen([ThinkingDelta("hm"), ToolCallStarted("c", "f"), ToolCallDelta("c", "{}")], CHAT)
+    assert len(store.restored(CHAT, request(ToolCall("call_0", "f", "{}"))).messages[1].parts) == 2
+    other = request(ToolCall("other", "f", "{}"))
+    assert store.restored(CHAT, other) is other
+
+
+def test_a_signed_thought_is_not_put_back_twice_in_one_request():
+    store = seen([ThinkingDelta("hm"), ThinkingSigned("s"), ToolCallStarted("c", "f")])
+    twice = request(ToolCall("call_0", "f", "{}"))
+    twice.messages += twice.messages
+    back = store.restored(ME, twice)
+    assert [len(message.parts) for message in back.messages] == [1, 2, 1, 1]
 
 
 def test_the_note_for_gemini_on_a_call_of_another_model_is_no_signature():
