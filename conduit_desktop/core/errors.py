@@ -248,10 +248,11 @@ class Internal(GatewayError):
 
 
 class ProviderFailed(GatewayError):
-    """Every target failed; the text names each with the cause."""
+    """Every target failed; the text names each with the cause. `cause` is why a stream broke that the client had begun to get."""
 
     status = 502
     code = "provider_error"
+    cause: Reason | None = None
 
 
 class NoHealthyTarget(GatewayError):
@@ -311,6 +312,7 @@ _RETRY_SAME = frozenset({"rate_limit", "overloaded", "server", "connect", "timeo
 class UpstreamError(GatewayError):
     """One target's error response, or a failure to get a response from it.
 
+    `note` is the gateway's own addition to the message, kept where the message is put into another vendor's words.
     `body` and `headers` are the response as received, relayed unchanged to a caller of the same dialect. `dialect` is the
     dialect of that body. `kind` is the provider's own type or code of the error. `retry_after` is in seconds.
     """
@@ -334,6 +336,7 @@ class UpstreamError(GatewayError):
         self.dialect = dialect
         self.body = body
         self.headers: Mapping[str, str] = headers or {}
+        self.note = ""
         self.set_reason(reason)
 
     def set_reason(self, reason: Reason) -> None:

@@ -163,13 +163,17 @@ class UsageReported:
 
 @dataclass(slots=True)
 class Finished:
-    """Choice `choice` is complete. `raw` is the provider's own name of the reason."""
+    """Choice `choice` is complete. `raw` is the provider's own name of the reason, `detail` its text about one.
+
+    With the reason `error` the model's answer failed: what there is of it is not an answer.
+    """
 
     reason: FinishReason
     raw: str | None = None
     stop_sequence: str | None = None
     choice: int = 0
     extra: dict[str, Json] = field(default_factory=dict)
+    detail: str | None = None
 
 
 BlockEvent = (

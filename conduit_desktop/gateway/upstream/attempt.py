@@ -55,6 +55,8 @@ class UpstreamAnswer:
     ended: bool = False
     failure: ConduitError | None = None
     """The fault that follows the events in the same bytes; raised once they have been passed on."""
+    failed: bool = False
+    """The failure is the answer's own: the model could not make it, though its stream is whole."""
     media: MediaAnswer | None = None
     content_type: str = "application/json"
     length: int | None = None
@@ -66,8 +68,14 @@ class UpstreamAnswer:
         with answer_errors():
             if not data:
                 self.ended = True
-                return self.reader.close(self.response.self_delimited)
+                events = self.reader.close(self.response.self_delimited)
+                if (failed := self.prepared.failed_answer(events)) is not None:
+                    raise failed
+                return events
             events = self.reader.feed(data)
+        if (failed := self.prepared.failed_answer(events)) is not None:
+            self.failure, self.failed = failed, True
+            return events
         try:
             # A reader returns the events before a fault and raises at the next call: this is that call.
             self.reader.feed(b"")
@@ -88,7 +96,7 @@ class UpstreamAnswer:
 
     def check(self) -> None:
         """Raises UpstreamError for a pending fault; a fault after the end of a complete answer is ignored."""
-        if self.failure is not None and not (self.reader is not None and self.reader.done):
+        if self.failure is not None and (self.failed or not (self.reader is not None and self.reader.done)):
             with answer_errors():
                 raise self.failure
 
@@ -259,6 +267,8 @@ class ChatAttempt(TargetAttempt):
             raise self._error_in(response, body, value)
         with answer_errors():
             events = self._events_of(value)
+        if (failed := self.prepared.failed_answer(events)) is not None:
+            raise failed
         # A failure, so that another target is tried before the client gets an empty answer.
         if not any(isinstance(event, CONTENT_EVENTS) for event in events):
             raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")

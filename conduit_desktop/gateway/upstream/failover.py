@@ -398,7 +398,8 @@ class FailoverRun:
             if other.name != target.name and not self._health.may_try(other.name):
                 causes.setdefault(other.name, f"{other.name}: {self._health.why_not(other.name)}")
         if causes:
-            error.message = f"{error.message} (sent to {target.name} because of {'; '.join(causes.values())})"
+            error.note = f" (sent to {target.name} because of {'; '.join(causes.values())})"
+            error.message += error.note
             error.body = b""  # the provider's body would be relayed without these reasons
         return error
 

@@ -428,7 +428,14 @@ def _broken(answer: UpstreamAnswer, meter: Meter, on_break: OnBreak, error: Exce
     meter.broke(error)
     on_break(answer, error)
     text = f"The answer of {answer.target.name} broke off: {error.message}"
-    return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
+    if error.reason == "timeout":
+        return ProviderTimeout(text)
+    if error.reason == "context_length":
+        # Without the provider's body: clients shorten the conversation at their own vendor's words alone.
+        return UpstreamError(error.message, status=400, reason="context_length", dialect=error.dialect)
+    shown = ProviderFailed(text, code="provider_stream_broken")
+    shown.cause = error.reason
+    return shown
 
 
 def own_error(error: Exception) -> GatewayError:

@@ -16,8 +16,8 @@ import orjson
 
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.core.events import Event, UsageReported
+from conduit_desktop.core.errors import BadRequest, UpstreamError
+from conduit_desktop.core.events import Event, Finished, UsageReported
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.routing.affinity import session_of
@@ -207,6 +207,20 @@ class PreparedRequest:
             passthrough = PassthroughRelay(self.upstream, not self.upstream.asks_for_usage(self.call.body), self.watch)
             return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
         return TranslatedRelay(writer, self.watch, self.names)
+
+    def failed_answer(self, events: list[Event]) -> UpstreamError | None:
+        """The error of a translated answer that the model failed to make; it is taken out of `events` with what follows.
+
+        In passthrough the client knows its vendor's own reasons, and gets the answer as it is.
+        """
+        if self.passthrough:
+            return None
+        for at, event in enumerate(events):
+            if type(event) is Finished and event.reason == "error":
+                del events[at:]
+                detail = f": {event.detail}" if event.detail else ""
+                return UpstreamError(f"the model's answer failed ({event.raw or 'error'}){detail}", status=502, reason="server")
+        return None
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
         """The whole answer in the client's dialect."""

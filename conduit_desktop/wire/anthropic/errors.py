@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import GatewayError, Reason, ThreadNotFound, UpstreamError
+from conduit_desktop.core.errors import GatewayError, ProviderFailed, Reason, ThreadNotFound, UpstreamError
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
 from conduit_desktop.wire.errors.classify import SEARCHED, classify
+from conduit_desktop.wire.errors.context_overflow import anthropic_text, context_overflow
 from conduit_desktop.wire.errors.error_body import parse_json
 from conduit_desktop.wire.errors.retry_after import retry_after, until
 
@@ -27,6 +28,11 @@ _REASONS: dict[str, tuple[Reason, int]] = {
     "overloaded_error": ("overloaded", 529),
 }
 """The reason of each error type, and the status of one that comes inside a stream."""
+
+_TYPES_OF_BROKEN: dict[Reason, str] = {
+    "overloaded": "overloaded_error", "rate_limit": "rate_limit_error", "money": "billing_error",
+}  # fmt: skip
+"""The types of errors within a stream by which clients choose whether and when to retry."""
 
 # Anthropic's list of errors has no type for 502 and 503, so its general one stands for them.
 _TYPES = {status: name for name, (_, status) in _REASONS.items()} | {502: "api_error", 503: "api_error"}
@@ -85,7 +91,12 @@ def write_error(error: GatewayError) -> tuple[int, Fields]:
         fields = parse_json(error.body)
         if isinstance(fields, dict) and fields.get("type") == "error" and isinstance(fields.get("error"), dict):
             return error.status, fields
-    kind = _TYPES.get(error.status)
+    overflow = context_overflow(error)
+    if overflow is not None and not (isinstance(error, UpstreamError) and error.dialect == NAME):
+        note = error.note if isinstance(error, UpstreamError) else ""
+        return 400, {"type": "error", "error": {"type": "invalid_request_error", "message": anthropic_text(overflow) + note}}
+    kind = _TYPES_OF_BROKEN.get(error.cause or "server") if isinstance(error, ProviderFailed) else None
+    kind = kind or _TYPES.get(error.status)
     if kind is None:
         kind = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
     # The SDKs replay the conversation by this code. https://platform.claude.com/docs/en/build-with-claude/message-threads

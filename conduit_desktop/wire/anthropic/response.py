@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import assert_never
-from uuid import uuid4
 
 import orjson
 
@@ -12,6 +11,7 @@ from conduit_desktop.core.answer import Answer, AnswerPart, Choice
 from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Started
+from conduit_desktop.wire.answer_ids import answer_id
 from conduit_desktop.wire.anthropic.errors import error_in_answer
 from conduit_desktop.wire.anthropic.messages_reader import NAME, TOOL_USE, Fields, read_citation
 from conduit_desktop.wire.anthropic.provenance import portable_signature, write_citation
@@ -19,6 +19,7 @@ from conduit_desktop.wire.anthropic.usage import read_finish, read_usage, write_
 from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.values import as_object
 
+ID_PREFIX = "msg_"
 _KNOWN = ("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
 
 
@@ -71,7 +72,7 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
     called = any(isinstance(part, ToolCall) for part in first.parts)
     refused = any(isinstance(part, Refusal) for part in first.parts)
     body: Fields = {
-        "id": answer.started.id or message_id(),
+        "id": answer_id(ID_PREFIX, answer.started.id, own),
         "type": "message",
         "role": "assistant",
         "model": answer.started.model or request.model,
@@ -118,8 +119,3 @@ def _text(part: Text) -> Fields | None:
     if not part.text and not citations:
         return None
     return {"type": "text", "text": part.text, **({"citations": citations} if citations else {})}
-
-
-def message_id() -> str:
-    """A new id, for an answer without one: clients distinguish messages by it."""
-    return f"msg_{uuid4().hex}"

@@ -22,10 +22,11 @@ from conduit_desktop.core.events import (
     ToolCallDelta,
     ToolCallStarted,
 )
+from conduit_desktop.wire.answer_ids import answer_id
 from conduit_desktop.wire.anthropic.errors import write_error
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
 from conduit_desktop.wire.anthropic.provenance import portable_signature, write_citation
-from conduit_desktop.wire.anthropic.response import message_id
+from conduit_desktop.wire.anthropic.response import ID_PREFIX
 from conduit_desktop.wire.anthropic.tool_calls import OpenTool
 from conduit_desktop.wire.anthropic.usage import write_finish, write_usage
 from conduit_desktop.wire.framing import sse
@@ -210,7 +211,7 @@ class AnthropicWriter(SingleChoiceWriter):
 
     def _message_start(self) -> bytes:
         message: Fields = {
-            "id": self._started.id or message_id(),
+            "id": answer_id(ID_PREFIX, self._started.id, self._own),
             "type": "message",
             "role": "assistant",
             "model": self._started.model or self._request.model,

@@ -15,6 +15,7 @@ from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.bedrock.messages_reader import NAME
 from conduit_desktop.wire.errors import error_body
 from conduit_desktop.wire.errors.classify import SEARCHED
+from conduit_desktop.wire.errors.context_overflow import BEDROCK_TEXT, context_overflow
 
 _REASONS: dict[str, tuple[Reason, int]] = {
     "throttlingexception": ("rate_limit", 429),
@@ -95,7 +96,9 @@ def _classify(error: UpstreamError) -> None:
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
     """The status and `{"message"}`."""
-    return error.status, {"message": error.message}
+    if context_overflow(error) is None or (isinstance(error, UpstreamError) and error.dialect == NAME):
+        return error.status, {"message": error.message}
+    return 400, {"message": BEDROCK_TEXT + (error.note if isinstance(error, UpstreamError) else "")}
 
 
 def exception_type(error: GatewayError) -> str:

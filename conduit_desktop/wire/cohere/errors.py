@@ -8,6 +8,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.cohere.request_reader import NAME
 from conduit_desktop.wire.errors import error_body
+from conduit_desktop.wire.errors.context_overflow import cohere_text, context_overflow
 
 _BY_STATUS: dict[int, Reason] = {498: "content_filter", 499: "server"}
 """Statuses that only Cohere has: 498 for a blocked token in the prompt or the answer, 499 for a cancelled request."""
@@ -33,4 +34,7 @@ def error_in_answer(fields: dict[str, Json]) -> UpstreamError:
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
     """The status and `{"message"}`."""
-    return error.status, {"message": error.message}
+    overflow = context_overflow(error)
+    if overflow is None or (isinstance(error, UpstreamError) and error.dialect == NAME):
+        return error.status, {"message": error.message}
+    return 400, {"message": cohere_text(overflow) + (error.note if isinstance(error, UpstreamError) else "")}

@@ -54,6 +54,8 @@ class CandidateReader:
         self._text_start = 0
         self._cited: set[int] = set()
         self._calls = 0
+        self._produced = False
+        """Whether there is a part that is neither text nor a call: a picture, code, its result."""
         self._partial: PartialCall | None = None
         self._extra: Fields = {}
         self.finished = False
@@ -91,7 +93,9 @@ class CandidateReader:
         self._release(events)
         self.finished = True
         if blocked is None:
-            finish = read_finish(reason, self._calls > 0, self._extra)
+            # A thought alone is no answer.
+            empty = not (self._text or self._calls or self._produced)
+            finish = read_finish(reason, self._calls > 0, self._extra, empty)
         else:
             finish = Finished("content_filter", reason_name(reason), extra=blocked)
         finish.choice = self._index
@@ -108,6 +112,7 @@ class CandidateReader:
         elif part:
             self._release(events, cite=True)
             self._kind = "opaque"
+            self._produced = self._produced or part.keys() > {"thoughtSignature"} or "thoughtSignature" not in part
             kind = next((key for key in part if key != "thoughtSignature"), "thoughtSignature")
             events.append(OpaqueBlock(Opaque(NAME, kind, part), self._index))
 

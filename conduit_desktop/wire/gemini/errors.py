@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError, classify_status
+from conduit_desktop.core.errors import GatewayError, ProviderFailed, Reason, UpstreamError, classify_status
 from conduit_desktop.wire.errors.classify import SEARCHED, classify
+from conduit_desktop.wire.errors.context_overflow import context_overflow, gemini_text
 from conduit_desktop.wire.errors.error_body import parse_json
 from conduit_desktop.wire.errors.retry_after import duration, retry_hint
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
@@ -43,6 +44,9 @@ _NAMES = {
     429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 502: "UNAVAILABLE", 503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED", 529: "UNAVAILABLE",
 }  # fmt: skip
+
+_CODES_OF_BROKEN: dict[Reason, int] = {"rate_limit": 429, "overloaded": 503, "money": 429}
+"""The codes of errors within a stream by which clients choose whether and when to retry."""
 
 _REASONS: dict[str, Reason] = {
     "API_KEY_INVALID": "auth",
@@ -110,8 +114,13 @@ def write_error(error: GatewayError) -> tuple[int, Fields]:
     # `details` hold what the neutral error does not, such as the exact quota that is exhausted.
     if isinstance(error, UpstreamError) and error.dialect == NAME and (own := _error_of(parse_json(error.body))):
         return error.status, {"error": own}
-    status = _NAMES.get(error.status) or ("INVALID_ARGUMENT" if 400 <= error.status < 500 else "INTERNAL")
-    body: Fields = {"code": error.status, "message": error.message, "status": status}
+    overflow = context_overflow(error)
+    if overflow is not None:
+        note = error.note if isinstance(error, UpstreamError) else ""
+        return 400, {"error": {"code": 400, "message": gemini_text(overflow) + note, "status": "INVALID_ARGUMENT"}}
+    code = _CODES_OF_BROKEN.get(error.cause or "server", error.status) if isinstance(error, ProviderFailed) else error.status
+    status = _NAMES.get(code) or ("INVALID_ARGUMENT" if 400 <= code < 500 else "INTERNAL")
+    body: Fields = {"code": code, "message": error.message, "status": status}
     details = list(_details(error))
     if details:
         body["details"] = details

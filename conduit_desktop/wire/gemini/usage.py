@@ -22,7 +22,7 @@ FINISH: dict[str, FinishReason] = {
     ),
     "CONTINUATION": "pause",
 }  # fmt: skip
-"""Every other reason is `other`."""
+"""Every other reason is `other`, or `error` where the answer has no content."""
 
 _NUMBERS = (
     "FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
@@ -52,11 +52,20 @@ def reason_name(value: Json) -> str:
     return str(value)
 
 
-def read_finish(value: Json, called: bool, extra: Fields) -> Finished:
-    """The finish of a candidate. Gemini's reason is STOP for function calls (`called`) too."""
+def read_finish(value: Json, called: bool, extra: Fields, empty: bool = False) -> Finished:
+    """The finish of a candidate. Gemini's reason is STOP for function calls (`called`) too. `empty`: it has no content."""
     raw = reason_name(value)
     reason = FINISH.get(raw, "other")
-    return Finished("tool_calls" if reason == "stop" and called else reason, raw, extra=extra)
+    # OTHER, NO_IMAGE, LANGUAGE and reasons to come: nothing at all is a failure, which must not pass for an empty answer.
+    if reason == "other" and empty:
+        reason = "error"
+    detail = extra.get("finishMessage")
+    return Finished(
+        "tool_calls" if reason == "stop" and called else reason,
+        raw,
+        extra=extra,
+        detail=detail if reason == "error" and isinstance(detail, str) else None,
+    )
 
 
 def write_finish(finish: Finished | None, own: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
 from conduit_desktop.wire.errors import error_body
+from conduit_desktop.wire.errors.context_overflow import context_overflow, ollama_text
 from conduit_desktop.wire.ollama.request_reader import NAME
 
 
@@ -22,4 +23,7 @@ def error_in_answer(line: dict[str, Json]) -> UpstreamError:
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
     """The status, and `{"error": "text"}`."""
-    return error.status, {"error": error.message}
+    overflow = context_overflow(error)
+    if overflow is None or (isinstance(error, UpstreamError) and error.dialect == NAME):
+        return error.status, {"error": error.message}
+    return 400, {"error": ollama_text(overflow) + (error.note if isinstance(error, UpstreamError) else "")}

@@ -15,6 +15,7 @@ from conduit_desktop.core.chat import ChatRequest, Json, Text
 from conduit_desktop.core.errors import BadRequest, GatewayError, MalformedStream
 from conduit_desktop.core.events import Event, Finished, FinishReason, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import WrittenRequest
+from conduit_desktop.wire.answer_ids import answer_id
 from conduit_desktop.wire.event_validation import MOST_CHOICES, validated
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
@@ -155,7 +156,7 @@ class CompletionsReader(FrameReader):
 
 def _head(start: Started, request: ChatRequest) -> dict[str, Json]:
     return {
-        "id": start.id or "cmpl-conduit",
+        "id": answer_id("cmpl-", start.id, own=start.dialect == NAME),
         "object": "text_completion",
         "created": start.created or 0,
         "model": start.model or request.model,

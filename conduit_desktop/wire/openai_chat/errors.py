@@ -8,6 +8,7 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, MalformedStream, Reason, UpstreamError
 from conduit_desktop.wire.errors import error_body
+from conduit_desktop.wire.errors.context_overflow import context_overflow, openai_text
 from conduit_desktop.wire.openai_chat.fields import NAME
 
 _CODES: dict[Reason, tuple[str, str]] = {
@@ -76,11 +77,20 @@ def unexpected_body(body: bytes) -> MalformedStream | UpstreamError:
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
     """The status and body."""
-    return error.status, write_error_body(error)
+    return 400 if context_overflow(error) is not None else error.status, write_error_body(error)
 
 
-def write_error_body(error: GatewayError) -> dict[str, Json]:
-    """`{"error": {message, type, param, code}}`."""
+def write_error_body(error: GatewayError, param: str = "messages") -> dict[str, Json]:
+    """`{"error": {message, type, param, code}}`. `param` is the field that an overflow of the context is about."""
+    overflow = context_overflow(error)
+    if overflow is not None:
+        message = error.message
+        own = isinstance(error, UpstreamError) and error.dialect in _OPENAI and error.kind in _OVERFLOWS
+        # OpenAI's own words stay: only its errors have these codes, with the text that clients know.
+        if not own:
+            message = openai_text(overflow) + (error.note if isinstance(error, UpstreamError) else "")
+        code = error.code if own else _OVERFLOWS[0]
+        return {"error": {"message": message, "type": "invalid_request_error", "param": error.param or param, "code": code}}
     kind, code = error.type, error.code
     # Clients branch on OpenAI's codes, so another vendor's own code would mean nothing to them.
     if isinstance(error, UpstreamError) and (error.kind is None or error.dialect not in _OPENAI):
@@ -88,5 +98,6 @@ def write_error_body(error: GatewayError) -> dict[str, Json]:
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
 
 
+_OVERFLOWS = ("context_length_exceeded", "string_above_max_length")
 _OPENAI = frozenset({NAME, "openai_completions", "openai_responses"})
 """The dialects whose errors have OpenAI's types and codes."""

@@ -9,6 +9,7 @@ from conduit_desktop.core.answer import Answer, Choice
 from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, Refusal, Text, ToolCall
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Finished, FinishReason, TextDelta, UsageReported
+from conduit_desktop.wire.answer_ids import answer_id
 from conduit_desktop.wire.citations import sources
 from conduit_desktop.wire.event_validation import FAULTS, validated
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
@@ -20,6 +21,7 @@ from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import own_extra, read_usage, write_finish, write_usage
 
+ID_PREFIX = "chatcmpl-"
 _PLAIN_CHOICE = frozenset({"index", "message", "finish_reason", "logprobs"})
 _PLAIN_MESSAGE = frozenset({"role", "content", "refusal", "annotations", "tool_calls"})
 """The fields that OpenAI sends with every text, the last three of them empty."""
@@ -110,7 +112,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     begin = answer.started
     own = begin.dialect == NAME
     body: dict[str, Json] = {
-        "id": begin.id,
+        "id": begin.id if own else answer_id(ID_PREFIX, begin.id),
         "object": "chat.completion",
         "created": begin.created or 0,
         "model": begin.model or request.model,

@@ -27,12 +27,13 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
+from conduit_desktop.wire.answer_ids import answer_id
 from conduit_desktop.wire.citations import TextPosition
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.errors import write_error_body
 from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.reasoning import redacted_detail, signature_detail
-from conduit_desktop.wire.openai_chat.response import write_citations
+from conduit_desktop.wire.openai_chat.response import ID_PREFIX, write_citations
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import own_extra, write_finish, write_usage
 
@@ -130,7 +131,7 @@ class ChatWriter:
     def _begin(self, event: Started) -> bytes:
         self._dialect = event.dialect
         self._own = event.dialect == NAME
-        self._head["id"] = event.id
+        self._head["id"] = event.id if self._own else answer_id(ID_PREFIX, event.id)
         self._head["created"] = event.created or 0
         self._head["model"] = event.model or self._request.model
         self._first = event.extra if self._own else {}

@@ -2,7 +2,8 @@
 
 OpenAI counts cached and audio tokens inside `prompt_tokens`, reasoning and audio inside `completion_tokens`. Vendors that count
 some of them outside are found by `total_tokens`, which is then larger than the sum: xAI for reasoning, Mistral for audio, and
-Gemini's compatible endpoint for thinking, which it reports nowhere else.
+Gemini's compatible endpoint for thinking, which it reports nowhere else. Azure's Grok counts cached tokens nowhere but in their
+own field (`_cached_is_outside`).
 """
 
 from __future__ import annotations
@@ -99,8 +100,13 @@ def _read_any(raw: dict[str, Json]) -> Usage:
         # Made to look like the others, which count audio inside the prompt: it is taken out again below.
         prompt += audio_in
         outside -= audio_in
+    # The surplus may be the cached tokens, too, unless it is the reasoning that the vendor reports.
+    in_total = bool(cached) and outside == cached and reasoning != outside
+    if in_total or _cached_is_outside(raw, prompt, cached, prompt_details):
+        prompt += cached
+        outside -= cached if in_total else 0
     completion += outside
-    # Never negative, even if a vendor counts cached tokens outside the prompt: that would lower the price.
+    # Never negative, as that would lower the price.
     fresh = max(0, prompt - cached - audio_in)
     if written <= fresh:
         fresh -= written
@@ -119,6 +125,21 @@ def _read_any(raw: dict[str, Json]) -> Usage:
         cost_nano=_cost(raw),
         extra=_extra(raw, prompt_details, completion_details),
     )
+
+
+def _cached_is_outside(raw: dict[str, Json], prompt: int, cached: int, prompt_details: dict[str, Any]) -> bool:
+    """Whether `prompt` does not hold the cached tokens: Azure's Grok counts the new ones alone.
+
+    At xAI itself `text_tokens` is the whole prompt, cached tokens included, and so equals `prompt_tokens` as well
+    (https://docs.x.ai/developers/advanced-api-usage/prompt-caching/usage-and-pricing). Azure's reports have a field of their own
+    in whole answers and a price of 0 in streams (recorded traffic, 2026).
+    """
+    if cached > prompt:
+        return True
+    if not cached or "text_tokens" not in prompt_details:
+        return False
+    parts = sum(count(prompt_details.get(name)) for name in ("text_tokens", "image_tokens", "audio_tokens"))
+    return parts == prompt and ("audio_prompt_tokens" in raw or raw.get("cost_in_usd_ticks") == 0)
 
 
 def _extra(raw: dict[str, Json], prompt_details: dict[str, Any], completion_details: dict[str, Any]) -> dict[str, Json]:

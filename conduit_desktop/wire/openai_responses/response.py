@@ -92,7 +92,8 @@ def ended(response: dict[str, Any], state: AnswerState, extra: dict[str, Json], 
     if status == "incomplete":
         details = response.get("incomplete_details")
         why = details.get("reason") if isinstance(details, dict) else None
-        reason, status = _INCOMPLETE.get(str(why), "other"), str(why or status)
+        # Any other reason, or none: the answer was cut short all the same, and must not pass for complete.
+        reason, status = _INCOMPLETE.get(str(why), "length"), str(why or status)
     elif status != "completed":
         reason = "other"
     elif state.called:

@@ -65,12 +65,12 @@ def write_status(finish: Finished) -> dict[str, Json]:
     """`status` and `incomplete_details`; a response that still runs in the background keeps its status."""
     if finish.reason == "other" and finish.raw in ("queued", "in_progress", "cancelled"):
         return {"status": finish.raw}
+    if finish.reason == "length" and finish.raw in _OTHER_INCOMPLETE:
+        return {"status": "incomplete", "incomplete_details": {"reason": finish.raw}}
     if finish.reason == "length":
         return {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     if finish.reason == "content_filter":
         return {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
-    if finish.reason == "other" and finish.raw in _OTHER_INCOMPLETE:
-        return {"status": "incomplete", "incomplete_details": {"reason": finish.raw}}
     return {"status": "completed"}
 
 

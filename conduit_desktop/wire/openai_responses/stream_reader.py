@@ -90,9 +90,14 @@ class ResponsesReader(FrameReader):
         if kind in _BEGINNINGS:
             self._begin(payload["response"], events)
         elif kind in _ENDS:
-            self._end(payload["response"], events)
+            response = payload["response"]
+            # Some vendors put the reason beside the response.
+            if not response.get("incomplete_details") and payload.get("incomplete_details"):
+                response = {**response, "incomplete_details": payload["incomplete_details"]}
+            self._end(response, events)
         elif kind == "response.failed":
-            raise failed_response(payload["response"])
+            response = payload.get("response")
+            raise failed_response(response if isinstance(response, dict) else {}, payload)
         elif family == "output_item":
             self._output_item(step, payload, events)
         elif family in _TEXTS:

@@ -85,12 +85,12 @@ class ResponsesWriter(SingleChoiceWriter):
 
     def fail(self, error: GatewayError) -> bytes:
         """`error`, for which the SDKs raise, then `response.failed`, for which other clients wait."""
-        fields = write_error_body(error)["error"]
+        fields = write_error_body(error, "input")["error"]
         # OpenAI's reference has the fields on the top level, its SDKs read `error`.
         written = self._frame("error", {**{name: fields[name] for name in ("code", "message", "param")}, "error": fields})
         # A failure may come before the first event, and the SDKs require a whole response in it.
         body = self._body or initial_response(self._request, self._started)
-        failure = {"code": failure_code(error), "message": error.message}
+        failure = {"code": failure_code(error), "message": fields["message"]}
         return written + self._frame("response.failed", {"response": {**body, "status": "failed", "error": failure}})
 
     def ping(self) -> bytes:

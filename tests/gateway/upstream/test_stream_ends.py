@@ -95,7 +95,7 @@ ERRORS = {"openai_chat": b'"error"', "anthropic_messages": b"event: error", "gem
 
 async def ask(home: Home, vendor: tuple[str, str, bytes], ending: Ending, caller: str) -> tuple[bytes, Any]:
     kind, content_type, body = vendor
-    conversation: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 9}
+    conversation: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 90}
     if caller == "gemini":
         conversation = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
     async with AsyncExitStack() as stack:

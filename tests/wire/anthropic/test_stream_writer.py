@@ -33,6 +33,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
+from conduit_desktop.wire.answer_ids import answer_id
 from tests.wire.messages_frames import MESSAGES, REQUEST, answer_of, normalised, payloads, read, write
 from tests.wire.strategies import Features, answers
 
@@ -71,7 +72,7 @@ def test_an_answer_of_another_vendor_is_a_complete_stream() -> None:
         {
             "type": "message_start",
             "message": {
-                "id": "chatcmpl-1",
+                "id": "msg_1",
                 "type": "message",
                 "role": "assistant",
                 "model": "gpt-x",
@@ -284,7 +285,7 @@ CARRIED = Features(
 
 def without_origin(answer: Answer) -> Answer:
     """What both sides of a round trip share: not the time, not the word for the end, not where it came from."""
-    answer.started = Started(answer.started.id, answer.started.model)
+    answer.started = Started(answer_id("msg_", answer.started.id), answer.started.model)
     for choice in answer.choices:
         assert choice.finish is not None
         choice.finish = Finished(choice.finish.reason)

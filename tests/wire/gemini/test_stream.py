@@ -90,6 +90,29 @@ def test_a_connection_that_is_cut_after_the_finish_is_broken():
         reader.close(clean=False)
 
 
+FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE",
+            "MALFORMED_RESPONSE")  # fmt: skip
+WITHOUT_CONTENT = ("OTHER", "NO_IMAGE", "IMAGE_OTHER", "LANGUAGE", "OF_NEXT_YEAR", "FINISH_REASON_UNSPECIFIED")
+
+
+@pytest.mark.parametrize("reason", FAILURES + WITHOUT_CONTENT)
+@pytest.mark.parametrize("parts", [(), ({"text": "hm", "thought": True},), ({"text": ""},)], ids=["nothing", "thought", "empty"])
+def test_a_failure_without_content_is_an_error(reason: str, parts: tuple[dict[str, Any], ...]) -> None:
+    candidate = chunk(*parts, finish=reason)
+    candidate["candidates"][0]["finishMessage"] = "bad call"
+    for finish in (read(events(candidate)).first.finish, collect(GEMINI.read_response(candidate)).first.finish):
+        assert finish is not None
+        assert (finish.reason, finish.raw, finish.detail) == ("error", reason, "bad call")
+
+
+@pytest.mark.parametrize("reason", WITHOUT_CONTENT)
+@pytest.mark.parametrize("part", [{"text": "ok"}, {"inlineData": {"mimeType": "image/png", "data": "AA=="}}], ids=["text", "image"])
+def test_such_a_reason_after_content_ends_an_answer(reason: str, part: dict[str, Any]) -> None:
+    finish = read(events(chunk(part, finish=reason))).first.finish
+    assert finish is not None
+    assert finish.reason == "other"
+
+
 @pytest.mark.parametrize(
     "data", [events(WHOLE[0]), orjson.dumps(WHOLE[:2]), orjson.dumps(WHOLE)[:-30], events(*WHOLE)[:-50], b"", b" \n"]
 )

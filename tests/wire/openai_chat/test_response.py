@@ -27,6 +27,8 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
+from conduit_desktop.wire import dialect
+from conduit_desktop.wire.answer_ids import answer_id
 from tests.wire.chat_frames import CHAT, DONE, REQUEST, payloads, read, stream_of
 from tests.wire.strategies import Features, answers
 
@@ -44,6 +46,7 @@ ANSWER = Answer(Started("id-1", "gpt-x", 7), [Choice([Text("hi")], Finished("sto
 def settled(answer: Answer) -> Answer:
     """The answer without what only reading sets: the dialect of the thinking, and the finish reason of a refusal."""
     settled = copy.deepcopy(answer)
+    settled.started.id = answer_id("chatcmpl-", settled.started.id)
     settled.started.dialect = ""
     if settled.usage is not None:
         settled.usage.extra = {}
@@ -103,7 +106,7 @@ def test_a_stream_ends_with_finish_usage_and_done() -> None:
     data = stream_of(ANSWER)
     assert data.endswith(DONE)
     first, finish, usage = payloads(data)
-    head = {"id": "id-1", "object": "chat.completion.chunk", "created": 7, "model": "gpt-x"}
+    head = {"id": "chatcmpl-id-1", "object": "chat.completion.chunk", "created": 7, "model": "gpt-x"}
     delta = {"role": "assistant", "content": "hi"}
     assert first == {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]}
     assert finish["choices"] == [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}]
@@ -246,7 +249,28 @@ def prompt(**details: int) -> dict[str, Any]:
     ("usage", "expected"),
     [
         (prompt(cached_tokens=60, audio_tokens=30), Usage(input=10, cache_read=60, audio_in=30, output=10)),
-        (prompt(cached_tokens=600), Usage(cache_read=600, output=10)),
+        # More than the whole prompt can only be counted apart from it.
+        (prompt(cached_tokens=600), Usage(input=100, cache_read=600, output=10)),
+        # Azure's Grok: recorded traffic; at xAI itself the same `text_tokens` hold the cached ones.
+        (prompt(cached_tokens=161, text_tokens=100, image_tokens=0, audio_tokens=0), Usage(input=100, cache_read=161, output=10)),
+        (
+            {**prompt(cached_tokens=60, text_tokens=100, image_tokens=0, audio_tokens=0), "audio_prompt_tokens": 0},
+            Usage(input=100, cache_read=60, output=10),
+        ),
+        (
+            {**prompt(cached_tokens=60, text_tokens=100, image_tokens=0, audio_tokens=0), "cost_in_usd_ticks": 0},
+            Usage(input=100, cache_read=60, output=10),
+        ),
+        (
+            {**prompt(cached_tokens=60, text_tokens=100, image_tokens=0, audio_tokens=0), "cost_in_usd_ticks": 1505000},
+            Usage(input=40, cache_read=60, output=10, cost_nano=150500),
+        ),
+        (prompt(cached_tokens=60, text_tokens=100), Usage(input=40, cache_read=60, output=10)),
+        ({**prompt(cached_tokens=60), "total_tokens": 170}, Usage(input=100, cache_read=60, output=10)),
+        (
+            {**prompt(cached_tokens=60), "total_tokens": 170, "completion_tokens_details": {"reasoning_tokens": 60}},
+            Usage(input=40, cache_read=60, output=70, reasoning=60),
+        ),
         (prompt(cached_tokens=60, cache_write_tokens=30), Usage(input=10, cache_read=60, cache_write_5m=30, output=10)),
         (prompt(cached_tokens=90, cache_write_tokens=90), Usage(input=10, cache_write_5m=90, output=10)),
         (prompt(cached_tokens=95, cache_write_tokens=90), Usage(input=5, cache_read=5, cache_write_5m=90, output=10)),
@@ -259,7 +283,19 @@ def prompt(**details: int) -> dict[str, Any]:
     ],
 )
 def test_input_is_counted_once(usage: dict[str, Any], expected: Usage) -> None:
-    assert counted(**usage) == expected
+    assert replace(counted(**usage), extra={}) == expected
+
+
+def test_cached_tokens_that_azures_grok_counts_apart_are_read_apart_in_every_dialect() -> None:
+    details = {"cached_tokens": 161, "audio_tokens": 0, "text_tokens": 7, "image_tokens": 0}
+    usage = counted(prompt_tokens=7, completion_tokens=1, total_tokens=8, prompt_tokens_details=details)
+    answer = Answer(Started("c", "grok", dialect="openai_chat"), [Choice([Text("ok")], Finished("stop"))], usage)
+    written = dialect("anthropic_messages").write_response(answer, REQUEST)["usage"]
+    assert (written["input_tokens"], written["cache_read_input_tokens"]) == (7, 161)
+    # Written in OpenAI's convention, and read as the same again.
+    own = CHAT.write_response(answer, REQUEST)["usage"]
+    assert (own["prompt_tokens"], own["total_tokens"]) == (168, 169)
+    assert replace(counted(**own), extra={}) == replace(usage, extra={})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,20 @@ from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Refusa
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Finished, TextDelta, Usage
 from conduit_desktop.wire.provenance import MarkedContent, mark
-from tests.wire.responses_frames import CREATED, RESPONSES, USAGE, added, answer_of, completed, delta, done, event, read, response
+from tests.wire.responses_frames import (
+    CREATED,
+    REQUEST,
+    RESPONSES,
+    USAGE,
+    added,
+    answer_of,
+    completed,
+    delta,
+    done,
+    event,
+    read,
+    response,
+)
 
 URL = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
 
@@ -159,13 +172,47 @@ def test_hosted_tools_are_opaque_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "reason"), [("max_output_tokens", "length"), ("content_filter", "content_filter"), ("steered", "other")]
+    ("why", "reason"),
+    # A reason without a neutral one is no success: the answer was cut short.
+    [("max_output_tokens", "length"), ("content_filter", "content_filter"), ("steered", "length"), ("of_next_year", "length")],
 )
 def test_an_incomplete_response_has_its_reason(why: str, reason: str) -> None:
     end = event("incomplete", response=response("incomplete", incomplete_details={"reason": why}, usage=USAGE))
     answer = collect(read(CREATED + added(0, "message") + delta("output_text", "a") + end))
     assert answer.first.finish == Finished(reason, why)  # type: ignore[arg-type]
     assert answer.usage is not None
+    again = RESPONSES.write_response(answer, REQUEST)
+    assert again["status"] == "incomplete"
+    assert again["incomplete_details"]["reason"] == (why if why != "of_next_year" else "max_output_tokens")
+    beside = event("incomplete", response=response("incomplete"), incomplete_details={"reason": why})
+    assert collect(read(CREATED + beside)).first.finish == Finished(reason, why)  # type: ignore[arg-type]
+
+
+def failed(response_fields: dict[str, Any], **beside: Any) -> bytes:
+    return event("failed", response=response("failed", **response_fields), **beside)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "text"),
+    [
+        (failed({"error": None}, error={"code": "rate_limit_exceeded", "message": "slow down"}), "rate_limit", "slow down"),
+        (failed({}, code="context_length_exceeded", message="too long"), "context_length", "too long"),
+        (failed({}, error="out of memory"), "server", "out of memory"),
+        (failed({"status_details": {"reason": "content_filter"}}), "content_filter", "content_filter"),
+        (failed({"incomplete_details": {"reason": "content_filter"}}), "content_filter", "content_filter"),
+        (event("failed", error={"code": "server_error", "message": "no response at all"}), "server", "no response at all"),
+        (failed({}), "server", "without a message"),
+        (
+            b'event: error\ndata: {"type":"error","code":"rate_limit_exceeded","message":"slow","sequence_number":3}\n\n',
+            "rate_limit",
+            "slow",
+        ),
+    ],
+)
+def test_the_reason_of_a_failure_is_read_wherever_it_stands(data: bytes, reason: str, text: str) -> None:
+    with pytest.raises(UpstreamError, match=text) as raised:
+        read(data)
+    assert raised.value.reason == reason
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
-from conduit_desktop.core.errors import BudgetExceeded, GatewayError, ProviderFailed, RateLimited, UpstreamError
+from conduit_desktop.core.errors import BudgetExceeded, GatewayError, ProviderFailed, RateLimited, Reason, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.wire.responses_frames import REQUEST, RESPONSES, payloads, read, stream_of
@@ -203,13 +203,28 @@ def test_openais_further_fields_are_written_again() -> None:
     assert foreign["output"] == []
 
 
+OVERFLOW = "Your input exceeds the context window of this model."
+
+
+def broken_by(cause: Reason) -> ProviderFailed:
+    error = ProviderFailed("broke", code="provider_stream_broken")
+    error.cause = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
         (ProviderFailed("broke", code="provider_stream_broken"), "server_error"),
         (BudgetExceeded("spent"), "insufficient_quota"),
         (RateLimited("slow"), "rate_limit_exceeded"),
-        (UpstreamError("long", status=400, reason="context_length"), "context_length_exceeded"),
+        (
+            UpstreamError(OVERFLOW, status=400, reason="context_length", kind="context_length_exceeded", dialect="openai_chat"),
+            "context_length_exceeded",
+        ),
+        (broken_by("rate_limit"), "rate_limit_exceeded"),
+        (broken_by("money"), "insufficient_quota"),
+        (broken_by("overloaded"), "server_error"),
     ],
 )
 @pytest.mark.parametrize("begun", [True, False])

@@ -1,0 +1,79 @@
+"""Answers that the model failed to make: another target is tried, and none passes for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from conduit_desktop.core.answer import collect
+from conduit_desktop.core.errors import ProviderFailed
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.call import Call, WholeReply
+from conduit_desktop.wire import dialect
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
+from tests.fakes.vendor import Vendor
+from tests.wire.dialect_io import read
+
+FAILED = {
+    "candidates": [{"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad call", "index": 0}],
+    "usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 5},
+}
+TEXT = {"candidates": [{"content": {"role": "model", "parts": [{"text": "let me see"}]}, "index": 0}]}
+
+
+@pytest.fixture
+async def gateway(home: Home, vendor: Vendor) -> AsyncIterator[GatewayFixture]:
+    async def answer(request: web.Request) -> web.Response:
+        chunks = [TEXT, FAILED] if "talks" in request.path else [FAILED]
+        if "stream" in request.path:
+            data = b"".join(b"data: " + orjson.dumps(one) + b"\r\n\r\n" for one in chunks)
+            return web.Response(body=data, content_type="text/event-stream")
+        return web.json_response(chunks[-1])
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as server, open_gateway(home) as made:
+        await made.add_provider("g", str(server.make_url("/")), kind="gemini")
+        await made.add_provider("v", vendor.openai_url)
+        await made.add_alias("alone", "g/gemini-x", retries=0)
+        await made.add_alias("talks", "g/talks", retries=0)
+        await made.add_alias("two", "g/gemini-x", "v/gpt-x", retries=0)
+        await made.add_key()
+        yield made
+        await made.state.upstream.close()
+
+
+@pytest.mark.parametrize("caller", ["openai_chat", "anthropic_messages"])
+async def test_a_failed_answer_is_an_error_where_no_other_target_is(gateway: GatewayFixture, caller: str) -> None:
+    with pytest.raises(ProviderFailed, match=r"MALFORMED_FUNCTION_CALL.*bad call"):
+        await gateway.ask("alone", client_dialect=caller)
+    with pytest.raises(ProviderFailed, match=r"MALFORMED_FUNCTION_CALL.*bad call"):
+        await gateway.stream("alone", client_dialect=caller)
+
+
+@pytest.mark.parametrize("caller", ["openai_chat", "anthropic_messages"])
+async def test_before_the_first_content_another_target_answers(gateway: GatewayFixture, caller: str) -> None:
+    body = await gateway.ask("two", client_dialect=caller)
+    assert collect(dialect(caller).read_response(body)).first.text == "You said: hello"
+    assert collect(read(dialect(caller), await gateway.stream("two", client_dialect=caller))).first.text == "You said: hello"
+    assert [attempt.outcome for attempt in gateway.records[-1].attempts] == ["server", "ok"]
+
+
+async def test_after_content_a_failed_answer_ends_in_an_error_event(gateway: GatewayFixture) -> None:
+    data = await gateway.stream("talks", client_dialect="anthropic_messages")
+    assert b"let me see" in data
+    assert b"event: error" in data
+    assert b"event: message_stop" not in data
+    assert gateway.records[-1].status == "broken"
+
+
+async def test_a_client_of_the_vendors_own_dialect_gets_the_reason_as_it_came(gateway: GatewayFixture) -> None:
+    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    exchange = await gateway.answer(Call(dialect("gemini"), body, "alone", stream=False, credential=KEY))
+    assert isinstance(exchange, WholeReply)
+    assert orjson.loads(exchange.body) == FAILED
