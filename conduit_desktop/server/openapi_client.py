@@ -81,9 +81,14 @@ _PATHS: dict[str, Json] = {
         "OpenAI", "Chat", _of(("model", "messages"), model=_NAME, messages=_MESSAGES, stream=_FLAG, max_tokens=_COUNT)
     ),
     "/v1/completions": _post("OpenAI", "Legacy completion", _of(("model", "prompt"), model=_NAME, prompt=_TEXT, stream=_FLAG)),
-    "/v1/responses": _post("OpenAI", "Response", _of(("model", "input"), model=_NAME, input={}, stream=_FLAG)),
+    "/v1/responses": {
+        **_post("OpenAI", "Response", _of(("model", "input"), model=_NAME, input={}, stream=_FLAG)),
+        **_get("OpenAI", "Responses over a WebSocket"),
+    },
     "/v1/responses/input_tokens": _post("OpenAI", "Count a response's input tokens", _of(("model",), model=_NAME, input={})),
     "/v1/responses/compact": _post("OpenAI", "Compact a conversation", _of(("model", "input"), model=_NAME, input={})),
+    "/v1/responses/{id}/input_items": _get("OpenAI", "What a stored response was made from"),
+    "/v1/responses/{id}/cancel": {"post": {**_get("OpenAI", "Cancel a response in the background")["get"]}},
     "/v1/responses/{id}": {
         **_get("OpenAI", "A stored response"),
         "delete": {**_get("OpenAI", "Delete a stored response")["get"]},

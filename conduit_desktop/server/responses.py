@@ -18,12 +18,13 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, UnknownPath
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.estimate import input_tokens
-from conduit_desktop.gateway.call import Call, StreamReply, WholeReply
+from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.routing.resolve import resolve_model
 from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call, send
 from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response
+from conduit_desktop.server.responses_websocket import connect_handler
 from conduit_desktop.store.interface import StoredResponse
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
@@ -43,6 +44,9 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: Iterable[str]) 
         router.add_post(f"{prefix}/responses", _create(gateway))
         router.add_post(f"{prefix}/responses/input_tokens", _count(gateway))
         router.add_post(f"{prefix}/responses/compact", _compact(gateway))
+        router.add_get(f"{prefix}/responses", connect_handler(gateway, _answered))
+        router.add_get(f"{prefix}/responses/{{id}}/input_items", _input_items(gateway))
+        router.add_post(f"{prefix}/responses/{{id}}/cancel", _cancel(gateway))
         router.add_get(f"{prefix}/responses/{{id}}", _retrieve(gateway))
         router.add_delete(f"{prefix}/responses/{{id}}", _delete(gateway))
 
@@ -57,21 +61,26 @@ def _create(gateway: Gateway) -> Handler:
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         dialect = StoringResponses(compacting=is_triggered(body))
         call = make_call(request, gateway, dialect, body)
-        _need_input(body)
-        owner = ""
-        with suppress(GatewayError):  # `gateway.answer` refuses such a caller, and records it
-            owner = _owner(call, gateway)
-        dialect.previous = await _expand(call, gateway, owner)
-        exchange = await gateway.answer(call)
-        # The API stores unless `store` is false. Without an owner the response could be read by everybody.
-        if call.body.get("store") is not False and owner:
-            if isinstance(exchange, StreamReply):
-                exchange.frames = _storing(exchange.frames, gateway, call, owner, dialect)
-            else:
-                await _store(gateway, call, owner, dialect)
-        return await send(request, gateway, exchange)
+        return await send(request, gateway, await _answered(gateway, call, dialect))
 
     return create
+
+
+async def _answered(gateway: Gateway, call: Call, dialect: StoringResponses) -> Exchange:
+    """The answer to a call, with what it continues put into the call and its response stored; raises GatewayError."""
+    _need_input(call.body)
+    owner = ""
+    with suppress(GatewayError):  # `gateway.answer` refuses such a caller, and records it
+        owner = _owner(call, gateway)
+    dialect.previous = await _expand(call, gateway, owner) or dialect.previous
+    exchange = await gateway.answer(call)
+    # The API stores unless `store` is false. Without an owner the response could be read by everybody.
+    if call.body.get("store") is not False and owner:
+        if isinstance(exchange, StreamReply):
+            exchange.frames = _storing(exchange.frames, gateway, call, owner, dialect)
+        else:
+            await _store(gateway, call, owner, dialect)
+    return exchange
 
 
 def _compact(gateway: Gateway) -> Handler:
@@ -203,6 +212,54 @@ def _retrieve(gateway: Gateway) -> Handler:
         return json_response(kept.response)
 
     return retrieve
+
+
+def _input_items(gateway: Gateway) -> Handler:
+    """GET …/input_items: what a stored response was made from, the newest first unless `order=asc`."""
+
+    async def items(request: web.Request) -> web.Response:
+        id = request.match_info["id"]
+        kept = await gateway.state.store.responses.get(id, _owner(caller_of(request, gateway), gateway))
+        if kept is None:
+            raise _unknown(request)
+        given = kept.conversation[: len(kept.conversation) - len(kept.response["output"])]
+        rows = [_listed(item, f"{id}_{index}") for index, item in enumerate(given)]
+        if request.query.get("order", "desc") != "asc":
+            rows.reverse()
+        return json_response(_page(rows, request.query.get("limit", ""), request.query.get("after")))
+
+    return items
+
+
+def _listed(item: Json, id: str) -> dict[str, Json]:
+    """An item of the input as the list shows it: with an id, and a message's text as a part."""
+    row = dict(item) if isinstance(item, dict) else {"role": "user", "content": str(item)}
+    row.setdefault("type", "message")
+    row.setdefault("id", f"{'msg' if row['type'] == 'message' else 'item'}_{id.removeprefix('resp_')}")
+    if row["type"] == "message" and isinstance(row.get("content"), str):
+        kind = "output_text" if row.get("role") == "assistant" else "input_text"
+        row["content"] = [{"type": kind, "text": row["content"]}]
+    return row
+
+
+def _page(rows: list[dict[str, Json]], limit: str, after: str | None) -> dict[str, Json]:
+    # platform.openai.com/docs/api-reference/responses/input-items: 20 by default, 1 to 100.
+    count = min(int(limit), 100) if limit.isdecimal() and int(limit) > 0 else 20
+    start = next((index + 1 for index, row in enumerate(rows) if row["id"] == after), 0) if after else 0
+    page = rows[start : start + count]
+    first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
+    return {"object": "list", "data": page, "first_id": first, "last_id": last, "has_more": start + count < len(rows)}
+
+
+def _cancel(gateway: Gateway) -> Handler:
+    """POST …/cancel: only responses that run in the background can be cancelled, and those are their provider's."""
+
+    async def cancel(request: web.Request) -> web.Response:
+        if await gateway.state.store.responses.get(request.match_info["id"], _owner(caller_of(request, gateway), gateway)) is None:
+            raise _unknown(request)
+        raise BadRequest("Cannot cancel a synchronous response.", code="invalid_request", param="id")
+
+    return cancel
 
 
 def _delete(gateway: Gateway) -> Handler:

@@ -211,3 +211,26 @@ async def test_a_provider_of_the_api_itself_gets_the_body_as_it_is(served: Serve
         assert [item.get("role") for item in seen[-1][1]["input"]] == ["user", "assistant", "user"]
         assert "previous_response_id" not in seen[-1][1], "that provider does not know it"
     assert [served.gateway.records[0].output, served.gateway.records[0].dialect] == [4, "openai_responses"]
+
+
+async def test_the_input_of_a_stored_response_is_listed_newest_first(served: ServedGateway) -> None:
+    first = await served.ask(model="to-openai", input="one")
+    second = await served.ask(model="to-openai", input="two", previous_response_id=first["id"])
+    path = f"/v1/responses/{second['id']}/input_items"
+    status, listed, _ = await served.call("GET", path)
+    assert (status, listed["object"], listed["has_more"]) == (200, "list", False)
+    assert [row["content"][0]["text"] for row in listed["data"]] == ["two", "You said: one", "one"]
+    assert {row["type"] for row in listed["data"]} == {"message"}
+    assert (listed["first_id"], listed["last_id"]) == (listed["data"][0]["id"], listed["data"][-1]["id"])
+    _, page, _ = await served.call("GET", f"{path}?order=asc&limit=1")
+    assert (page["data"][0]["content"][0]["text"], page["has_more"]) == ("one", True)
+    _, page, _ = await served.call("GET", f"{path}?order=asc&after={page['last_id']}")
+    assert [row["content"][0]["text"] for row in page["data"]] == ["You said: one", "two"]
+    assert (await served.call("GET", path, key=OTHER))[0] == 404
+
+
+async def test_a_response_that_is_complete_cannot_be_cancelled(served: ServedGateway) -> None:
+    response = await served.ask(model="to-openai", input="one")
+    status, body, _ = await served.call("POST", f"/v1/responses/{response['id']}/cancel")
+    assert (status, body["error"]["message"]) == (400, "Cannot cancel a synchronous response.")
+    assert (await served.call("POST", "/v1/responses/resp_none/cancel"))[0] == 404

@@ -1,0 +1,201 @@
+"""The Responses API over a WebSocket, to vendors that know nothing of it: events, continued conversations, errors, hang-ups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from conduit_desktop.core.paths import Home
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
+from tests.fakes.http_server import listening
+from tests.fakes.script import Step
+from tests.fakes.vendor import Vendor
+
+
+class Served:
+    """A listening gateway, and a short way to connect to it."""
+
+    def __init__(self, gateway: GatewayFixture, vendor: Vendor, session: aiohttp.ClientSession, url: str) -> None:
+        self.gateway, self.vendor, self.session, self.url = gateway, vendor, session, url
+
+    @asynccontextmanager
+    async def connected(self, path: str = "/v1/responses", key: str = KEY) -> AsyncIterator[Client]:
+        async with self.session.ws_connect(self.url + path, headers={"Authorization": f"Bearer {key}"}) as socket:
+            yield Client(socket)
+
+
+class Client:
+    """One open connection."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def create(self, **fields: Any) -> list[dict[str, Any]]:
+        """Send a response.create; the events up to the last one."""
+        await self.socket.send_str(orjson.dumps({"type": "response.create", "model": "alias", **fields}).decode())
+        events: list[dict[str, Any]] = []
+        while not events or events[-1]["type"] not in ("response.completed", "response.failed", "error"):
+            events.append(orjson.loads(await self.socket.receive_str()))
+        return events
+
+
+@pytest.fixture
+async def served(home: Home) -> AsyncIterator[Served]:
+    async with Vendor() as vendor, open_gateway(home, port=0) as gateway, aiohttp.ClientSession() as session:
+        await gateway.add_provider("oa", vendor.openai_url)
+        await gateway.add_alias("alias", "oa/gpt-x")
+        await gateway.add_key()
+        async with listening(home, gateway) as context:
+            yield Served(gateway, vendor, session, context.server.address or "")
+
+
+def text_of(events: list[dict[str, Any]]) -> str:
+    return "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/responses", "/openai/v1/responses"])
+async def test_the_events_of_the_stream_come_as_messages_and_the_request_is_recorded(served: Served, path: str) -> None:
+    async with served.connected(path) as client:
+        events = await client.create(input="hello")
+        assert events[0]["type"] == "response.created"
+        assert text_of(events) == "You said: hello"
+        assert events[-1]["response"]["status"] == "completed"
+    assert [(record.key_name, record.status, record.stream) for record in served.gateway.records] == [("tester", "success", True)]
+
+
+@pytest.mark.parametrize("store", [False, True])
+async def test_a_conversation_is_continued_by_the_id_of_its_last_response(served: Served, store: bool) -> None:
+    async with served.connected() as client:
+        first = await client.create(input="one", store=store)
+        second = await client.create(input="two", store=store, previous_response_id=first[-1]["response"]["id"])
+        third = await client.create(input="three", store=store, previous_response_id=second[-1]["response"]["id"])
+    assert third[-1]["response"]["previous_response_id"] == second[-1]["response"]["id"]
+    sent = [message["content"] for message in served.vendor.requests[2].body["messages"]]
+    assert sent == ["one", "You said: one", "two", "You said: two", "three"]
+
+
+async def test_what_is_not_stored_is_known_to_its_connection_alone(served: Served) -> None:
+    async with served.connected() as client:
+        first = await client.create(input="one", store=False)
+    async with served.connected() as client:
+        events = await client.create(input="two", previous_response_id=first[-1]["response"]["id"])
+    assert [event["type"] for event in events] == ["error"]
+    assert events[0]["error"]["code"] == "previous_response_not_found"
+    assert events[0]["status"] == 400
+
+
+async def test_a_warm_up_costs_nothing_and_can_be_continued(served: Served) -> None:
+    async with served.connected() as client:
+        begun, done = await client.create(input="You are a pirate.", generate=False)
+        assert (begun["type"], done["response"]["output"], done["response"]["usage"]["total_tokens"]) == ("response.created", [], 0)
+        assert not served.vendor.requests
+        await client.create(input="hello", previous_response_id=done["response"]["id"])
+    assert [message["content"] for message in served.vendor.requests[0].body["messages"]] == ["You are a pirate.", "hello"]
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "code"),
+    [
+        ("{", 400, "invalid_json"),
+        ('"text"', 400, "invalid_event"),
+        ('{"type":"response.steer"}', 400, "invalid_event"),
+        ('{"type":"response.create","input":"x"}', 400, "missing_parameter"),
+        ('{"type":"response.create","model":"alias"}', 400, "missing_parameter"),
+        ('{"type":"response.create","model":"alias","input":"x","background":true}', 400, "invalid_parameter"),
+        ('{"type":"response.create","model":"nope","input":"x"}', 404, "model_not_found"),
+    ],
+)
+async def test_a_faulty_event_is_answered_by_an_error_and_the_connection_goes_on(
+    served: Served, event: str, status: int, code: str
+) -> None:
+    async with served.connected() as client:
+        await client.socket.send_str(event)
+        error = orjson.loads(await client.socket.receive_str())
+        assert (error["type"], error["status"], error["error"]["code"]) == ("error", status, code)
+        assert text_of(await client.create(input="hello")) == "You said: hello"
+
+
+async def test_a_vendors_error_has_its_status_and_headers(served: Served) -> None:
+    served.vendor.script(Step(status=429, headers={"retry-after": "30"}), model="gpt-x")
+    async with served.connected() as client:
+        error = (await client.create(input="hello"))[-1]
+    assert (error["type"], error["status"]) == ("error", 429)
+    assert float(error["headers"]["retry-after"]) >= 29
+    assert error["headers"]["x-conduit-request-id"].startswith("req_")
+
+
+async def test_a_limit_holds_for_each_response_of_a_connection(served: Served) -> None:
+    await served.gateway.add_key("slow", "condt_" + "s" * 43, rpm=1)
+    async with served.connected(key="condt_" + "s" * 43) as client:
+        assert (await client.create(input="one"))[-1]["type"] == "response.completed"
+        assert (await client.create(input="two"))[-1]["status"] == 429
+
+
+async def test_a_key_is_needed_before_the_upgrade(served: Served) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with served.connected(key="condt_" + "x" * 43):
+            pass
+    assert refused.value.status == 401
+
+
+async def test_a_foreign_page_cannot_use_the_anonymous_key(served: Served) -> None:
+    served.gateway.state.overrides["anonymous_key"] = "tester"
+    await served.gateway.refresh()
+    async with served.session.ws_connect(served.url + "/v1/responses") as socket:
+        assert text_of(await Client(socket).create(input="hello")) == "You said: hello"
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with served.session.ws_connect(served.url + "/v1/responses", origin="https://evil.example"):
+            pass
+    assert refused.value.status == 401
+
+
+async def test_without_an_upgrade_the_path_takes_no_get(served: Served) -> None:
+    async with served.session.get(served.url + "/v1/responses", headers={"Authorization": f"Bearer {KEY}"}) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (405, "method_not_allowed")
+
+
+async def test_a_client_that_closes_stops_the_upstream(served: Served) -> None:
+    served.vendor.script(Step(text="word " * 2000, gap_s=0.05), model="gpt-x")
+    async with served.connected() as client:
+        await client.socket.send_str('{"type":"response.create","model":"alias","input":"hello"}')
+        while "delta" not in await client.socket.receive_str():
+            pass
+    call = served.vendor.requests[0]
+    async with asyncio.timeout(10):
+        await call.ended.wait()
+    assert call.outcome == "hung up"
+    async with asyncio.timeout(10):
+        while not served.gateway.records:
+            await asyncio.sleep(0.01)
+    assert served.gateway.records[0].status == "cancelled"
+
+
+async def test_two_events_at_once_are_answered_one_after_the_other(served: Served) -> None:
+    async with served.connected() as client:
+        for word in ("one", "two"):
+            await client.socket.send_str(orjson.dumps({"type": "response.create", "model": "alias", "input": word}).decode())
+        seen: list[str] = []
+        while seen.count("response.completed") < 2:
+            seen.append(orjson.loads(await client.socket.receive_str())["type"])
+        assert seen.index("response.completed") < len(seen) - 1 - seen[::-1].index("response.created")
+
+
+async def test_openais_sdk_streams_over_the_connection(served: Served) -> None:
+    pytest.importorskip("websockets")
+    openai = pytest.importorskip("openai")
+    client = openai.AsyncOpenAI(api_key=KEY, base_url=served.url + "/v1")
+    async with client, client.responses.connect() as connection:
+        await connection.response.create(model="alias", input="hello")
+        text = ""
+        async for event in connection:
+            if event.type == "response.output_text.delta":
+                text += event.delta
+            if event.type == "response.completed":
+                break
+    assert text == "You said: hello"
