@@ -147,11 +147,8 @@ class _Connection:
         asked = [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
         answered = [item for one in response.get("output") or () if (item := _repeatable(one)) is not None]
         # What is stored is continued from there: by the provider, or by the gateway for providers that cannot.
-        if (
-            call.body.get("store") is False
-            and call.body.get("previous_response_id") is None
-            and isinstance(response.get("id"), str)
-        ):
+        body = call.body
+        if body.get("store") is False and body.get("previous_response_id") is None and isinstance(response.get("id"), str):
             self._last_id, self._conversation = response["id"], [*asked, *answered]
 
     async def _warm_up(self, call: Call) -> None:

@@ -66,7 +66,7 @@ async def test_the_events_of_the_stream_come_as_messages_and_the_request_is_reco
         assert events[0]["type"] == "response.created"
         assert text_of(events) == "You said: hello"
         assert events[-1]["response"]["status"] == "completed"
-    assert [(record.key_name, record.status, record.stream) for record in served.gateway.records] == [("tester", "success", True)]
+    assert [(record.key_name, record.status, record.streamed) for record in served.gateway.records] == [("tester", "success", True)]
 
 
 @pytest.mark.parametrize("store", [False, True])
@@ -96,7 +96,7 @@ async def test_a_warm_up_costs_nothing_and_can_be_continued(served: Served) -> N
         assert (begun["type"], done["response"]["output"], done["response"]["usage"]["total_tokens"]) == ("response.created", [], 0)
         assert not served.vendor.requests
         await client.create(input="hello", previous_response_id=done["response"]["id"])
-    assert [message["content"] for message in served.vendor.requests[0].body["messages"]] == ["You are a pirate.", "hello"]
+    assert [message["content"] for message in served.vendor.requests[0].body["messages"]] == ["You are a pirate.\n\nhello"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_without_an_upgrade_the_path_takes_no_get(served: Served) -> None:
 
 
 async def test_a_client_that_closes_stops_the_upstream(served: Served) -> None:
-    served.vendor.script(Step(text="word " * 2000, gap_s=0.05), model="gpt-x")
+    served.vendor.script(Step(text="word " * 2000, frame_s=0.05), model="gpt-x")
     async with served.connected() as client:
         await client.socket.send_str('{"type":"response.create","model":"alias","input":"hello"}')
         while "delta" not in await client.socket.receive_str():
