@@ -74,6 +74,28 @@ def drop_penalties(body: Body, facts: ModelFacts) -> list[str]:
     return lost
 
 
+def drop_logprobs(body: Body, facts: ModelFacts) -> list[str]:
+    """Removes the request for logprobs where the model has none."""
+    if facts.logprobs is not False:
+        return []
+    config = _config(body)
+    names = {"responseLogprobs": "logprobs", "logprobs": "top_logprobs"}
+    lost = [neutral for name, neutral in names.items() if config.pop(name, None) is not None]
+    _set_config(body, config)
+    return lost
+
+
+def limit_choices(body: Body, facts: ModelFacts) -> list[str]:
+    """Lowers the number of answers to the most that the model gives."""
+    config = _config(body)
+    wanted = config.get("candidateCount")
+    if facts.choices is None or not isinstance(wanted, int) or wanted <= facts.choices:
+        return []
+    config["candidateCount"] = facts.choices
+    _set_config(body, config)
+    return ["n"]
+
+
 def cap_output(body: Body, facts: ModelFacts) -> list[str]:
     """Lowers `maxOutputTokens` to the most that the model can generate. Nothing is lost: no answer is longer."""
     config = _config(body)
@@ -169,6 +191,8 @@ def _set_config(body: Body, config: Body) -> None:
 GEMINI_RULES: tuple[RequestRule, ...] = (
     RequestRule(fit_thinking, _THINKING),
     RequestRule(drop_penalties, "https://github.com/google-gemini/cookbook/issues/1290: Penalty is not enabled for this model"),
+    RequestRule(drop_logprobs, "https://github.com/googleapis/python-genai/issues/1921: Logprobs is not enabled for this model"),
+    RequestRule(limit_choices, "https://github.com/googleapis/js-genai/issues/1609: Multiple candidates is not enabled"),
     RequestRule(cap_output, "https://github.com/BerriAI/litellm/pull/10548: the supported range is from 1 to 65536 (exclusive)"),
     RequestRule(
         drop_tools, "https://github.com/agno-agi/agno/issues/3505: Function calling is not enabled for models/gemma-3-12b-it"

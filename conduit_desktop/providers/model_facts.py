@@ -56,6 +56,9 @@ class ModelFacts:
     json_with_tools: bool | None = None
     json_mode: bool | None = None
     """Whether it can be held to JSON at all."""
+    logprobs: bool | None = None
+    choices: int | None = None
+    """The most answers to one request (`n`)."""
     tools_only_in_responses: Literal["always", "with_effort"] | None = None
     """OpenAI: function tools go to the Responses API: whatever the effort, or only where one is asked for."""
 
@@ -205,6 +208,18 @@ _GEMINI = (
     Family(
         r"gemini(?!-[12]\b)", ModelFacts(penalties=False),
         "https://github.com/google-gemini/cookbook/issues/1290; https://github.com/Ikalus1988/MisakaNet/issues/1473", _GOOGLE,
+    ),
+    Family(
+        r"gemini(?!-(?:1\b|2\.0))", ModelFacts(logprobs=False),
+        "https://github.com/googleapis/python-genai/issues/1921: Logprobs is not enabled", ("gemini",),
+    ),
+    Family(
+        r"gemini-3\.[5-9]", ModelFacts(logprobs=False),
+        "https://github.com/GoogleCloudPlatform/generative-ai/issues/2947: Logprobs is not supported", ("vertex",),
+    ),
+    Family(
+        r"gemini(?!-[12]\b)", ModelFacts(choices=1),
+        "https://github.com/googleapis/js-genai/issues/1609: Multiple candidates is not enabled for this model", ("gemini",),
     ),
     # Tried on 25 September 2026: 3.1 Pro, 3.7 Flash and 3.8 Flash refuse `minimal`, which the docs list for every Flash.
     Family(r"gemini-3-flash|gemini-3\.1-flash-lite|gemini-3\.[56]-flash", ModelFacts(efforts=("minimal", *_LOW_TO_HIGH)),

@@ -155,6 +155,25 @@ def test_penalties_are_left_out_where_the_model_refuses_them(kind: Gemini | Vert
 
 
 @pytest.mark.parametrize(
+    ("kind", "model", "lost"),
+    [
+        (gemini(), "gemini-2.0-flash", []),
+        (gemini(), "gemini-2.5-flash", ["logprobs", "top_logprobs"]),
+        (gemini(), "gemini-3.1-pro", ["logprobs", "top_logprobs", "n"]),
+        (vertex(), "gemini-2.5-flash", []),
+        (vertex(), "gemini-3.1-pro", []),
+        (vertex(), "gemini-3.5-flash", ["logprobs", "top_logprobs"]),
+    ],
+)
+def test_logprobs_and_several_answers_are_left_out_where_the_model_has_none(kind: Gemini | Vertex, model: str, lost: list[str]):
+    config = {"responseLogprobs": True, "logprobs": 2, "candidateCount": 3}
+    body: dict[str, Any] = {"contents": [], "generationConfig": config}
+    assert kind.adapt(model, body, "gemini", translated=True) == lost
+    logprobs = {} if "logprobs" in lost else {"responseLogprobs": True, "logprobs": 2}
+    assert body["generationConfig"] == {**logprobs, "candidateCount": 1 if "n" in lost else 3}
+
+
+@pytest.mark.parametrize(
     ("kind", "model", "cap"),
     [
         (gemini(), "gemini-2.0-flash", 8192),
