@@ -406,10 +406,11 @@ def strict_all_or_none(body: Body, facts: ModelFacts) -> list[str]:
     return ["tools.strict"]
 
 
-def strict_where_it_can_be(required: bool) -> Mend:
+def strict_where_it_can_be(required: bool, unknown: Collection[str] = ()) -> Mend:
     """Schemas that do not fulfil the vendor's conditions for `strict` are sent without it.
 
-    Every object needs `additionalProperties: false`; with `required`, also each property in `required`.
+    Every object needs `additionalProperties: false`; with `required`, also each property in `required`; `unknown` keywords are
+    refused.
     """
 
     def unfit(schema: Any) -> bool:
@@ -417,6 +418,7 @@ def strict_where_it_can_be(required: bool) -> Mend:
 
         def look(one: dict[str, Json]) -> dict[str, Json]:
             properties = one.get("properties")
+            found.extend(name in one for name in unknown)
             if one.get("type") == "object" or isinstance(properties, dict):
                 found.append(one.get("additionalProperties") is not False)
                 found.append(required and set(properties or ()) != set(one.get("required") or ()))

@@ -219,8 +219,8 @@ class Cerebras(OpenAICompatible):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(
-            strict_where_it_can_be(required=False), "https://inference-docs.cerebras.ai/capabilities/structured-outputs",
-            dialect=_CHAT,
+            strict_where_it_can_be(required=False, unknown=("minItems", "maxItems", "pattern", "format")),
+            "https://inference-docs.cerebras.ai/capabilities/structured-outputs; musistudio/claude-code-router#708", dialect=_CHAT,
         ),
         RequestRule(within("temperature", 0, 1.5), "https://inference-docs.cerebras.ai/api-reference", dialect=_CHAT),
         RequestRule(strict_all_or_none, "https://inference-docs.cerebras.ai/capabilities/tool-use", dialect=_CHAT),

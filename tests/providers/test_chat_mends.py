@@ -193,6 +193,8 @@ def test_a_schema_is_strict_only_where_it_fulfils_the_conditions() -> None:
     assert [one["function"]["strict"] for one in body["tools"]] == [True, False]
     assert body["response_format"] == fields["response_format"]
     assert lost == ["tools.strict"]
+    assert mended(chat_mends.strict_where_it_can_be(required=False, unknown=("title",)), fields)[1] == ["tools.strict"]
+    assert mended(chat_mends.strict_where_it_can_be(required=False, unknown=("type",)), fields)[1].count("tools.strict") == 2
     body, lost = mended(chat_mends.strict_where_it_can_be(required=True), fields)
     assert body["response_format"]["json_schema"]["strict"] is False
     assert lost == ["tools.strict", "tools.strict", "response_format.strict"]
