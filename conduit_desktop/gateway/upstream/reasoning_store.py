@@ -182,9 +182,11 @@ class ReasoningStore:
         kept = self.find_call(to, part) if isinstance(part, ToolCall) else self.find(to.scope, to.origin, part.text)
         if kept is None or id(kept) in used:
             return ()
-        if any(isinstance(thought, RedactedThinking) or thought.signature for thought in kept.thoughts):
+        signed = any(isinstance(thought, RedactedThinking) or thought.signature for thought in kept.thoughts)
+        if signed:
             used.add(id(kept))
-        return kept.thoughts
+        # Another model of the vendor may not take what this one sent.
+        return kept.thoughts if signed or to.wanted else ()
 
     def _message(self, to: Recipient, message: Message, used: set[int]) -> Message:
         parts: list[Part] = []

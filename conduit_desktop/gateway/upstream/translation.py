@@ -416,9 +416,5 @@ def _is_followed(target: BoundTarget, name: str) -> bool:
 
 def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
     """What passthrough dropped: it changes a conversation only to remove content of other providers that this one refuses."""
-    for name in _CONVERSATIONS:
-        if sent.get(name) is not received.get(name):
-            break
-    else:
-        return []
-    return [_FOREIGN, *(["thinking"] if "thinking" in received and "thinking" not in sent else [])]
+    changed = any(sent.get(name) is not received.get(name) for name in _CONVERSATIONS)
+    return [_FOREIGN] * changed + ["thinking"] * ("thinking" in received and "thinking" not in sent)

@@ -9,6 +9,8 @@ from conduit_desktop.core.chat import Json, Media, Message, Part, Text
 from conduit_desktop.wire.anthropic.messages_reader import Fields
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 
+OWN_CALL = "toolu_"
+"""How the ids of Anthropic's own tool calls begin."""
 FILLER = "."
 """The user's text in a conversation that has instructions only, because the API requires one message."""
 
@@ -70,15 +72,26 @@ def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layou
     return Layout(_system(system, parts), [_written(turn) for turn in turns])
 
 
-def open_tool_loop_without_thinking(messages: list[Fields]) -> bool:
-    """Whether the conversation ends with the result of a tool call before which there is no thinking block.
+def open_tool_loop_without_thinking(messages: list[Fields], of_others: bool = False) -> bool:
+    """Whether the conversation ends in a tool loop with a call before which there is no thinking block.
 
-    With thinking on, Anthropic refuses that: "a final `assistant` message must start with a thinking block".
+    With thinking on, Anthropic refuses that: "a final `assistant` message must start with a thinking block". `of_others`: only
+    calls that Anthropic did not make count.
     """
     if len(messages) < 2 or "tool_result" not in _types(messages[-1]):
         return False
-    # Only the first block counts, because the API requires thinking at the start of the message.
-    return _types(messages[-2])[:1] not in (["thinking"], ["redacted_thinking"])
+    for message in reversed(messages):
+        kinds = _types(message)
+        if isinstance(message, dict) and message.get("role") == "user":
+            if "tool_result" not in kinds:
+                return False  # the user's own turn, at which the loop began
+        # Only the first block counts, because the API requires thinking at the start of the message.
+        elif "tool_use" in kinds and kinds[0] not in ("thinking", "redacted_thinking"):
+            blocks = [block for block in message["content"] if isinstance(block, dict)]
+            ids = [str(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
+            if not of_others or not all(each.startswith(OWN_CALL) for each in ids):
+                return True
+    return False
 
 
 def _types(message: Json) -> list[Json]:

@@ -50,20 +50,22 @@ def without_foreign(body: Fields, is_foreign: Callable[[str], bool] = _nobody) -
     """`body` without thoughts and citations of other providers; the same object where there are none.
 
     Foreign is what is marked, and what has a signature that `is_foreign`: an answer that was passed through has no marks.
-    Where that leaves a tool call without a thought before it, thinking by budget is removed, too: Anthropic requires the thought.
+    Where that leaves a tool call without a thought before it, or another provider made one without any, thinking by budget is
+    removed, too: Anthropic requires the thought.
     """
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
     kept = without_emptied(messages, partial(_message, is_foreign=is_foreign), "content")
-    if kept is messages:
-        return body
-    cleaned = {**body, "messages": kept}
+    cleaned = body if kept is messages else {**body, "messages": kept}
     thinking = body.get("thinking")
     # Only a budget demands the thought: in adaptive mode the model may answer without one.
     # https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
     by_budget = isinstance(thinking, dict) and thinking.get("type") == "enabled"
-    return _without_thinking(cleaned) if by_budget and open_tool_loop_without_thinking(cleaned["messages"]) else cleaned
+    # A client that leaves out Anthropic's own thoughts gets Anthropic's own error.
+    if by_budget and open_tool_loop_without_thinking(kept, of_others=kept is messages):
+        return _without_thinking(cleaned)
+    return cleaned
 
 
 def _message(message: Json, is_foreign: Callable[[str], bool]) -> Json:

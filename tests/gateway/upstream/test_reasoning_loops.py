@@ -73,7 +73,8 @@ FIRST: dict[str, Body] = {
 
 def target_of(vendor: str, model: str) -> BoundTarget:
     options = {"project": "p", "location": "global"} if vendor == "vertex" else {"region": "us-east-1"}
-    provider = Provider(id=f"prov_{vendor}", name=vendor, kind=vendor, options=options)
+    url = "https://relay.example.org" if vendor in ("anthropic-compatible", "azure") else None
+    provider = Provider(id=f"prov_{vendor}", name=vendor, kind=vendor, options=options, base_url=url)
     return BoundTarget.of(BoundProvider(provider, bind(provider), ()), model)
 
 
@@ -183,3 +184,73 @@ def test_each_request_of_a_tool_loop_returns_the_reasoning_of_every_turn(
         after = following(client, body, told, streamed)
         assert after is not None
         body = without_reasoning(client, after) if forgetful else after
+
+
+MOVES = (
+    ("deepseek", "deepseek-v4-pro"), ("moonshot", "kimi-k2.6"), ("moonshot", "kimi-k2-thinking"), ("zai", "glm-4.7"),
+    ("openrouter", "anthropic/claude-sonnet-4.5"), ("groq", "openai/gpt-oss-120b"), ("cerebras", "gpt-oss-120b"),
+    ("mistral", "magistral-medium-latest"), ("anthropic", "claude-sonnet-4-5"), ("anthropic-compatible", "glm-4.7"),
+    ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"), ("gemini", "gemini-3-pro-preview"), ("openai", "gpt-5.1-codex"),
+    ("azure", "gpt-5.1-codex"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(("vendor", "model"), MOVES)
+def test_a_tool_loop_that_moves_to_another_vendor_is_accepted_there_and_back_at_the_first(
+    vendor: str, model: str, client: str
+) -> None:
+    """A failover within a loop: the second vendor refuses the reasoning of the first, or misses its own."""
+    first = target_of(vendor, model)
+    for index, other in enumerate(MOVES):
+        streamed = index % 2 == 0
+        targets, store = [first, target_of(*other), first], ReasoningStore()
+        body: Body = {**copy.deepcopy(FIRST[client]), "model": model, "stream": streamed}
+        for turn, target in enumerate(targets):
+            made = asked(client, body, target, store, streamed)
+            sent = orjson.loads(made.body)
+            name = _strict_name(target.bound.kind.kind, made.upstream.name)
+            broken = checks.broken(checks.Call(name, made.upstream.name, target.model, sent, {}, streamed))
+            assert not [rule["id"] for rule in broken if REASONING.search(rule["id"])], (other, turn, json.dumps(sent))
+            told = relayed(made, answer_of(target.bound.kind.kind, target.model, made, streamed, turn, 1), streamed)
+            after = following(client, body, told, streamed)
+            assert after is not None
+            body = after
+
+
+def test_mistrals_reasoning_goes_back_as_a_part_of_the_content() -> None:
+    target, store = target_of("mistral", "magistral-medium-latest"), ReasoningStore()
+    body: Body = {**copy.deepcopy(FIRST["messages"]), "model": "m", "stream": False}
+    made = asked("messages", body, target, store, False)
+    part = {"type": "thinking", "thinking": [{"type": "text", "text": "why"}]}
+    call = {"id": "abcdefghi", "type": "function", "function": {"name": "lookup", "arguments": "{}"}}
+    message = {"role": "assistant", "content": [part, {"type": "text", "text": "so"}], "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    told = relayed(made, orjson.dumps({"id": "x", "model": "m", "choices": [choice]}), False)
+    after = following("messages", body, told, False)
+    assert after is not None
+    for returned_body in (after, without_reasoning("messages", after)):
+        sent = orjson.loads(asked("messages", returned_body, target, store, False).body)
+        assert sent["messages"][1] == message
+    # A model that does not reason takes text alone.
+    plain = asked("messages", after, target_of("mistral", "mistral-large-latest"), store, False)
+    assert orjson.loads(plain.body)["messages"][1]["content"] == "so"
+    assert "thinking" in plain.dropped
+
+
+def test_reasoning_goes_back_to_an_unknown_server_in_the_field_that_it_sent_and_to_no_other_server() -> None:
+    kinds = [Provider(id=name, name=name, kind="openai-compatible", base_url="http://localhost:1") for name in "ab"]
+    one, other = (BoundTarget.of(BoundProvider(provider, bind(provider), ()), "m") for provider in kinds)
+    store = ReasoningStore()
+    body: Body = {**copy.deepcopy(FIRST["responses"]), "model": "m", "stream": False}
+    made = asked("responses", body, one, store, False)
+    call = {"id": "c", "type": "function", "function": {"name": "lookup", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "reasoning": "why", "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    told = relayed(made, orjson.dumps({"id": "x", "model": "m", "choices": [choice]}), False)
+    after = following("responses", body, told, False)
+    assert after is not None
+    assert orjson.loads(asked("responses", after, one, store, False).body)["messages"][1] == message
+    elsewhere = asked("responses", after, other, store, False)
+    assert "reasoning" not in orjson.loads(elsewhere.body)["messages"][1]
+    assert "thinking" in elsewhere.dropped
