@@ -123,11 +123,11 @@ class Crossings:
             if not why and (reached is not None if answer.status != 200 else _BROKEN.search(text)):
                 why = [f"{answer.status}: {text[-300:]}"]
             failures += [Failure(vendor, model, client, turn, one, body, reached, dropped) for one in why]
-            if answer.status != 200:
+            if why or answer.status != 200:
                 break
             try:
                 after = following(client, body, text, wanted.stream)
-            except (KeyError, ValueError, IndexError) as error:
+            except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
                 failures.append(
                     Failure(vendor, model, client, turn, f"unreadable: {describe(error)}: {text[:300]}", body, reached, dropped)
                 )

@@ -51,7 +51,8 @@ def _chat_message(answer: str) -> Body:
                     for part in value:
                         _add_call(calls, part)
                 elif name in ("content", "reasoning_content", "reasoning") and value:
-                    message[name] = (message.get(name) or "") + value
+                    # Mistral's thinking makes the content a list.
+                    message[name] = (message.get(name) or type(value)()) + value
                 elif name == "reasoning_details":
                     message[name] = [*message.get(name, []), *value]
     return {**message, "tool_calls": list(calls.values())}
