@@ -13,6 +13,7 @@ from conduit_desktop.providers import ProviderKind
 from conduit_desktop.providers.catalog import bind
 from conduit_desktop.providers.claude import DEFAULT_MAX_TOKENS, EFFORT_BUDGETS
 from conduit_desktop.providers.model_facts import facts_of
+from conduit_desktop.wire import dialect
 
 TOOLS = [{"name": "lookup", "input_schema": {"type": "object"}}]
 FORCED: dict[str, Any] = {"tools": TOOLS, "tool_choice": {"type": "any"}}
@@ -267,6 +268,45 @@ def test_of_an_unknown_model_nothing_is_assumed() -> None:
     # Budgets are what servers knew first.
     assert sent == {"thinking": {"type": "enabled", "budget_tokens": EFFORT_BUDGETS["high"]}, "max_tokens": 20_000}
     assert lost == []
+
+
+@pytest.mark.parametrize(
+    ("dialect_name", "model", "body", "sent"),
+    [
+        (
+            "openai_chat",
+            "claude-opus-4-8",
+            {"messages": [{"role": "user", "content": "hello"}], "reasoning_effort": "high"},
+            {"output_config": {"effort": "high"}, "thinking": ADAPTIVE, "max_tokens": DEFAULT_MAX_TOKENS},
+        ),
+        (
+            "openai_responses",
+            "claude-sonnet-5",
+            {"input": "hello", "reasoning": {"effort": "high"}},
+            {"output_config": {"effort": "high"}, "thinking": ADAPTIVE, "max_tokens": DEFAULT_MAX_TOKENS},
+        ),
+        (
+            "openai_responses",
+            "claude-opus-4-8",
+            {"input": "hello", "reasoning": {"effort": "high"}, "max_output_tokens": 2000},
+            {"output_config": {"effort": "high"}, "thinking": ADAPTIVE, "max_tokens": 2000},
+        ),
+        (
+            "openai_responses",
+            "claude-sonnet-4-5",
+            {"input": "hello", "reasoning": {"effort": "high"}, "max_output_tokens": 2000},
+            {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000},
+        ),
+    ],
+)
+def test_the_effort_and_the_limit_of_another_dialect_arrive(
+    dialect_name: str, model: str, body: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    request = dialect(dialect_name).read_request({"model": "m", **body}, {})
+    written = dialect("anthropic_messages").write_request(request, model)
+    lost = kind_of("anthropic").adapt(model, written.body, "anthropic_messages", translated=True)
+    assert {name: value for name, value in written.body.items() if name not in ("model", "messages")} == sent
+    assert [*written.dropped, *lost] == []
 
 
 def test_the_generation_is_found_in_the_names_of_every_platform() -> None:

@@ -26,7 +26,8 @@ MODELS: dict[str, tuple[str, ...]] = {
     "azure": ("gpt-4o", "gpt-5", "gpt-5.6", "o3"),
     "anthropic": (
         "claude-3-5-haiku-20241022", "claude-3-7-sonnet-20250219", "claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-6",
-        "claude-opus-4-8", "claude-sonnet-5", "claude-fable-5",
+        "claude-opus-4-8", "claude-sonnet-5", "claude-fable-5", "claude-opus-4-5", "claude-opus-5", "claude-opus-5-5",
+        "claude-sonnet-5-5",
     ),
     "gemini": (
         "gemini-2.0-flash", "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-3-pro-preview",
@@ -35,7 +36,7 @@ MODELS: dict[str, tuple[str, ...]] = {
     "vertex": ("gemini-2.5-flash", "gemini-3-pro-preview"),
     "bedrock": (
         "anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic.claude-opus-4-8", "amazon.nova-pro-v1:0",
-        "meta.llama3-3-70b-instruct-v1:0",
+        "meta.llama3-3-70b-instruct-v1:0", "us.amazon.nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0",
     ),
     "mistral": ("mistral-large-latest", "magistral-medium-latest", "ministral-8b-latest"),
     "groq": ("openai/gpt-oss-120b", "qwen/qwen3-32b", "llama-3.3-70b-versatile"),

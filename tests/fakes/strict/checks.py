@@ -398,7 +398,7 @@ OUT_MAX = (
     (r"claude-3-(opus|haiku|sonnet)", 4096),
     (r"claude-3-5", 8192),
     (r"claude-opus-4(-[01]|-2025)", 32000),
-    (r"claude-(sonnet-4|haiku-4|opus-4-5)", 64000),
+    (r"claude-(sonnet-4(?!-6)|haiku-4|opus-4-5)", 64000),
     (r"claude", 128000),
 )
 
@@ -911,6 +911,12 @@ CHECKS = {  # what breaks each rule
     "toolConfig-missing": lambda call: bool(bed(call, "toolUse") or bed(call, "toolResult")) and not tools(call),
     "tools-empty": lambda call: call.get("toolConfig.tools") == [],
     "tool-description-empty": lambda call: any(d == "" for _, _, d, _ in tools(call)),
+    "toolChoice-forced": lambda call: bool(set(call.get("toolConfig.toolChoice", {})) & {"any", "tool"}),
+    "stop-unsupported": lambda call: bool(IC(call, "stopSequences")),
+    "thinking-off-over-high": lambda call: (
+        AT(call) in ("disabled", "between_tools") and call.get("output_config.effort") in ("xhigh", "max")
+    ),
+    "cachePoint-unsupported": lambda call: '"cachePoint"' in json.dumps(call.body),
     "toolChoice-none": lambda call: bool(set(call.get("toolConfig.toolChoice", {})) - {"auto", "any", "tool"}),
     "document-name": lambda call: any(
         not re.match(r"^(?!.*\s\s)[a-zA-Z0-9_ ()\[\]-]{1,200}$", d.get("name", "")) for d in bed(call, "document")
