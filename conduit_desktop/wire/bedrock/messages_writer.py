@@ -40,10 +40,11 @@ _SIGNERS = ("", NAME, "anthropic_messages")
 
 
 class BedrockPartWriter(DroppingWriter):
-    """Writes parts as blocks. `source_form` is that of the request."""
+    """Writes parts as blocks. `source_form` is that of the request; `cites`: the model reads what a document says about itself."""
 
-    def __init__(self, own: bool, source_form: SourceForm) -> None:
+    def __init__(self, own: bool, source_form: SourceForm, cites: bool = False) -> None:
         super().__init__(own)
+        self._cites = cites
         self._source_form = source_form
         self._documents: dict[str, int] = {}
 
@@ -156,6 +157,9 @@ class BedrockPartWriter(DroppingWriter):
             if self.own and part.name is None:
                 del fields["name"]
         extra = {name: value for name, value in part.extra.items() if name != "s3Location"}
+        if self._cites and not self.own and part.kind == "document":
+            # Anthropic's fields of a document have the same names and values here.
+            fields |= {name: extra.pop(name) for name in ("context", "citations") if extra.get(name) is not None}
         return {part.kind: self.with_extra(fields, extra, "content")}
 
     def _document_name(self, name: str | None) -> str:

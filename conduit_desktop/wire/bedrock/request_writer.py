@@ -30,7 +30,9 @@ _FILLER = "."
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body. `model` is in the URL, and decides which further fields are written."""
-    parts = BedrockPartWriter(request.dialect == NAME, request.source_form)
+    # Converse's `context` and `citations` of a document are Claude's, and no other dialect has them.
+    cites = request.dialect == "anthropic_messages" and "anthropic.claude" in model
+    parts = BedrockPartWriter(request.dialect == NAME, request.source_form, cites)
     body = _own(request, parts) if parts.own else _foreign(request, parts, model)
     return WrittenRequest(body, list(parts.dropped))
 

@@ -375,6 +375,17 @@ def test_documents_of_one_name_get_names_of_their_own() -> None:
     assert len(document_name("x" * 300)) <= 200
 
 
+def test_what_an_anthropic_document_says_about_itself_reaches_claude_only() -> None:
+    said = {"context": "of 2026", "citations": {"enabled": True}}
+    request = ChatRequest(
+        "anthropic_messages", "m", [Message("user", [Text("t"), Media("document", text="words", extra=dict(said))])]
+    )
+    made = BEDROCK.write_request(request, CLAUDE)
+    assert made.body["messages"][0]["content"][1]["document"].items() >= said.items()
+    assert made.dropped == []
+    assert BEDROCK.write_request(request, "amazon.nova-pro-v1:0").dropped == ["content.context", "content.citations"]
+
+
 def test_more_documents_or_images_than_converse_takes_are_refused_by_name() -> None:
     for media, count in ((Media("document", text="t"), 6), (Media("image", data=PNG, media_type="image/png"), 21)):
         with pytest.raises(BadRequest, match=media.kind):
