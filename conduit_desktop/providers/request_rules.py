@@ -20,7 +20,8 @@ Mend = Callable[[dict[str, Json], ModelFacts], list[str]]
 copies first: a passed-through body shares its messages with the caller's, which the next target gets."""
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: a tuple of rules is the key of a cache that is looked up for each attempt.
+@dataclass(frozen=True, slots=True, eq=False)
 class RequestRule:
     """One rule. `models`: a regular expression at the start of the model's name; `dialect`: that of the body; empty: all."""
 
