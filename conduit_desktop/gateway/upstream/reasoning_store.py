@@ -100,6 +100,8 @@ class ReasoningStore:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self._origins: set[str] = set()
+        """Those of which anything was ever kept: requests to all others are not searched."""
         self.size = 0
 
     def __len__(self) -> int:
@@ -110,6 +112,7 @@ class ReasoningStore:
         # It would push out every other entry, and then itself.
         if kept.size > self._max_bytes:
             return
+        self._origins.add(origin)
         key = _key(scope, origin, what)
         before = self._kept.pop(key, None)
         self.size += kept.size - (before.size if before is not None else 0)
@@ -120,6 +123,8 @@ class ReasoningStore:
 
     def find(self, scope: str, origin: str, what: str) -> Kept | None:
         """What was kept for `what`."""
+        if origin not in self._origins:
+            return None
         key = _key(scope, origin, what)
         found = self._kept.get(key)
         if found is None:
@@ -139,11 +144,13 @@ class ReasoningStore:
 
     def find_call(self, to: Recipient, call: ToolCall) -> Kept | None:
         """What was kept for a tool call that a client returns."""
+        if to.origin not in self._origins:
+            return None
         fitted = replace(call, id=to.fit(call.id))
-        found = self.find(to.scope, to.origin, _exact(fitted)) or self.find(to.scope, to.origin, fitted.id)
-        if found is None and _MADE_ID.fullmatch(call.id):
-            found = self.find(to.scope, to.origin, _content(call))
-        return found
+        # The id first: where it is unknown, and it mostly is, the arguments need not be read.
+        if _key(to.scope, to.origin, fitted.id) in self._kept:
+            return self.find(to.scope, to.origin, _exact(fitted)) or self.find(to.scope, to.origin, fitted.id)
+        return self.find(to.scope, to.origin, _content(call)) if _MADE_ID.fullmatch(call.id) else None
 
     def keep_maker(self, scope: str, signature: str, origin: str) -> None:
         """Remember which origin made `signature`."""

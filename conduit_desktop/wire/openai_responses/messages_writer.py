@@ -24,6 +24,7 @@ from conduit_desktop.wire.openai_responses.messages_reader import CALLS
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 from conduit_desktop.wire.provenance import MarkedContent, unmark
 
+_OF_MODEL = frozenset({"reasoning", *CALLS})
 _ITEM_TYPE = {kind: name for name, kind in CALLS.items()}
 
 
@@ -48,7 +49,23 @@ class ItemsWriter:
         for message in messages:
             self._drop_fields(message)
             self._items_of(message)
+        if not self.own:
+            self._drop_lonely()
         return self.items
+
+    def _drop_lonely(self) -> None:
+        """Leave out reasoning without the item it belongs to, which OpenAI refuses: that item could not be expressed.
+
+        https://github.com/continuedev/continue/issues/8933
+        """
+        kept: list[dict[str, Json]] = []
+        for item in reversed(self.items):
+            belongs = bool(kept) and (kept[-1].get("type") in _OF_MODEL or kept[-1].get("role") == "assistant")
+            if item.get("type") == "reasoning" and not belongs:
+                self.dropped.append("thinking")
+            else:
+                kept.append(item)
+        self.items = kept[::-1]
 
     def instructions(self, messages: list[Message]) -> str:
         """The texts of `messages`, for the field `instructions`."""

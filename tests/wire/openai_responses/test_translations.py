@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from conduit_desktop.core.answer import Answer, collect
-from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking
+from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
 from conduit_desktop.wire.provenance import MarkedContent, mark
@@ -225,10 +225,10 @@ def test_openais_thoughts_find_their_way_home_through_an_anthropic_client() -> N
 def test_a_signature_without_a_known_id_is_sent_back_without_one() -> None:
     """OpenAI takes a proof without an id, and refuses one under another's."""
     kept = Thinking("hm", mark(MarkedContent("openai_responses", "gAAA", id="no id of OpenAI's.")))
-    out = RESPONSES.write_request(ChatRequest("anthropic_messages", "m", [Message("assistant", [kept])]), "gpt-x")
-    assert out.body["input"] == [
-        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gAAA"}
-    ]
+    out = RESPONSES.write_request(ChatRequest("anthropic_messages", "m", [Message("assistant", [kept, Text("so")])]), "gpt-x")
+    assert out.body["input"][0] == {
+        "type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gAAA"
+    }  # fmt: skip
 
 
 def test_thoughts_of_others_never_reach_openai_under_an_id_it_does_not_know() -> None:
@@ -279,3 +279,13 @@ def test_assistant_messages_of_other_dialects_need_no_id_and_images_have_a_detai
     out = dialect("openai_responses").write_request(dialect("openai_chat").read_request(body, {}), "m").body
     assert out["input"][0]["content"] == [{"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"}]
     assert out["input"][1] == {"role": "assistant", "content": "ab"}
+
+
+def test_reasoning_without_the_item_it_belongs_to_is_left_out():
+    """Seen with a hosted call, which cannot be written: "'reasoning' was provided without its required following item"."""
+    thought = Thinking("t", mark(MarkedContent("openai_responses", "enc", id="rs_1")), dialect="openai_responses")
+    for after, kept in (([ToolCall("c", "search", "", "hosted")], 0), ([ToolCall("c", "f", "{}")], 1), ([Text("ok")], 1)):
+        request = ChatRequest("openai_chat", "m", [Message("assistant", [thought, *after]), Message("user", [Text("go on")])])
+        written = dialect("openai_responses").write_request(request, "gpt-5.2")
+        assert [item.get("type") for item in written.body["input"]].count("reasoning") == kept
+        assert ("thinking" in written.dropped) == (kept == 0)
