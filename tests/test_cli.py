@@ -312,6 +312,10 @@ def test_commands_act_through_the_process_that_serves_the_home(sh: Shell, served
     assert json.loads(line)["model"] == "talk"
     assert {row["key_name"] for row in sh.json("requests")} == {"ci"}
     assert sh("usage", "--by", "model", "--csv").stdout.splitlines()[1].startswith("talk,")
+    _chat(address, "condt_" + "x" * 43, status=401)
+    assert "(unknown model)" in sh("usage", "--by", "model").stdout
+    assert "(no key)" in sh("usage", "--by", "key").stdout
+    assert "(not sent)" in sh("usage", "--by", "provider").stdout
     assert "in use" in sh("serve", code=4).stderr
     assert "in use" in sh("restore", __file__, "--yes", code=4).stderr
     rotated = sh("master-key", "rotate").stdout
@@ -333,7 +337,7 @@ def test_the_owner_of_the_home_needs_no_master_key(
         assert json.load(answer)["data"][0]["actor"] == "cli"
 
 
-def _chat(address: str, key: str) -> None:
+def _chat(address: str, key: str, status: int = 200) -> None:
     import http.client
     from urllib.parse import urlsplit
 
@@ -341,7 +345,7 @@ def _chat(address: str, key: str) -> None:
     body = json.dumps({"model": "talk", "messages": [{"role": "user", "content": "hi"}]})
     connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
     with connection.getresponse() as answer:
-        assert answer.status == 200
+        assert answer.status == status
         answer.read()
     connection.close()
 

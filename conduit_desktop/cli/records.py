@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import click
@@ -31,10 +33,18 @@ def usage(connection: Connection, by: str, since: str | None, until: str | None,
         printing.as_json(rows)
         return
     groups = [group.strip() for group in by.split(",") if group.strip()]
-    heads: list[printing.Column] = [(group, "key_name" if group == "key" else group) for group in groups]
+    heads: list[printing.Column] = [(group, partial(_named, group)) for group in groups]
     counts: list[printing.Column] = [("requests", "requests"), ("errors", "errors")]
     counts += [(one.label.lower(), one.name) for one in CLASSES]
     printing.table(rows, [*heads, *counts, ("cost", printing.usd("cost_usd")), ("unpriced", "unpriced_requests")])
+
+
+_NAMELESS = {"model": "(unknown model)", "key": "(no key)", "provider": "(not sent)"}
+"""What refused requests are shown under, which have no model or key that exists, and no provider."""
+
+
+def _named(group: str, row: Mapping[str, Any]) -> Any:
+    return row["key_name" if group == "key" else group] or _NAMELESS.get(group, "")
 
 
 COLUMNS: tuple[printing.Column, ...] = (
