@@ -128,11 +128,15 @@ class ToolResult:
 
 @dataclass(slots=True)
 class Opaque:
-    """A part that only `dialect` has (a hosted tool's result, a search block): `value` is the part as received."""
+    """A part that only `dialect` has (a hosted tool's result, a search block): `value` is the part as received.
+
+    `media` is the picture or sound in it, which other dialects may have as well.
+    """
 
     dialect: str
     name: str
     value: Json
+    media: Media | None = field(default=None, compare=False)
 
 
 Part = Text | Media | Thinking | RedactedThinking | Refusal | ToolCall | ToolResult | Opaque

@@ -29,6 +29,7 @@ from conduit_desktop.gateway.upstream.attempt import ChatAttempt, TargetAttempt,
 from conduit_desktop.gateway.upstream.media import MediaAttempt
 from conduit_desktop.gateway.upstream.translation import prepare
 from conduit_desktop.providers import Secrets
+from conduit_desktop.wire.generated_media import lost_in_answer
 
 BACKOFF_S = 0.25
 BACKOFF_MAX_S = 4.0
@@ -123,7 +124,9 @@ class FailoverRun:
                 continue
             if answer is not None:
                 # Of this target alone: what an earlier attempt would have dropped was never answered.
-                self._meter.record.dropped = tuple(dict.fromkeys(answer.prepared.dropped))
+                # Of the answer, what is known before its first byte: for a stream, what came with the first content.
+                lost = [] if answer.prepared.relays_answer else lost_in_answer(answer.events, call.dialect.name)
+                self._meter.record.dropped = tuple(dict.fromkeys((*answer.prepared.dropped, *lost)))
                 if affinity is not None:
                     state.affinity.answered(affinity, answer.target.name)
                 self.answer = answer

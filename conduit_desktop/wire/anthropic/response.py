@@ -108,7 +108,10 @@ def write_block(part: AnswerPart, dialect: str) -> Fields | None:
                 **(part.extra if dialect == NAME else {}),
             }
         case Opaque():
-            return dict(part.value) if part.dialect == NAME else None
+            if part.dialect == NAME:
+                return dict(part.value)
+            # The text of a sound is what this API can have of it.
+            return {"type": "text", "text": part.media.text} if part.media is not None and part.media.text else None
         case _:
             assert_never(part)
 

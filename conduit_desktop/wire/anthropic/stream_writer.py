@@ -183,7 +183,8 @@ class AnthropicWriter(SingleChoiceWriter):
     def _opaque(self, block: Opaque) -> bytes:
         """A block of this dialect. Its `input` is sent as a delta: clients ignore the one in `content_block_start`."""
         if block.dialect != NAME:
-            return b""
+            text = block.media.text if block.media is not None else None
+            return self._text("text", text) if text else b""
         value = block.value
         if not isinstance(value.get("input"), dict):
             return self._block(value) + self._close()

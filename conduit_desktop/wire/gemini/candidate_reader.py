@@ -23,10 +23,12 @@ from conduit_desktop.core.events import (
     ToolCallDelta,
     ToolCallStarted,
 )
+from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.gemini.citations import read_citations
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.tool_calls import PartialCall
 from conduit_desktop.wire.gemini.usage import read_finish, reason_name
+from conduit_desktop.wire.generated_media import media_of
 
 SIGNATURE = "textSignature"
 """The name of a part that only holds the signature of the text before it.
@@ -114,7 +116,9 @@ class CandidateReader:
             self._kind = "opaque"
             self._produced = self._produced or part.keys() > {"thoughtSignature"} or "thoughtSignature" not in part
             kind = next((key for key in part if key != "thoughtSignature"), "thoughtSignature")
-            events.append(OpaqueBlock(Opaque(NAME, kind, part), self._index))
+            inline = part.get("inlineData")
+            media = media_of(text_or_none(inline.get("mimeType")), inline.get("data")) if isinstance(inline, dict) else None
+            events.append(OpaqueBlock(Opaque(NAME, kind, part, media), self._index))
 
     def _text_part(self, part: Fields, text: str, events: list[Event]) -> None:
         signature = part.get("thoughtSignature")

@@ -179,9 +179,21 @@ def write_part(part: AnswerPart, dialect: str) -> Fields | None:
         case RedactedThinking():
             return None
         case Opaque():
-            return dict(part.value) if part.dialect == NAME else None
+            return write_opaque(part)
         case _:
             assert_never(part)
+
+
+def write_opaque(block: Opaque) -> Fields | None:
+    """A block of this dialect, or the picture or sound of another one; None for any other."""
+    if block.dialect == NAME:
+        return dict(block.value)
+    media = block.media
+    if media is None:
+        return None
+    if media.data is None:
+        return {"fileData": {"fileUri": media.url, "mimeType": media.media_type or "image/png"}} if media.url else None
+    return {"inlineData": {"mimeType": media.media_type or "image/png", "data": media.data}}
 
 
 def write_call(call: ToolCall, own: bool) -> Fields:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 import orjson
 
-from conduit_desktop.core.chat import ChatRequest, Citation, Opaque, ToolCall
+from conduit_desktop.core.chat import ChatRequest, Citation, ToolCall
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
     Cited,
@@ -36,7 +36,7 @@ from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import write_error
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import portable_signature
-from conduit_desktop.wire.gemini.response import response_id, sign_first_call, write_call
+from conduit_desktop.wire.gemini.response import response_id, sign_first_call, write_call, write_opaque
 from conduit_desktop.wire.gemini.usage import write_finish, write_usage
 from conduit_desktop.wire.tool_arguments import is_complete
 
@@ -115,7 +115,7 @@ class GeminiWriter:
                 # The thoughts are written already, so the signature comes with an empty text, as from Google.
                 return {"text": "", "thought": True, "thoughtSignature": portable_signature(event.signature, self._started.dialect)}
             case OpaqueBlock():
-                return _own_block(event.block)
+                return write_opaque(event.block)
             case TextStarted() | ThinkingStarted() | ThinkingRedacted():
                 # Gemini has no frames for the start of a block, and no hidden thoughts.
                 return None
@@ -207,7 +207,3 @@ class ArrayWriter(GeminiWriter):
     def fail(self, error: GatewayError) -> bytes:
         """The error as the last element."""
         return super().fail(error) + b"]"
-
-
-def _own_block(block: Opaque) -> Fields | None:
-    return dict(block.value) if block.dialect == NAME else None

@@ -12,7 +12,7 @@ from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.ollama.stream_reader import LineReader
 from conduit_desktop.wire.ollama.stream_writer import OllamaWriter
 
-_IN_PIECES = frozenset({"content", "response", "thinking", "tool_calls"})
+_IN_PIECES = frozenset({"content", "response", "thinking", "tool_calls", "images"})
 """The fields whose values in several lines are joined."""
 
 

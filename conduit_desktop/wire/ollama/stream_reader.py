@@ -22,6 +22,7 @@ from conduit_desktop.wire.event_validation import rfc3339_or_none, text_or_none
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.framing.ndjson import LineSplitter
+from conduit_desktop.wire.generated_media import image_from
 from conduit_desktop.wire.ollama.errors import error_in_answer
 from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.ollama.request_writer import arguments_text
@@ -57,7 +58,7 @@ class LineReader:
         for call in message.get("tool_calls") or ():
             self._call(call, events)
         if isinstance(message.get("images"), list) and message["images"]:
-            events.append(OpaqueBlock(Opaque(NAME, "images", message["images"])))
+            events += [OpaqueBlock(Opaque(NAME, "images", [image], image_from(image))) for image in message["images"]]
         if isinstance(line.get("logprobs"), list):
             self._logprobs += line["logprobs"]
         if line.get("done"):

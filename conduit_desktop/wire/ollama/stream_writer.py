@@ -8,7 +8,7 @@ from typing import assert_never
 
 import orjson
 
-from conduit_desktop.core.chat import ChatRequest, Json, ToolCall
+from conduit_desktop.core.chat import ChatRequest, Json, Opaque, ToolCall
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
     BlockEvent,
@@ -70,13 +70,21 @@ class OllamaWriter(SingleChoiceWriter):
                 self._arguments[event.id].append(event.arguments)
                 return b""
             case OpaqueBlock():
-                block = event.block
-                return self._line({"content": "", block.name: block.value}) if block.dialect == NAME else b""
+                return self._opaque(event.block)
             # Ollama has no place for blocks, signatures and sources.
             case TextStarted() | ThinkingStarted() | ThinkingSigned() | ThinkingRedacted() | Cited():
                 return b""
             case _:
                 assert_never(event)
+
+    def _opaque(self, block: Opaque) -> bytes:
+        if block.dialect == NAME:
+            return self._line({"content": "", block.name: block.value})
+        if block.media is not None and block.media.text:
+            return self._line({"content": block.media.text})
+        if block.media is None or block.media.kind != "image" or block.media.data is None:
+            return b""
+        return self._line({"content": "", "images": [block.media.data]})
 
     def _on_finished(self) -> bytes:
         return self._write_calls()

@@ -17,6 +17,7 @@ from conduit_desktop.core.events import (
     ThinkingDelta,
 )
 from conduit_desktop.wire.event_validation import text_or_none
+from conduit_desktop.wire.generated_media import image_of, sound_of
 from conduit_desktop.wire.openai_chat.citations import read_span
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_reader import thinking_text
@@ -41,6 +42,8 @@ _FINISH: dict[str, FinishReason] = {
     "refusal": "refusal",
 }
 _READ = frozenset({"role", "content", "refusal", "annotations", "tool_calls", "function_call", *FIELDS})
+IMAGES, AUDIO = "images", "audio"
+"""The names of blocks whose values are in the message's further fields too, from where this dialect's writers take them."""
 _CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
 
 
@@ -101,6 +104,11 @@ class ChoiceReader:
             self._calls.read_legacy(legacy, events)
         if not _READ.issuperset(message):
             self._keep_fields(message)
+            # OpenRouter's pictures. https://openrouter.ai/docs/guides/overview/multimodal/image-generation
+            for image in _list(message.get("images")):
+                url = image.get("image_url") if isinstance(image, dict) else None
+                media = image_of(url.get("url") if isinstance(url, dict) else url)
+                events.append(OpaqueBlock(Opaque(NAME, IMAGES, image, media), self.index))
 
     def keep(self, raw: dict[str, Json]) -> None:
         """Keep the further fields of the choice (log probabilities, a filter's result) for its finish."""
@@ -124,6 +132,7 @@ class ChoiceReader:
         self._calls.end(events)
         events += self._held_citations
         self._held_citations = []
+        self._sound(events)
         raw = self.finish or None
         # `[DONE]` without a finish reason is a complete answer too: not every vendor sends one.
         reason = _FINISH.get(raw.lower(), "other") if raw else "stop"
@@ -134,6 +143,15 @@ class ChoiceReader:
         stopped_by = self._extra.get("stop_reason")
         sequence = stopped_by if isinstance(stopped_by, str) else None
         events.append(Finished(reason, raw, sequence, self.index, self._extra))
+
+    def _sound(self, events: list[Event]) -> None:
+        """Add the sound, which is whole only now; its text is what other dialects can have of it."""
+        message = self._extra.get("message")
+        audio = message.get("audio") if isinstance(message, dict) else None
+        media = sound_of(audio.get("data")) if isinstance(audio, dict) else None
+        if isinstance(audio, dict) and media is not None:
+            media.text = text_or_none(audio.get("transcript"))
+            events.append(OpaqueBlock(Opaque(NAME, AUDIO, audio, media), self.index))
 
     def _content(self, content: Json, events: list[Event]) -> None:
         if isinstance(content, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,8 @@ from conduit_desktop.core.events import Event, Finished, FinishReason, TextDelta
 from conduit_desktop.wire.answer_ids import answer_id
 from conduit_desktop.wire.citations import sources
 from conduit_desktop.wire.event_validation import FAULTS, validated
-from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
+from conduit_desktop.wire.generated_media import url_of
+from conduit_desktop.wire.openai_chat.choice_reader import AUDIO, IMAGES, ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources, write_span
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object
 from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
@@ -146,6 +148,9 @@ def _message(choice: Choice, dialect: str, functions: bool) -> dict[str, Json]:
     if annotations:
         message["annotations"] = annotations
     message.update(thinking_fields(choice.parts, dialect))
+    blocks = [part for part in choice.parts if isinstance(part, Opaque) and not own]
+    for fields in (media_fields(block, number) for number, block in enumerate(blocks)):
+        message.update({name: [*message.get(name, []), *value] if name == IMAGES else value for name, value in fields.items()})
     calls = [part for part in choice.parts if isinstance(part, ToolCall) and part.kind != "hosted"]
     # The legacy field is written only where the vendor sent it or the client sent `functions`: today's clients read `tool_calls`.
     legacy = [call for call in calls if functions or (own and call.extra.get("function_call"))]
@@ -155,6 +160,23 @@ def _message(choice: Choice, dialect: str, functions: bool) -> dict[str, Json]:
     if written:
         message["tool_calls"] = written
     return message
+
+
+def media_fields(block: Opaque, number: int) -> dict[str, Json]:
+    """The fields of a message or delta for the picture or sound of a block of another dialect; none for any other block.
+
+    Pictures are OpenRouter's `images`, `number` is their index: https://openrouter.ai/docs/guides/overview/multimodal/image-generation
+    """
+    media = block.media
+    if media is None:
+        return {}
+    if media.kind == "audio" and media.data:
+        return {AUDIO: {"id": f"audio_{hashlib.sha256(media.data.encode()).hexdigest()[:24]}", "data": media.data, "transcript": "",
+                        "expires_at": 0}}  # fmt: skip
+    url = url_of(media)
+    if media.kind != "image" or url is None:
+        return {}
+    return {IMAGES: [{"type": "image_url", "image_url": {"url": url}, "index": number}]}
 
 
 def _content(choice: Choice) -> Json:

@@ -30,10 +30,11 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.answer_ids import answer_id
 from conduit_desktop.wire.citations import TextPosition
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.openai_chat.choice_reader import AUDIO, IMAGES
 from conduit_desktop.wire.openai_chat.errors import write_error_body
 from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.reasoning import redacted_detail, signature_detail
-from conduit_desktop.wire.openai_chat.response import ID_PREFIX, write_citations
+from conduit_desktop.wire.openai_chat.response import ID_PREFIX, media_fields, write_citations
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import own_extra, write_finish, write_usage
 
@@ -41,7 +42,7 @@ from conduit_desktop.wire.openai_chat.usage import own_extra, write_finish, writ
 class _Choice:
     """The state of one choice that is being written."""
 
-    __slots__ = ("calls", "citations", "details", "ended", "without_arguments")
+    __slots__ = ("calls", "citations", "details", "ended", "images", "without_arguments")
 
     def __init__(self) -> None:
         self.calls: dict[str, tuple[int, str]] = {}
@@ -51,6 +52,7 @@ class _Choice:
         self.details = 0
         """How many `reasoning_details` have been written."""
         self.citations = 0
+        self.images = 0
         self.ended = False
 
 
@@ -208,9 +210,16 @@ class ChatWriter:
         return self._delta(event.choice, {"tool_calls": [{"index": number, kind: {field: event.arguments}}]})
 
     def _opaque(self, index: int, block: Opaque) -> bytes:
-        if block.dialect != NAME or not self._own:
+        if block.dialect == NAME and self._own:
+            # Pictures and sound are in the fields that are written with the finish.
+            return b"" if block.name in (IMAGES, AUDIO) else self._delta(index, {block.name: [block.value]})
+        number = self._state(index).images
+        fields = media_fields(block, number)
+        if not fields:
             return b""
-        return self._delta(index, {block.name: [block.value]})
+        written = self._delta(index, fields)
+        self._choices[index].images += 1
+        return written
 
     def _finish(self, event: Finished) -> bytes:
         extra, more = own_extra(event, self._own)

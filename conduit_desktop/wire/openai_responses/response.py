@@ -26,11 +26,12 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.wire.event_validation import epoch_or_none, validated
+from conduit_desktop.wire.generated_media import image_from
 from conduit_desktop.wire.openai_responses.content_parts import CONTENT, read_citation
 from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed_response
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.openai_responses.messages_reader import CALLS, reasoning_text
-from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
+from conduit_desktop.wire.openai_responses.stream_writer import IMAGE_CALL, ResponsesWriter
 from conduit_desktop.wire.openai_responses.usage import read_usage
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
@@ -125,7 +126,8 @@ def item_events(item: Json, state: AnswerState, events: list[Event]) -> None:
         reasoning_events(item, state, events)
     else:
         state.last = "opaque"
-        events.append(OpaqueBlock(Opaque(NAME, kind, item)))
+        picture = image_from(item.get("result")) if kind == IMAGE_CALL else None
+        events.append(OpaqueBlock(Opaque(NAME, kind, item, picture)))
 
 
 def call_started(item: dict[str, Any]) -> ToolCallStarted:

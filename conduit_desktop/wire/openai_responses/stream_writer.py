@@ -8,7 +8,7 @@ from typing import TypeVar, assert_never
 
 import orjson
 
-from conduit_desktop.core.chat import ChatRequest, Json, Opaque
+from conduit_desktop.core.chat import ChatRequest, Json, Media, Opaque
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
     BlockEvent,
@@ -37,6 +37,8 @@ from conduit_desktop.wire.openai_responses.usage import write_usage
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 from conduit_desktop.wire.single_choice_writer import SingleChoiceWriter
 
+IMAGE_CALL = "image_generation_call"
+"""The item of a generated picture: https://platform.openai.com/docs/guides/tools-image-generation"""
 _Item = TypeVar("_Item", MessageItem, ReasoningItem)
 
 
@@ -216,11 +218,25 @@ class ResponsesWriter(SingleChoiceWriter):
         return self._events(index, call.write(event.arguments)) if event.arguments else b""
 
     def _opaque(self, block: Opaque) -> bytes:
+        if (block.dialect != NAME or not self._own) and block.media is not None:
+            return self._media(block.media)
         if block.dialect != NAME or not self._own:
             # Not written, but the text after it is a new part: citation offsets count from its beginning.
             return self._message(MessageItem.close_part) if self._open and isinstance(self._open[1], MessageItem) else b""
         out = self._begin() + self._close_before_next()
         index, added = self._add(dict(block.value))
+        return out + added + self._done(index, self._body["output"][index])
+
+    def _media(self, media: Media) -> bytes:
+        """A picture as the item that OpenAI's own image tool makes; the text of a sound as text."""
+        if media.kind == "audio" and media.text:
+            return self._write_content(TextDelta(media.text))
+        if media.kind != "image" or media.data is None:
+            return b""
+        out = self._begin() + self._close_before_next()
+        kind = (media.media_type or "image/png").rpartition("/")[2]
+        item = {"id": self._new_id("ig"), "type": IMAGE_CALL, "status": "completed", "result": media.data, "output_format": kind}
+        index, added = self._add(item)
         return out + added + self._done(index, self._body["output"][index])
 
     def _done(self, index: int, item: dict[str, Json]) -> bytes:
