@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import orjson
@@ -9,8 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing.targets import BoundTarget
+from conduit_desktop.gateway.snapshot import BoundProvider, Credential
 from conduit_desktop.gateway.upstream import spelling
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.spelling import spelled
+from conduit_desktop.gateway.upstream.translation import prepare
+from conduit_desktop.providers import Secrets
+from conduit_desktop.providers.catalog import CATALOG, bind
+from conduit_desktop.wire import dialect
 
 NUMBERS = b'{"model":"alias","temperature":1.10,"seed":123456789012345678901234567890,"a":[1e3,-0.0,-0,{"b":2.50}],"c":1E+2}'
 
@@ -104,3 +115,104 @@ def test_numbers_at_the_top_need_no_second_parser(raw: bytes, text: bytes, monke
     assert orjson.loads(written) == {**orjson.loads(raw), "model": "gpt-x"}
     assert b'"temperature":' + text in written
     assert written.count(b'"temperature":') == 1
+
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "f" * 70,
+        "description": "d",
+        "strict": True,
+        "parameters": {"type": "object", "anyOf": [{"type": "null"}], "x": 1.50},
+    },
+}
+
+BODIES: dict[str, dict[str, Any]] = {
+    "openai_chat": {
+        "model": "a",
+        "messages": [
+            {"role": "developer", "content": "s", "name": "n"},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "hi"},
+                    {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "high"}},
+                ],
+            },
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "c" * 70, "type": "function", "function": {"name": "f" * 70, "arguments": '{"x":1}'}}],
+            },
+            {"role": "tool", "tool_call_id": "c" * 70, "content": [{"type": "text", "text": "r"}]},
+            {"role": "system", "content": "mid"},
+            {"role": "user", "content": ""},
+        ],
+        "tools": [TOOL],
+        "tool_choice": {"type": "function", "function": {"name": "f" * 70}},
+        "temperature": 1.10,
+        "top_p": 0.5,
+        "n": 2,
+        "max_tokens": 5,
+        "reasoning_effort": "minimal",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
+        "user": "u" * 100,
+        "metadata": {"a": "b"},
+        "stop": ["a", "b", "c", "d", "e"],
+        "stream": True,
+        "parallel_tool_calls": False,
+        "seed": 1,
+        "logprobs": True,
+    },
+    "anthropic_messages": {
+        "model": "a",
+        "max_tokens": 5,
+        "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "x"}, {"type": "document", "source": {"type": "url", "url": "https://x"}}],
+            },
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "t", "signature": "s"},
+                    {"type": "tool_use", "id": "t1", "name": "f", "input": {"x": 1.50}},
+                ],
+            },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "r"}]}]},
+        ],
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+        "tool_choice": {"type": "any"},
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "temperature": 1.0,
+        "top_p": 0.5,
+        "stop_sequences": [],
+        "metadata": {"user_id": "u" * 200},
+        "stream": True,
+    },
+}
+MODELS = ("m", "gpt-5", "claude-opus-4-7", "deepseek-reasoner", "kimi-k2-thinking", "qwen3-32b", "glm-4.6", "mistral-large", "o3")
+
+
+@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("language", BODIES)
+def test_no_rule_of_a_vendor_changes_the_clients_own_body(name: str, language: str) -> None:
+    # The next target gets the same body, and what shares an object with it is written as it was received.
+    cls = CATALOG[name]
+    options = {field.name: "opt-1" for field in cls.fields if field.required and field.name not in ("api_key", "base_url")}
+    base_url = None if cls.default_base_url else "https://llm.example.org"
+    kind = bind(Provider(id="p", name="p", kind=name, base_url=base_url, options=options))
+    if not kind.supports(language):
+        pytest.skip("not passed through there")
+    bound = BoundProvider(kind.config, kind, (Credential("0", Secrets()),))
+    for model in MODELS:
+        body = copy.deepcopy(BODIES[language])
+        call = Call(dialect(language), body, "a", stream=True, received=(orjson.dumps(body), body))
+        plain = Call(dialect(language), copy.deepcopy(body), "a", stream=True)
+        try:
+            sent = prepare(call, BoundTarget.of(bound, model), {}, ReasoningStore()).body
+        except BadRequest:
+            continue
+        assert body == BODIES[language]
+        assert orjson.loads(sent) == orjson.loads(prepare(plain, BoundTarget.of(bound, model), {}, ReasoningStore()).body)
