@@ -240,14 +240,15 @@ def _matched(messages: list[Message], ids: Fitting) -> tuple[dict[tuple[int, int
                 if answered is None:
                     orphans.add((at, index))
                 else:
-                    answered.results.append(_with_result(message, part, answered.call.id))
+                    answered.results.append(_with_result(message, part, answered.call))
     return calls, orphans
 
 
-def _with_result(message: Message, result: ToolResult, call_id: str) -> Message:
-    """The message of one result, the same object where it was one already."""
-    if result.call_id != call_id:
-        result = replace(result, call_id=call_id)
+def _with_result(message: Message, result: ToolResult, call: ToolCall) -> Message:
+    """The message of one result of `call`, the same object where it was one already."""
+    # Gemini refuses a result under another name than its call's.
+    if result.call_id != call.id or result.name not in (None, call.name):
+        result = replace(result, call_id=call.id, name=result.name and call.name)
     elif message.role == "tool" and len(message.parts) == 1:
         return message
     # The further fields of a message that held more than the result belong to the rest.

@@ -375,9 +375,9 @@ def _in_order(call: Call, kind: ProviderKind, model: str) -> tuple[dict[str, Jso
     except BadRequest:
         return call.body, {}, []  # what the gateway cannot read is the vendor's to judge
     in_order = not rules.in_passthrough or obeys(request.messages, rules)
-    if in_order and not long_names:
-        return call.body, {}, []
     request, names = with_fitting_names(request, rules.names)
+    if in_order and not names:
+        return call.body, {}, []
     lost: list[str] = []
     if not in_order:
         request, lost = normalised(request, rules, call.dialect.name)
