@@ -122,14 +122,16 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
     """
     lost: list[str] = []
     own = request.dialect == dialect
+    # Where messages are lists of parts, each text stays a part of its own.
+    between = None if rules.results_in_user_turn else "\n\n"
     # A client of Google's SDKs returns each streamed chunk as a turn: its pieces are one text.
-    glue = "" if request.dialect.startswith("gemini") else "\n\n"
+    glue = "" if request.dialect.startswith("gemini") else between
     messages = _paired(_without_empty(request.messages), rules.ids, lost)
-    messages = _with_system_in_place(messages, rules, lost)
-    messages = _merged(messages, rules, glue)
+    messages = _with_system_in_place(messages, rules, between, lost)
+    messages = _merged(messages, rules, between, glue)
     if not own:
-        visible = _without_hidden(messages, dialect, lost)
-        messages = visible if len(visible) == len(messages) else _merged(visible, rules, glue)
+        visible = _without_hidden(messages, rules, dialect, lost)
+        messages = visible if len(visible) == len(messages) else _merged(visible, rules, between, glue)
     if not rules.result_media and not own:
         messages = _with_media_after_results(messages)
     messages = _with_demanded_turns(messages, rules, lost)
@@ -306,7 +308,7 @@ def _as_text(result: ToolResult) -> list[Part]:
 # System messages
 
 
-def _with_system_in_place(messages: list[Message], rules: TurnRules, lost: list[str]) -> list[Message]:
+def _with_system_in_place(messages: list[Message], rules: TurnRules, between: str | None, lost: list[str]) -> list[Message]:
     if rules.system == "anywhere":
         return messages
     leading: list[Message] = []
@@ -324,7 +326,7 @@ def _with_system_in_place(messages: list[Message], rules: TurnRules, lost: list[
     if rules.system == "first" and len(leading) > 1:
         first, *more = leading
         for other in more:
-            first = _merge(first, other, "\n\n")
+            first = _merge(first, other, between)
         leading = [first]
     return [*leading, *turns]
 
@@ -342,15 +344,15 @@ def _as_user(message: Message) -> Message:
 # Turns
 
 
-def _merged(messages: list[Message], rules: TurnRules, glue: str) -> list[Message]:
-    """Adjacent messages of one role as one, with results at its beginning."""
+def _merged(messages: list[Message], rules: TurnRules, between: str | None, glue: str | None) -> list[Message]:
+    """Adjacent messages of one role as one, results first. `between` joins texts of the user, `glue` those of the model."""
     merged: list[Message] = []
     for message in messages:
         if rules.results_in_user_turn and message.role == "tool":
             message = replace(message, role="user", plain=False)
         before = merged[-1] if merged else None
         if before is not None and _belong_together(before, message, rules):
-            merged[-1] = _merge(before, message, glue if message.role == "assistant" else "\n\n")
+            merged[-1] = _merge(before, message, glue if message.role == "assistant" else between)
         else:
             merged.append(message)
     return merged
@@ -363,7 +365,7 @@ def _belong_together(before: Message, message: Message, rules: TurnRules) -> boo
     return before.name == message.name or message.role == "assistant" or rules.alternate or not rules.speakers
 
 
-def _merge(first: Message, other: Message, glue: str) -> Message:
+def _merge(first: Message, other: Message, glue: str | None) -> Message:
     parts = _joined(first.parts, other.parts, glue)
     if any(isinstance(part, ToolResult) for part in parts):
         parts = sorted(parts, key=lambda part: not isinstance(part, ToolResult))
@@ -373,9 +375,9 @@ def _merge(first: Message, other: Message, glue: str) -> Message:
     )
 
 
-def _joined(first: list[Part], other: list[Part], glue: str) -> list[Part]:
-    """The parts of both; two bare texts that meet become one, as some targets join texts without a space between them."""
-    if not first or not other:
+def _joined(first: list[Part], other: list[Part], glue: str | None) -> list[Part]:
+    """The parts of both; two bare texts that meet become one with `glue`, as some targets join texts without a space."""
+    if not first or not other or glue is None:
         return [*first, *other]
     last, begin = first[-1], other[0]
     if _is_bare(last) and _is_bare(begin) and isinstance(last, Text) and isinstance(begin, Text):
@@ -398,12 +400,12 @@ def _is_plain(parts: list[Part]) -> bool:
     return len(texts) <= 1 and all(_is_bare(part) for part in texts)
 
 
-def _without_hidden(messages: list[Message], dialect: str, lost: list[str]) -> list[Message]:
+def _without_hidden(messages: list[Message], rules: TurnRules, dialect: str, lost: list[str]) -> list[Message]:
     """Without the messages of which another dialect can express nothing: they would be empty."""
     kept: list[Message] = []
     for message in messages:
-        if all(_is_hidden(part, dialect) for part in message.parts):
-            lost += [_hidden_name(part) for part in message.parts]
+        if all(_is_hidden(part, dialect) or (rules.results_in_user_turn and _is_blank(part)) for part in message.parts):
+            lost += [_hidden_name(part) for part in message.parts if not isinstance(part, Text)]
         else:
             kept.append(message)
     return kept
@@ -413,6 +415,11 @@ def _is_hidden(part: Part, dialect: str) -> bool:
     if isinstance(part, Opaque):
         return part.dialect != dialect
     return isinstance(part, Thinking | RedactedThinking)
+
+
+def _is_blank(part: Part) -> bool:
+    """Whether the part is white space, which Anthropic and Bedrock refuse as a text."""
+    return isinstance(part, Text) and not part.text.strip()
 
 
 def _hidden_name(part: Part) -> str:

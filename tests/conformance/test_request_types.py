@@ -15,6 +15,7 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.wire import WrittenRequest, dialect
+from conduit_desktop.wire.turns import normalised, rules_of
 from tests.conformance import recordings as recorded_traffic
 from tests.conformance import request_strategies
 from tests.conformance.request_types import PACKAGES, invalid_request, is_known
@@ -45,7 +46,10 @@ def vendors(caller: str) -> list[str]:
 
 def written(upstream: str, request: ChatRequest) -> WrittenRequest:
     """The request that is sent to the vendor."""
-    out = dialect("openai_chat" if upstream == "mistral" else upstream).write_request(request, "model")
+    spoken = "openai_chat" if upstream == "mistral" else upstream
+    rules = MISTRAL.turn_rules("model", spoken) if upstream == "mistral" else rules_of(spoken)
+    request, _ = normalised(request, rules, spoken)
+    out = dialect(spoken).write_request(request, "model")
     body = orjson.loads(orjson.dumps(out.body))
     more = MISTRAL.adapt("model", body, "openai_chat", translated=True) if upstream == "mistral" else []
     return WrittenRequest(body, [*out.dropped, *more])

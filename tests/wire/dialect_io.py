@@ -11,7 +11,8 @@ import orjson
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Message, Text
 from conduit_desktop.core.events import Event
-from conduit_desktop.wire import Dialect
+from conduit_desktop.wire import Dialect, WrittenRequest
+from conduit_desktop.wire.turns import normalised, rules_of
 from tests.fakes.replay import interactions
 
 Recording = dict[str, Any]
@@ -44,6 +45,13 @@ def write_stream(dialect: Dialect, events: list[Event]) -> bytes:
     """The whole stream that this dialect writes for `events`."""
     writer = dialect.writer(client_request(dialect, stream=True))
     return b"".join([writer.write(event) for event in events]) + writer.end()
+
+
+def translated(to: Dialect, request: ChatRequest, model: str) -> WrittenRequest:
+    """The request as it reaches the owner of the dialect `to`: one of another dialect is arranged by its rules, then written."""
+    request, lost = (request, []) if request.dialect == to.name else normalised(request, rules_of(to.name), to.name)
+    out = to.write_request(request, model)
+    return WrittenRequest(out.body, list(dict.fromkeys([*lost, *out.dropped])))
 
 
 def again(dialect: Dialect, body: dict[str, Any], model: str = "", path: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from conduit_desktop.core.chat import ChatRequest, Media, Message, RedactedThink
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
+from tests.wire.dialect_io import translated
 from tests.wire.messages_frames import as_sent, block, check_rules, start, stop, text
 from tests.wire.strategies import Features, answers, requests
 
@@ -66,7 +67,7 @@ def kept(answer: Answer) -> dict[str, Any]:
 @given(request=requests(Features(custom_tools=True)))
 def test_whatever_openai_callers_ask_anthropic_takes(request: ChatRequest) -> None:
     body = OPENAI.write_request(request, "gpt-x").body
-    out = ANTHROPIC.write_request(OPENAI.read_request(body, {}), "claude-x")
+    out = translated(ANTHROPIC, OPENAI.read_request(body, {}), "claude-x")
     check_rules(as_sent(out.body))
     ANTHROPIC.read_request(orjson.loads(orjson.dumps(out.body)), {})
 
@@ -80,7 +81,7 @@ CALLER = Features(
 @given(request=requests(CALLER))
 def test_whatever_anthropic_callers_ask_reaches_openai_whole(request: ChatRequest) -> None:
     parsed = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
-    got = OPENAI.read_request(orjson.loads(orjson.dumps(OPENAI.write_request(parsed, "gpt-x").body)), {})
+    got = OPENAI.read_request(orjson.loads(orjson.dumps(translated(OPENAI, parsed, "gpt-x").body)), {})
     assert texts_by_role(got) == texts_by_role(parsed)
     assert calls_and_results(got) == calls_and_results(parsed)
     assert [(tool.name, tool.description) for tool in got.tools] == [(tool.name, tool.description) for tool in parsed.tools]
@@ -151,13 +152,13 @@ def test_every_recorded_openai_request_is_one_anthropic_takes(recordings: Path) 
     for each in recorded(recordings, "/chat/completions"):
         if isinstance(each["req"], dict) and "messages" in each["req"]:
             parsed = OPENAI.read_request(each["req"], {})
-            check_rules(as_sent(ANTHROPIC.write_request(parsed, "claude-x").body))
+            check_rules(as_sent(translated(ANTHROPIC, parsed, "claude-x").body))
 
 
 def test_every_recorded_anthropic_request_is_one_openai_reads(recordings: Path) -> None:
     for each in recorded(recordings, "/v1/messages"):
         parsed = ANTHROPIC.read_request(each["req"], {})
-        got = OPENAI.read_request(OPENAI.write_request(parsed, "gpt-x").body, {})
+        got = OPENAI.read_request(translated(OPENAI, parsed, "gpt-x").body, {})
         joined = "".join(text for _, text in texts_by_role(got))
         at = 0
         for message in parsed.messages:

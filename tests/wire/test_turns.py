@@ -110,7 +110,7 @@ def test_a_text_with_a_cache_mark_keeps_it() -> None:
 def test_turns_under_different_names_stay_apart_where_messages_have_names() -> None:
     alice, bob = replace(said("user", "a"), name="alice"), replace(said("user", "b"), name="bob")
     assert len(arranged(alice, bob)[0]) == 2
-    assert shape(arranged(alice, bob, to="gemini", rules=rules_of("gemini"))[0]) == [("user", "a\n\nb")]
+    assert shape(arranged(alice, bob, to="gemini", rules=rules_of("gemini"))[0]) == [("user", "a", "b")]
 
 
 def test_empty_texts_and_empty_messages_are_left_out() -> None:
@@ -184,7 +184,7 @@ def test_a_system_message_in_the_middle_becomes_a_users_text_in_its_place() -> N
 
 def test_a_system_message_in_the_middle_joins_the_instructions_where_they_are_a_field() -> None:
     got, lost = arranged(said("system", "S"), said("user", "hi"), said("system", "late"), rules=rules_of("gemini"), to="gemini")
-    assert shape(got) == [("system", "S\n\nlate"), ("user", "hi")]
+    assert shape(got) == [("system", "S", "late"), ("user", "hi")]
     assert lost == ["system.position"]
 
 
@@ -324,7 +324,7 @@ def letters(messages: list[Message]) -> list[str]:
     for message in messages:
         for part in message.parts:
             inner = part.parts if isinstance(part, ToolResult) else [part]
-            found += [letter for each in inner if isinstance(each, Text) for letter in each.text]
+            found += [letter for each in inner if isinstance(each, Text) for letter in each.text if not letter.isspace()]
     return sorted(found)
 
 

@@ -1,4 +1,4 @@
-"""Arranges a conversation as the Messages API requires: system on top, turns that alternate, tool results first."""
+"""Writes a conversation as the fields `system` and `messages` of the Messages API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 OWN_CALL = "toolu_"
 """How the ids of Anthropic's own tool calls begin."""
 FILLER = "."
-"""The user's text in a conversation that has instructions only, because the API requires one message."""
+"""The text of a turn whose parts the API cannot express."""
 
 
 @dataclass(slots=True)
@@ -44,31 +44,17 @@ def _own_content(message: Message, parts: AnthropicPartWriter) -> Fields:
 
 
 def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layout:
-    """A conversation of another dialect, without what the API refuses.
-
-    Every system and developer message goes to the top-level `system`, in order: only the newest models accept one in the middle,
-    and never between a tool call and its result. One from the middle is reported as `system.position`. Adjacent messages of one
-    role become one turn; tool results come first in the turn after their call.
-    """
-    system = [m for m in messages if m.role in ("system", "developer")]
+    """A conversation of another dialect, arranged by `wire/turns.py`: one message of instructions, then turns that alternate."""
+    system = [message for message in messages if message.role in ("system", "developer")]
     turns: list[_Turn] = []
     for message in messages:
         _drop_message_fields(message, parts)
-        if message.role in ("system", "developer"):
-            if turns:
-                parts.drop("system.position")
-            continue
-        # The API has no role `tool`: results are blocks of a user message.
-        role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
-        content = parts.content(_allowed(message, parts))
-        # The API refuses two turns of one role in succession; other vendors allow them.
-        if turns and turns[-1].role == role:
-            turns[-1].content.extend(content)
-        # A message whose parts were all dropped makes no turn, because the API refuses empty content.
-        elif content:
-            turns.append(_Turn(role, content))
+        if message.role not in ("system", "developer"):
+            # The API has no role `tool`: results are blocks of a user message.
+            role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
+            # Empty content is refused, and without the turn its neighbours would not alternate.
+            turns.append(_Turn(role, parts.content(_allowed(message, parts)) or [{"type": "text", "text": FILLER}]))
     _trim_prefill(turns)
-    turns = turns or [_Turn("user", [{"type": "text", "text": FILLER}])]
     return Layout(_system(system, parts), [_written(turn) for turn in turns])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable
 from typing import assert_never
 
@@ -23,12 +22,11 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields, cache_mark
 from conduit_desktop.wire.base import DroppingWriter
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
-from conduit_desktop.wire.values import IMAGE_TYPES, as_object, fitting_id, may_be_signature, standard_media
+from conduit_desktop.wire.values import IMAGE_TYPES, as_object, may_be_signature, standard_media
 
 _SIGNERS = ("", NAME, "bedrock")
 """The dialects whose thinking signatures are valid here: Claude's are the same wherever it is served."""
 NO_MESSAGE = "The tool failed without a message."
-_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class AnthropicPartWriter(DroppingWriter):
@@ -114,7 +112,7 @@ class AnthropicPartWriter(DroppingWriter):
         if part.signature is not None:
             # Gemini's signature, which no other vendor can check.
             self.drop("thought_signature")
-        block: Fields = {"type": "tool_use", "id": self._id(part.id), "name": part.name, "input": self._input(part)}
+        block: Fields = {"type": "tool_use", "id": part.id, "name": part.name, "input": self._input(part)}
         return self.marks(block, part.cache, part.extra, "tool_calls")
 
     def _input(self, part: ToolCall) -> Fields:
@@ -124,7 +122,7 @@ class AnthropicPartWriter(DroppingWriter):
         return value
 
     def _tool_result(self, part: ToolResult) -> Fields:
-        block: Fields = {"type": "tool_result", "tool_use_id": self._id(part.call_id)}
+        block: Fields = {"type": "tool_result", "tool_use_id": part.call_id}
         texts = [p.text for p in part.parts if isinstance(p, Text)]
         if part.plain and len(texts) == len(part.parts):
             # An empty text block is refused, and a result may go without content.
@@ -135,9 +133,6 @@ class AnthropicPartWriter(DroppingWriter):
         if part.is_error is not None:
             block["is_error"] = part.is_error
         return self.marks(block, part.cache, part.extra, "tool_result")
-
-    def _id(self, call_id: str) -> str:
-        return call_id if self.own else fitting_id(call_id, _NOT_IN_IDS, "toolu")
 
     def _media(self, part: Media) -> Fields | None:
         source = self._source(part)

@@ -25,15 +25,12 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire.base import DroppingWriter
 from conduit_desktop.wire.bedrock.messages_reader import FORMATS, NAME, cited_block
 from conduit_desktop.wire.json_fields import SourceForm
-from conduit_desktop.wire.values import as_object, fitting_id, may_be_signature, standard_media
+from conduit_desktop.wire.values import as_object, may_be_signature, standard_media
 
 Block = dict[str, Json]
 
 _FORMAT_NAMES = {kind: {media_type: name for name, media_type in formats.items()} for kind, formats in FORMATS.items()}
-# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html
-_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_.:-]")
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9\-()\[\] ]+")
-_MAX_ID_LENGTH = 64
 _MAX_NAME_LENGTH = 190  # of 200, with room for a number
 _SIGNERS = ("", NAME, "anthropic_messages")
 """The dialects whose thinking signatures are valid here: Claude's are the same wherever it is served."""
@@ -123,7 +120,7 @@ class BedrockPartWriter(DroppingWriter):
             value, lossless = as_object(part)
             if not lossless:
                 self.drop("tool_calls.arguments")
-        fields = {"toolUseId": self._id(part.id), "name": part.name, "input": value}
+        fields = {"toolUseId": part.id, "name": part.name, "input": value}
         return {"toolUse": self.with_extra(fields, part.extra, "tool_calls")}
 
     def _result(self, part: ToolResult, path: str) -> Block:
@@ -133,13 +130,10 @@ class BedrockPartWriter(DroppingWriter):
         content = self.content(kept, f"{path}.toolResult.content")
         if not content and not self.own:
             content = [{"text": "."}]  # a result must not be empty
-        fields: Block = {"toolUseId": self._id(part.call_id), "content": content}
+        fields: Block = {"toolUseId": part.call_id, "content": content}
         if part.is_error is not None:
             fields["status"] = "error" if part.is_error else "success"
         return {"toolResult": self.with_extra(fields, part.extra, "tool_result")}
-
-    def _id(self, call_id: str) -> str:
-        return call_id if self.own else fitting_id(call_id, _NOT_IN_IDS, "tooluse", _MAX_ID_LENGTH)
 
     def _media(self, part: Media) -> Block | None:
         part = part if self.own else standard_media(part)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolCall, ToolResult
@@ -127,7 +125,7 @@ def _format(output: OutputFormat, schema: str) -> Block:
 
 
 def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Block:
-    """A request of another dialect by Converse's rules: turns alternate, the user begins, no text is blank."""
+    """A request of another dialect by Converse's rules."""
     body: Block = {"messages": _turns(request.messages, parts)}
     system = [part for message in request.messages if message.role in ("system", "developer") for part in message.parts]
     parts.drop(*(f"system.{type(part).__name__.lower()}" for part in system if not isinstance(part, Text)))
@@ -168,30 +166,23 @@ def _called(messages: list[Message]) -> list[str]:
 
 
 def _turns(messages: list[Message], parts: BedrockPartWriter) -> list[Json]:
-    turns: list[tuple[str, list[Block]]] = []
+    """The turns as `wire/turns.py` has arranged them: they alternate, the user begins, results come first in their turn."""
+    turns: list[Json] = []
     for message in messages:
         if message.name is not None:
             parts.drop("messages.name")
         parts.drop(*(f"messages.{name}" for name, value in message.extra.items() if value is not None))
-        if message.role in ("system", "developer"):
-            if turns:
-                parts.drop("system.position")
-            continue
-        role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
-        content = parts.content(message.parts)
-        # Converse refuses two turns of one role in succession; other vendors allow them.
-        if turns and turns[-1][0] == role:
-            turns[-1][1].extend(content)
-        elif content:
-            turns.append((role, content))
-    # "A conversation must start with a user message."
-    if not turns or turns[0][0] != "user":
-        turns.insert(0, ("user", [{"text": _FILLER}]))
-    return [{"role": role, "content": _ordered(role, content)} for role, content in turns]
+        if message.role not in ("system", "developer"):
+            role = "assistant" if message.role == "assistant" else "user"
+            turns.append({"role": role, "content": _ordered(role, parts.content(message.parts))})
+    return turns
 
 
 def _ordered(role: str, content: list[Block]) -> list[Block]:
-    """Tool results first, and a text wherever there is a document: Converse requires both."""
+    """What failed results leave behind them after all results, and a text where there is only a document, or nothing.
+
+    Raises BadRequest where there are more files than Converse takes.
+    """
     if role == "user":
         results: list[Block] = []
         others: list[Block] = []
@@ -204,7 +195,8 @@ def _ordered(role: str, content: list[Block]) -> list[Block]:
     for name, most in (("document", MAX_DOCUMENTS), ("image", MAX_IMAGES)):
         if sum(name in block for block in content) > most:
             raise BadRequest(f"messages: Bedrock takes at most {most} {name}s in a message", param="messages")
-    if any("document" in block for block in content) and not any("text" in block for block in content):
+    # Converse requires a text besides a document, and takes no empty content.
+    if not content or (any("document" in block for block in content) and not any("text" in block for block in content)):
         content = [*content, {"text": _FILLER}]
     return content
 

@@ -48,32 +48,22 @@ def _own_contents(request: ChatRequest, parts: GeminiPartWriter) -> Fields:
 
 
 def _contents(messages: list[Message], parts: GeminiPartWriter) -> Fields:
-    """Alternating turns of user and model, function results first in a turn; all instructions in `systemInstruction`."""
-    system: list[Fields] = []
+    """The turns as `wire/turns.py` has arranged them: one message of instructions, then turns that alternate."""
+    body: Fields = {}
     turns: list[Fields] = []
     for message in messages:
         if message.name is not None:
             parts.dropped.append("messages.name")
         parts.dropped += [f"messages.{key}" for key, value in message.extra.items() if value is not None]
         if message.role in ("system", "developer"):
-            if turns:
-                parts.dropped.append("system.position")
-            system += parts.content(part for part in message.parts if isinstance(part, Text))
             parts.dropped += [f"system.{type(part).__name__.lower()}" for part in message.parts if not isinstance(part, Text)]
-            continue
-        role = "model" if message.role == "assistant" else "user"
-        content = parts.content(message.parts)
-        # Results must follow directly on their calls, so messages of one role become one turn.
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["parts"] += content
-        elif content:
-            turns.append({"role": role, "parts": content})
-    for turn in turns:
-        if turn["role"] == "user":
-            # The sort is stable: results keep their order, and so does the rest.
-            turn["parts"].sort(key=lambda part: "functionResponse" not in part)
-    body: Fields = {"systemInstruction": {"parts": system}} if system else {}
-    return {**body, "contents": turns or [{"role": "user", "parts": [{"text": FILLER}]}]}
+            if system := parts.content(part for part in message.parts if isinstance(part, Text)):
+                body.setdefault("systemInstruction", {"parts": []})["parts"] += system
+        else:
+            role = "model" if message.role == "assistant" else "user"
+            # Without parts the turn would be refused, and without the turn its neighbours would not alternate.
+            turns.append({"role": role, "parts": parts.content(message.parts) or [{"text": FILLER}]})
+    return {**body, "contents": turns}
 
 
 def _tools(request: ChatRequest, parts: GeminiPartWriter) -> Fields:

@@ -1,7 +1,6 @@
 """Writes neutral messages as OpenAI's.
 
-OpenAI's tool messages hold text only and must follow directly after their calls, so images of tool results, and what else a user
-message holds besides results, go into a user message after the last tool message.
+The order is that of the request (see `wire/turns.py`); only what else a message holds besides results becomes a message after them.
 """
 
 from __future__ import annotations
@@ -54,30 +53,17 @@ class ChatMessagesWriter:
         self.source_form = source_form
         self.dropped: list[str] = []
         self._written: list[dict[str, Json]] = []
-        self._result_media: list[Json] = []
 
     def write(self, messages: list[Message]) -> list[dict[str, Json]]:
-        """All messages, in order."""
+        """All messages, in order; the results of a message become messages of their own before it."""
         for message in messages:
             results = [part for part in message.parts if isinstance(part, ToolResult)]
-            rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
-            # A user message takes the held images into itself; before any other message they need one of their own.
-            if not results and message.role != "user":
-                self._flush_result_media()
             for result in results:
                 self._tool(message, result)
-            if not self.own and rest and all(_is_hidden(part) for part in rest):
-                self._parts(rest, "")  # records what is dropped; an empty message would be refused
-            elif rest or not results:
+            rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
+            if rest or not results:
                 self._message(message, rest)
-        self._flush_result_media()
         return self._written
-
-    def _flush_result_media(self) -> None:
-        """Write the images of the tool results before as a user message."""
-        if self._result_media:
-            self._written.append({"role": "user", "content": self._result_media})
-            self._result_media = []
 
     def _message(self, message: Message, parts: list[Part]) -> None:
         path = f"messages[{len(self._written)}]"
@@ -88,10 +74,6 @@ class ChatMessagesWriter:
             body = {"role": "user", "content": self._content(message, parts, path)}
         else:
             body = {"role": message.role, "content": self._content(message, parts, path)}
-        if self._result_media and message.role == "user":
-            content = body["content"]
-            body["content"] = self._result_media + (content if isinstance(content, list) else [{"type": "text", "text": content}])
-            self._result_media = []
         if message.name is not None and (self.own or _NAME.fullmatch(message.name)):
             body["name"] = message.name
         elif message.name is not None:
@@ -129,18 +111,11 @@ class ChatMessagesWriter:
             self.dropped.append("tool_result.is_error")
         self.dropped += [f"tool_result.{name}" for name in result.extra]
         texts: list[str] = []
-        media: list[Json] = []
         mark: dict[str, Json] = self._mark(result.cache, "")
         for part in self._parts(result.parts, ""):
             if part.get("type") == "text":
                 texts.append(part["text"])
                 mark = {name: part[name] for name in ("cache_control",) if name in part} or mark
-            else:
-                media.append(part)
-        if media:
-            # Apart from its tool message, an image no longer shows which call it answers.
-            label = f"[From the result of the tool call {result.call_id}]"
-            self._result_media += [{"type": "text", "text": label}, *media]
         body["content"] = [{"type": "text", "text": "\n".join(texts), **mark}] if mark else "\n".join(texts)
 
     def _assistant(self, message: Message, parts: list[Part], path: str) -> dict[str, Json]:
@@ -275,11 +250,6 @@ class ChatMessagesWriter:
             self.dropped.append("cache_control")
             return {}
         return write_cache(cache, path, self.source_form)
-
-
-def _is_hidden(part: Part) -> bool:
-    """Whether only another dialect can express the part."""
-    return isinstance(part, (Thinking, RedactedThinking, Opaque)) and not (isinstance(part, Opaque) and part.dialect == NAME)
 
 
 def _is_marked(content: list[dict[str, Json]]) -> bool:

@@ -32,6 +32,7 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.anthropic.messages_layout import FILLER
 from conduit_desktop.wire.anthropic.messages_writer import NO_MESSAGE
+from tests.wire.dialect_io import translated
 from tests.wire.messages_frames import MESSAGES, as_sent, check_rules
 from tests.wire.strategies import Features, requests
 
@@ -47,6 +48,11 @@ def text_message(role: Role, text: str) -> Message:
 def written(*messages: Message, **settings: Any) -> WrittenRequest:
     """The request as another dialect's caller made it."""
     return MESSAGES.write_request(ChatRequest("openai_chat", "alias", list(messages) or [HELLO], **settings), "claude-x")
+
+
+def arranged(*messages: Message) -> WrittenRequest:
+    """The request as it reaches Anthropic: its turns are arranged before it is written."""
+    return translated(MESSAGES, ChatRequest("openai_chat", "alias", list(messages)), "claude-x")
 
 
 def turns(*messages: Message) -> list[dict[str, Any]]:
@@ -69,25 +75,25 @@ def test_system_and_developer_messages_move_to_the_top() -> None:
 
 
 def test_a_system_message_in_the_middle_joins_them_and_is_reported() -> None:
-    out = written(text_message("system", "a"), HELLO, text_message("system", "b"), text_message("user", "more"))
+    out = arranged(text_message("system", "a"), HELLO, text_message("system", "b"), text_message("user", "more"))
     assert [block["text"] for block in out.body["system"]] == ["a", "b"]
     assert out.body["messages"] == [{"role": "user", "content": [{"type": "text", "text": t} for t in ("hello", "more")]}]
     assert out.dropped == ["system.position"]
 
 
 def test_a_conversation_of_instructions_only_gets_a_user_message() -> None:
-    assert turns(text_message("system", "a")) == [{"role": "user", "content": FILLER}]
+    assert arranged(text_message("system", "a")).body["messages"] == [{"role": "user", "content": FILLER}]
 
 
 def test_results_come_first_in_the_turn_after_their_calls() -> None:
     calls = [ToolCall("call_1", "f", '{"a":1}'), ToolCall("call_2", "g", "")]
-    found = turns(
+    found = arranged(
         HELLO,
         Message("assistant", [Text("let me see"), *calls]),
         text_message("user", "hurry"),
         Message("tool", [ToolResult("call_1", [Text("one")], plain=True)]),
         Message("tool", [ToolResult("call_2", [Text("")], plain=True, is_error=True)]),
-    )
+    ).body["messages"]
     assert [turn["role"] for turn in found] == ["user", "assistant", "user"]
     assert found[1]["content"][1:] == [
         {"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": 1}},
@@ -101,12 +107,12 @@ def test_results_come_first_in_the_turn_after_their_calls() -> None:
 
 
 def test_blank_text_is_removed_and_adjacent_messages_become_one_turn() -> None:
-    found = turns(
+    found = arranged(
         text_message("user", "a"),
         text_message("assistant", " \n"),
         Message("assistant", []),
         Message("user", [Text(""), Text("b")]),
-    )
+    ).body["messages"]
     assert found == [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]
 
 
@@ -131,11 +137,11 @@ def test_arguments_become_an_object(arguments: str, kind: Any, made: Any, droppe
 
 
 def test_ids_of_calls_and_results_are_changed_in_the_same_way() -> None:
-    found = turns(
+    found = arranged(
         HELLO,
         Message("assistant", [ToolCall("a:1", "f", ""), ToolCall("a.1", "f", ""), ToolCall("", "f", "")]),
         Message("tool", [ToolResult("a:1", [Text("x")]), ToolResult("a.1", [Text("y")]), ToolResult("", [Text("z")])]),
-    )
+    ).body["messages"]
     called = [block["id"] for block in found[1]["content"]]
     assert called == [block["tool_use_id"] for block in found[2]["content"]]
     assert len(set(called)) == 3
@@ -326,7 +332,7 @@ def test_a_schema_becomes_the_output_format_with_its_objects_closed() -> None:
 @given(request=requests(Features(custom_tools=True, thinking=True, signatures=True, tool_errors=True, result_media=True)))
 def test_any_request_keeps_the_rules_of_the_messages_api(request: ChatRequest) -> None:
     for model in ("claude-sonnet-4-5", "claude-opus-4-8"):
-        check_rules(as_sent(MESSAGES.write_request(request, model).body, model))
+        check_rules(as_sent(translated(MESSAGES, request, model).body, model))
 
 
 def result(*parts: Part, **fields: Any) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ from conduit_desktop.core.events import Event, Finished, Started, ToolCallDelta,
 from conduit_desktop.wire import WrittenRequest, dialect
 from conduit_desktop.wire.bedrock.messages_writer import document_name
 from conduit_desktop.wire.framing import aws_eventstream
-from tests.wire.dialect_io import again, answer_of, client_request, read, write_stream
+from tests.wire.dialect_io import again, answer_of, client_request, read, translated, write_stream
 from tests.wire.strategies import Features, answers, requests
 
 BEDROCK = dialect("bedrock")
@@ -213,7 +213,7 @@ def _with_bytes(value: Any) -> Any:
 def test_whatever_openai_callers_ask_is_fit_for_converse(service: ServiceModel, request: ChatRequest) -> None:
     parsed = OPENAI.read_request(OPENAI.write_request(request, "m").body, {})
     for model in (CLAUDE, "amazon.nova-lite-v1:0"):
-        body = orjson.loads(orjson.dumps(BEDROCK.write_request(parsed, model).body))
+        body = orjson.loads(orjson.dumps(translated(BEDROCK, parsed, model).body))
         check(service, body)
         assert again(BEDROCK, body) == body
 
@@ -226,7 +226,7 @@ CLAUDE_CALLER = Features(
 @settings(max_examples=30)
 @given(request=requests(CLAUDE_CALLER))
 def test_whatever_anthropic_callers_ask_is_fit_for_converse(service: ServiceModel, request: ChatRequest) -> None:
-    check(service, orjson.loads(orjson.dumps(BEDROCK.write_request(request, CLAUDE).body)))
+    check(service, orjson.loads(orjson.dumps(translated(BEDROCK, request, CLAUDE).body)))
 
 
 def question(**fields: Any) -> ChatRequest:
@@ -247,7 +247,7 @@ def test_a_conversation_is_laid_out_by_converses_rules() -> None:
         ],
         tool_choice=ToolChoice("none"),
     )
-    out = BEDROCK.write_request(request, "cohere.command-r")
+    out = translated(BEDROCK, request, "cohere.command-r")
     call_id = out.body["messages"][1]["content"][2]["toolUse"]["toolUseId"]
     assert out.body["system"] == [{"text": "be brief"}, POINT]
     assert out.body["messages"] == [
@@ -279,7 +279,7 @@ def test_a_conversation_is_laid_out_by_converses_rules() -> None:
 def test_a_signed_thought_goes_back_to_who_can_read_it(signer: str) -> None:
     request = question()
     request.messages.insert(0, Message("assistant", [Thinking("hm", "c2ln", dialect=signer), Text("so")]))
-    out = BEDROCK.write_request(request, CLAUDE)
+    out = translated(BEDROCK, request, CLAUDE)
     signed = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}
     assert (signed in out.body["messages"][1]["content"]) == (signer != "gemini")
     assert out.dropped == (["thinking"] if signer == "gemini" else [])
@@ -330,7 +330,7 @@ def test_formats_tiers_and_labels_are_written_or_named_as_dropped() -> None:
 
 
 def converse(*messages: Message, **settings: Any) -> WrittenRequest:
-    return BEDROCK.write_request(ChatRequest("openai_chat", "m", [Message("user", [Text("hi")]), *messages], **settings), CLAUDE)
+    return translated(BEDROCK, ChatRequest("openai_chat", "m", [Message("user", [Text("hi")]), *messages], **settings), CLAUDE)
 
 
 def test_no_tools_are_sent_where_none_may_be_called() -> None:

@@ -28,6 +28,7 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.core.events import Finished, Started, Usage
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.gemini.schema import for_gemini, to_json_schema
+from tests.wire.dialect_io import translated
 from tests.wire.strategies import Features, answers, requests
 
 GEMINI = dialect("gemini")
@@ -59,7 +60,7 @@ def check_rules(body: dict[str, Any]) -> None:
 @given(request=requests(Features(custom_tools=True)))
 def test_any_openai_request_is_valid_for_gemini(request: ChatRequest) -> None:
     parsed = OPENAI.read_request(OPENAI.write_request(request, "gpt-x").body, {})
-    body = orjson.loads(orjson.dumps(GEMINI.write_request(parsed, "gemini-x").body))
+    body = orjson.loads(orjson.dumps(translated(GEMINI, parsed, "gemini-x").body))
     check_rules(body)
     again = GEMINI.read_request(body, {"model": "gemini-x"})
     assert called(again) == called(parsed)
@@ -75,7 +76,7 @@ CLAUDES = Features(
 @given(request=requests(CLAUDES))
 def test_any_anthropic_request_is_valid_for_gemini(request: ChatRequest) -> None:
     parsed = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
-    body = orjson.loads(orjson.dumps(GEMINI.write_request(parsed, "gemini-x").body))
+    body = orjson.loads(orjson.dumps(translated(GEMINI, parsed, "gemini-x").body))
     check_rules(body)
     again = GEMINI.read_request(body, {"model": "gemini-x"})
     assert called(again) == called(parsed)
@@ -162,7 +163,7 @@ def test_a_conversation_with_tools_images_and_a_format():
         user="me",
         parallel_tool_calls=False,
     )
-    out = GEMINI.write_request(request, "gemini-x")
+    out = translated(GEMINI, request, "gemini-x")
     check_rules(out.body)
     assert out.body["systemInstruction"] == {"parts": [{"text": "be brief"}, {"text": "be kind"}]}
     _, call, result = out.body["contents"]
@@ -182,7 +183,7 @@ def test_a_conversation_with_tools_images_and_a_format():
 
 
 def test_a_conversation_of_instructions_only_gets_a_user_turn():
-    body = GEMINI.write_request(ChatRequest("openai_chat", "m", [Message("system", [Text("hi")], plain=True)]), "m").body
+    body = translated(GEMINI, ChatRequest("openai_chat", "m", [Message("system", [Text("hi")], plain=True)]), "m").body
     assert body["contents"] == [{"role": "user", "parts": [{"text": "."}]}]
 
 
@@ -258,6 +259,14 @@ def test_numbers_out_of_geminis_ranges_are_limited_and_named() -> None:
     assert set(dropped) == {"temperature", "top_p", "n", "top_logprobs", "top_k"}
     body, dropped = written(temperature=0, top_p=1, seed=7)
     assert (body["generationConfig"], dropped) == ({"temperature": 0, "topP": 1, "seed": 7}, [])
+
+
+def test_a_conversation_that_begins_with_the_model_gets_a_user_turn() -> None:
+    """Google refuses function calls in the first turn, and clients cut off the oldest turns of a long conversation."""
+    call = Message("assistant", [ToolCall("c1", "f", "{}")])
+    request = ChatRequest("openai_chat", "m", [call, Message("tool", [ToolResult("c1", [Text("x")])])])
+    body = translated(GEMINI, request, "gemini-x").body
+    assert [content["role"] for content in body["contents"]] == ["user", "model", "user"]
 
 
 def test_a_function_is_declared_without_empty_parameters() -> None:

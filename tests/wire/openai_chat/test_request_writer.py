@@ -25,11 +25,17 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire import WrittenRequest
 from tests.wire.chat_frames import CHAT
+from tests.wire.dialect_io import translated
 from tests.wire.strategies import Features, requests
 
 
 def written(*messages: Message, **fields: Any) -> WrittenRequest:
     return CHAT.write_request(ChatRequest("anthropic_messages", "claude", list(messages), **fields), "gpt-x")
+
+
+def arranged(*messages: Message, **fields: Any) -> WrittenRequest:
+    """The request as it reaches OpenAI: its turns are arranged before it is written."""
+    return translated(CHAT, ChatRequest("anthropic_messages", "claude", list(messages), **fields), "gpt-x")
 
 
 def turns(*messages: Message) -> list[dict[str, Any]]:
@@ -51,15 +57,18 @@ def test_images_in_tool_results_follow_in_a_user_message() -> None:
     picture = Media("image", data="QUJD", media_type="image/png")
     shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
     label = {"type": "text", "text": "[From the result of the tool call a]"}
-    found = turns(
+    calls = Message("assistant", [ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}")])
+    found = arranged(
+        calls,
         Message("user", [ToolResult("a", [Text("see"), picture])]),
         Message("user", [ToolResult("b", [Text("no picture")])]),
         Message("user", [Text("well?")]),
-    )
-    assert [turn["role"] for turn in found] == ["tool", "tool", "user"]
-    assert found[2]["content"] == [label, shown, {"type": "text", "text": "well?"}]
-    alone = turns(Message("tool", [ToolResult("a", [picture])]), Message("assistant", [Text("ok")]))
-    assert alone[1:] == [{"role": "user", "content": [label, shown]}, {"role": "assistant", "content": "ok"}]
+    ).body["messages"]
+    assert [turn["role"] for turn in found] == ["assistant", "tool", "tool", "user"]
+    assert found[3]["content"] == [label, shown, {"type": "text", "text": "well?"}]
+    call = Message("assistant", [ToolCall("a", "f", "{}")])
+    alone = arranged(call, Message("tool", [ToolResult("a", [picture])]), Message("assistant", [Text("ok")])).body["messages"]
+    assert alone[2:] == [{"role": "user", "content": [label, shown]}, {"role": "assistant", "content": "ok"}]
 
 
 def test_a_failed_tool_keeps_its_text_and_the_failure_is_reported() -> None:
@@ -78,7 +87,7 @@ def test_thinking_is_reported_as_dropped() -> None:
 
 
 def test_cache_marks_top_k_and_foreign_fields_are_reported_as_dropped() -> None:
-    out = written(
+    out = arranged(
         Message(
             "user", [Text("a", cache="5m", extra={"x": 1}), Media("image", url="https://a.example", cache="1h")], extra={"y": 1}
         ),
@@ -89,7 +98,7 @@ def test_cache_marks_top_k_and_foreign_fields_are_reported_as_dropped() -> None:
         service_tier="standard_only",
     )
     assert out.dropped == [
-        "content.x", "cache_control", "messages.y", "content[server_tool_use]", "tools.z", "tools[web_search_20250305]", "top_k",
+        "content[server_tool_use]", "content.x", "cache_control", "messages.y", "tools.z", "tools[web_search_20250305]", "top_k",
         "service_tier", "container",
     ]  # fmt: skip
     assert out.body["tools"] == [{"type": "function", "function": {"name": "f"}}]
@@ -237,7 +246,7 @@ FOREIGN = Features(
 @given(requests(FOREIGN))
 def test_every_call_is_followed_by_its_result(request: ChatRequest) -> None:
     open_calls: list[str] = []
-    for turn in CHAT.write_request(request, "gpt-x").body["messages"]:
+    for turn in translated(CHAT, request, "gpt-x").body["messages"]:
         if turn["role"] == "tool":
             assert turn["tool_call_id"] == open_calls.pop(0)
         else:
@@ -248,7 +257,7 @@ def test_every_call_is_followed_by_its_result(request: ChatRequest) -> None:
 
 @given(requests(FOREIGN))
 def test_no_text_is_lost_and_the_written_request_can_be_read(request: ChatRequest) -> None:
-    out = CHAT.write_request(request, "gpt-x")
+    out = translated(CHAT, request, "gpt-x")
     again = CHAT.read_request(out.body, {})
     texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
     kept = "\n".join(part.text for message in again.messages for part in message.parts if isinstance(part, Text))

@@ -15,6 +15,7 @@ from conduit_desktop.core.chat import ChatRequest, Thinking
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
+from tests.wire.dialect_io import translated
 from tests.wire.messages_frames import as_sent, check_rules
 from tests.wire.responses_frames import REQUEST, RESPONSES, read, stream_of
 
@@ -67,12 +68,12 @@ def test_every_request_is_written_as_it_was_read(recorded: list[Recording]) -> N
 def test_every_request_can_be_written_in_other_dialects(recorded: list[Recording]) -> None:
     for each in recorded:
         request = RESPONSES.read_request(copy.deepcopy(each["req"]), {})
-        chat = CHAT.write_request(request, "gpt-x").body
+        chat = translated(CHAT, request, "gpt-x").body
         if any(message["role"] == "user" for message in chat["messages"]):
             CHAT.read_request(orjson.loads(orjson.dumps(chat)), {})
         assert all(tool["type"] == "function" for tool in chat.get("tools", []))
         if each["status"] == 200:  # a temperature of -1 is refused everywhere
-            check_rules(as_sent(MESSAGES.write_request(request, "claude-x").body))
+            check_rules(as_sent(translated(MESSAGES, request, "claude-x").body))
 
 
 def test_any_split_of_a_stream_gives_the_same_events(recorded: list[Recording]) -> None:

@@ -13,6 +13,7 @@ from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Te
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
 from conduit_desktop.wire.provenance import MarkedContent, mark
+from tests.wire.dialect_io import translated
 from tests.wire.messages_frames import as_sent, check_rules
 from tests.wire.responses_frames import RESPONSES, payloads
 from tests.wire.strategies import Features, answers, requests
@@ -87,7 +88,7 @@ def test_a_coding_agents_request_reaches_chat_vendors_as_functions() -> None:
 
 
 def test_a_coding_agents_request_reaches_anthropic() -> None:
-    out = MESSAGES.write_request(RESPONSES.read_request(REQUEST, {}), "claude-x")
+    out = translated(MESSAGES, RESPONSES.read_request(REQUEST, {}), "claude-x")
     check_rules(as_sent(out.body))
     assert out.body["system"] == "You are a coding agent."
     assert [block["type"] for block in out.body["messages"][0]["content"]] == ["text", "image"]
