@@ -104,7 +104,10 @@ def _chat_rest(summary: AnswerSummary, body: Fields) -> None:
         written = number(prompt_details.get("cache_write_tokens"))
         # Mistral counts audio outside the totals; xAI and Gemini's OpenAI-compatible API count reasoning outside.
         prompt += audio if audio and total - prompt - completion == audio else 0
-        prompt = max(prompt, cached)
+        # Azure's Grok counts cached tokens outside: by a field of its own, and by a price of 0 in streams.
+        grok = "text_tokens" in prompt_details and ("audio_prompt_tokens" in usage or usage.get("cost_in_usd_ticks") == 0)
+        if cached > prompt or (grok and prompt == number(prompt_details["text_tokens"])):
+            total, prompt = total + cached, prompt + cached
         # A token that was written to the cache and read from it in the same call counts as written only.
         cached -= written if prompt - cached < written <= cached else 0
         reasoning = number(completion_details.get("reasoning_tokens")) or max(0, total - prompt - completion)

@@ -17,6 +17,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.entities import CredentialRef, Provider
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, WholeReply
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.server.application import build
 from conduit_desktop.wire import dialect
 from tests.conformance.answer_readers import READ_WHOLE
@@ -61,6 +62,8 @@ class ReplaySetup:
     ) -> ClientResponse:
         """Send a request of the client's dialect to `client_path`; in-process where the client API has no path for it."""
         model = self.model(recording)
+        # Each recording is a provider of its own: the reasoning of one turn would pass for another provider's in the next.
+        self.gateway.state.reasoning = ReasoningStore()
         if not client_path:
             return await self._in_process(recording, body, client_dialect, stream)
         if client_dialect == "gemini":

@@ -94,6 +94,8 @@ async def _translate(setup: ReplaySetup, caller: str, recording: Recording) -> T
         )
     neutral.include_usage = True
     body = dialect(caller).write_request(neutral, recording.model).body
+    if caller == "anthropic_messages":
+        body.setdefault("max_tokens", 4096)  # which every client of this API sends
     response = await setup.ask(recording, body, caller, CALLERS[caller], recording.stream)
     result = TranslatedResult(recording, caller, recorded, AnswerSummary(status=response.status), response.dropped)
     if response.status == 200:

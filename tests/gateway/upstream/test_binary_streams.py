@@ -106,8 +106,8 @@ async def test_a_whole_answer_is_translated(gateway: GatewayFixture) -> None:
     assert body["choices"][0]["message"]["content"] == "Hello there"
     record = gateway.records[-1]
     assert record.output == 4
-    assert body["id"].startswith("chatcmpl-")
-    assert body["created"] == record.started_at // 1000, "Converse says neither"
+    wanted = (record.id.replace("req_", "chatcmpl-"), record.started_at // 1000)
+    assert (body["id"], body["created"]) == wanted, "Converse says neither"
 
 
 @pytest.mark.parametrize("frames", [[*EVENTS], [*EVENTS, FAULT], [*EVENTS, b"\x00" * 40]])
