@@ -16,6 +16,7 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import BoundProvider
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.translation import prepare
 from conduit_desktop.providers.catalog import CATALOG, bind
 from conduit_desktop.wire import dialect
@@ -73,7 +74,7 @@ def test_a_translated_request_keeps_the_rule(rule: dict[str, Any]):
     neutral.dialect, neutral.source_form = "other", {}
     call = Call(dialect("replicate"), {}, model)
     call._neutral = neutral
-    made = prepare(call, bound(rule["vendor"], model), {})
+    made = prepare(call, bound(rule["vendor"], model), {}, ReasoningStore())
     if made.upstream.name != rule["dialect"]:
         pytest.skip("the vendor is asked in another dialect")
     assert rule["id"] not in rules_broken_by(rule, model, orjson.loads(made.body))
@@ -91,6 +92,8 @@ BORROWED = [
 @pytest.mark.parametrize("rule", BORROWED, ids=[rule["id"] for rule in BORROWED])
 def test_a_request_in_a_borrowed_dialect_keeps_the_rule(rule: dict[str, Any]):
     model = model_of(rule)
-    made = prepare(Call(dialect(rule["dialect"]), copy.deepcopy(rule["refuses"]), model), bound(rule["vendor"], model), {})
+    made = prepare(
+        Call(dialect(rule["dialect"]), copy.deepcopy(rule["refuses"]), model), bound(rule["vendor"], model), {}, ReasoningStore()
+    )
     assert made.passthrough
     assert rule["id"] not in rules_broken_by(rule, model, orjson.loads(made.body))
