@@ -110,9 +110,12 @@ https://github.com/QwenLM/Qwen/issues/2244; a user's text keeps its place, and w
 """
 
 
+_UNKNOWN = TurnRules(ids=ANY_ID)
+
+
 def rules_of(dialect: str) -> TurnRules:
     """The rules of the vendor that owns `dialect`; few where none are known."""
-    return BY_DIALECT.get(dialect, TurnRules(ids=ANY_ID))
+    return BY_DIALECT.get(dialect, _UNKNOWN)
 
 
 def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[ChatRequest, list[str]]:
