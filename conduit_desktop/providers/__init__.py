@@ -245,7 +245,7 @@ class ProviderKind:
         """Mend, in place, what breaks one of `rules`; returns the names of what was lost. Raises BadRequest."""
         if not self.rules or not (translated or dialect in self.borrowed):
             return []
-        return mend(self.rules, model, self.kind, dialect, body)
+        return mend(self.rules, model, self.kind, dialect, body, translated)
 
     def returned_reasoning(self, model: str, dialect: str) -> ReasoningField | None:
         """Where `model` wants its unsigned reasoning returned in a tool loop; None: nowhere. Called for each attempt."""

@@ -68,10 +68,12 @@ def dropping(*names: str) -> Mend:
 
 
 def dropping_unless(value: Json, *names: str) -> Mend:
-    """Drop these fields; the value is what the vendor does without them, and no loss."""
+    """Drop these fields where they have another value, which is the only one that the vendor takes."""
 
     def mend(body: Body, facts: ModelFacts) -> list[str]:
-        return [name for name in names if body.pop(name, value) not in (value, None)]
+        refused = [name for name in names if body.get(name, value) != value]
+        # A null asks for nothing.
+        return [name for name in refused if body.pop(name) is not None]
 
     return mend
 

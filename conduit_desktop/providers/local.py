@@ -16,7 +16,7 @@ from conduit_desktop.providers.chat_mends import (
     without_remote_images,
 )
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
-from conduit_desktop.providers.openai_compatible import CHAT_RULES, TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 
@@ -115,6 +115,7 @@ class LlamaCpp(LocalServer):
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
+        ORPHANS,
         RequestRule(with_content, "ggml-org/llama.cpp, common/chat.cpp: Expected 'content' or 'tool_calls'", dialect=_CHAT),
         RequestRule(json_arguments, "ggml-org/llama.cpp, common/chat.cpp: templates parse them", dialect=_CHAT),
     )
@@ -134,6 +135,7 @@ class VLLM(LocalServer):
     developer_role = True
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
+        ORPHANS,
         RequestRule(json_arguments, "vllm-project/vllm, entrypoints/chat_utils.py: it parses them", dialect=_CHAT),
     )
     unsupported = ("user", "metadata", "service_tier", "store")

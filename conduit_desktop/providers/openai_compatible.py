@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -45,11 +46,14 @@ OPENAI_HEADERS = (*CLIENT_HEADERS, "openai-", "chatgpt-", "x-openai-", "x-oai-",
 """Those of OpenAI's SDKs and of Codex, which sends `session_id`, `chatgpt-account-id`, `originator` and its `version`."""
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
+ORPHANS = RequestRule(
+    without_orphans,
+    "https://github.com/openai/openai-openapi; vllm-project/vllm, protocol.py: its validators",
+    dialect="openai_chat",
+)
+"""For the vendors that are known to refuse a field without the one it belongs to."""
 CHAT_RULES = (
-    RequestRule(
-        without_orphans, "https://github.com/openai/openai-openapi; vllm-project/vllm, protocol.py: its validators",
-        dialect="openai_chat",
-    ),
+    replace(ORPHANS, translated_only=True),
     RequestRule(unread_images, "the facts of the model", dialect="openai_chat"),
     RequestRule(fit_sampling, "the facts of the model", dialect="openai_chat"),
 )  # fmt: skip
@@ -80,6 +84,8 @@ class OpenAICompatible(ProviderKind):
     max_tokens_field: ClassVar[str] = "max_tokens"
     needs_max_completion_tokens: ClassVar[str] = ""
     """Models that refuse `max_tokens`: a regular expression at the start of their names."""
+    takes_both_limits: ClassVar[bool] = False
+    """Takes `max_tokens` and `max_completion_tokens`: a passed-through request keeps its own."""
     developer_role: ClassVar[bool] = False
     """Accepts the role `developer`; others get `system`."""
     renamed: ClassVar[Mapping[str, str]] = {}
@@ -155,7 +161,7 @@ class OpenAICompatible(ProviderKind):
     def _adapt_chat(self, model: str, body: dict[str, Json], translated: bool) -> list[str]:
         if not translated and "openai_chat" not in self.borrowed:
             return []
-        self._rename(model, body)
+        self._rename(model, body, translated)
         dropped = _drop(body, self.refused)
         dropped += self._rename_reasoning(model, body) if self.returns_reasoning in _OTHER_NAME else []
         dropped += self._adapt_messages(body)
@@ -179,11 +185,12 @@ class OpenAICompatible(ProviderKind):
             return False
         return self.switch is None or not self.switch.is_off(body)
 
-    def _rename(self, model: str, body: dict[str, Json]) -> None:
+    def _rename(self, model: str, body: dict[str, Json], translated: bool) -> None:
         newer = self.needs_max_completion_tokens and re.match(self.needs_max_completion_tokens, model)
         limit = "max_completion_tokens" if newer else self.max_tokens_field
         other = "max_tokens" if limit == "max_completion_tokens" else "max_completion_tokens"
-        for old, new in ((other, limit), *self.renamed.items()):
+        limits = () if self.takes_both_limits and not translated else ((other, limit),)
+        for old, new in (*limits, *self.renamed.items()):
             if old in body:
                 value = body.pop(old)
                 # Where a request has both names, the value under the vendor's wins.

@@ -23,20 +23,26 @@ copies first: a passed-through body shares its messages with the caller's, which
 # Compared by identity: a tuple of rules is the key of a cache that is looked up for each attempt.
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestRule:
-    """One rule. `models`: a regular expression at the start of the model's name; `dialect`: that of the body; empty: all."""
+    """One rule. `models`: a regular expression at the start of the model's name; `dialect`: that of the body; empty: all.
+
+    `translated_only`: a precaution, for what some vendors refuse and this one may take; a passed-through request is left alone.
+    """
 
     mend: Mend
     source: str
     models: str = ""
     dialect: str = ""
+    translated_only: bool = False
 
 
-def mend(rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str, body: dict[str, Json]) -> list[str]:
+def mend(
+    rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str, body: dict[str, Json], translated: bool = True
+) -> list[str]:
     """Apply every rule that holds for `model` and `dialect`, in order, in place; returns the names of what was lost, each once.
 
     Raises BadRequest for what can neither be expressed nor left out.
     """
-    mends, facts = _that_hold(rules, model, vendor, dialect)
+    mends, facts = _that_hold(rules, model, vendor, dialect, translated)
     lost: list[str] = []
     for one in mends:
         lost += one(body, facts)
@@ -44,6 +50,12 @@ def mend(rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str, 
 
 
 @lru_cache(maxsize=4096)
-def _that_hold(rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str) -> tuple[tuple[Mend, ...], ModelFacts]:
-    holding = [rule.mend for rule in rules if rule.dialect in ("", dialect) and re.match(rule.models, model)]
+def _that_hold(
+    rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str, translated: bool
+) -> tuple[tuple[Mend, ...], ModelFacts]:
+    holding = [
+        rule.mend
+        for rule in rules
+        if rule.dialect in ("", dialect) and (translated or not rule.translated_only) and re.match(rule.models, model)
+    ]
     return tuple(holding), facts_of(model, vendor)

@@ -31,7 +31,7 @@ from conduit_desktop.providers.chat_mends import (
 )
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.messages_mends import forced_tools_without_thinking, unread_blocks
-from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
@@ -117,6 +117,7 @@ class DeepSeek(TwoDialectVendor):
     effort_names: ClassVar[EffortNames] = ((".*", {"minimal": "low", "medium": "high", "xhigh": "high"}),)
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
+        ORPHANS,
         # First: what is refused while the model thinks depends on it.
         RequestRule(missing_reasoning.pad, "NousResearch/hermes-agent#18263", "deepseek-reasoner", CHAT),
         RequestRule(missing_reasoning.pad_in_messages, "decolua/9router#2397", "deepseek-reasoner", ANTHROPIC),

@@ -61,6 +61,8 @@ class OpenRouter(OpenAICompatible):
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"images": "openrouter", "image_edits": "openrouter"}
     price_provider = "openrouter"
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
+    # https://openrouter.ai/docs/api-reference/chat-completion lists both.
+    takes_both_limits = True
     developer_role = True
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
