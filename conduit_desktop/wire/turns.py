@@ -74,6 +74,8 @@ class TurnRules:
     """The last message may be the assistant's: an answer to be continued."""
     empty_messages: bool = True
     """A message may be empty, where the dialect allows it; in a translated request none is."""
+    blank_texts: bool = True
+    """A text may be white space alone."""
     names: Fitting = OPENAI_NAME
     ids: Fitting = CHAT_ID
     in_passthrough: bool = False
@@ -89,10 +91,11 @@ BY_DIALECT = {
     "openai_completions": CHAT_TURNS,
     "openai_responses": TurnRules(names=LONG_NAME, ids=RESPONSES_ID),
     "anthropic_messages": TurnRules(
-        "first", "hoisted", alternate=True, needs_user=True, results_in_user_turn=True, names=LONG_NAME, ids=ANTHROPIC_ID
+        "first", "hoisted", alternate=True, needs_user=True, results_in_user_turn=True, blank_texts=False, names=LONG_NAME,
+        ids=ANTHROPIC_ID,
     ),
     "bedrock": TurnRules(
-        "first", "hoisted", alternate=True, needs_user=True, results_in_user_turn=True, ids=BEDROCK_ID
+        "first", "hoisted", alternate=True, needs_user=True, results_in_user_turn=True, blank_texts=False, ids=BEDROCK_ID
     ),
     "gemini": TurnRules(
         "first", "hoisted", alternate=True, needs_user=True, results_in_user_turn=True, names=GEMINI_NAME, ids=ANY_ID
@@ -407,7 +410,7 @@ def _without_hidden(messages: list[Message], rules: TurnRules, dialect: str, los
     """Without the messages of which another dialect can express nothing: they would be empty."""
     kept: list[Message] = []
     for message in messages:
-        if all(_is_hidden(part, dialect) or (rules.results_in_user_turn and _is_blank(part)) for part in message.parts):
+        if all(_is_hidden(part, dialect) or (not rules.blank_texts and _is_blank(part)) for part in message.parts):
             lost += [_hidden_name(part) for part in message.parts if not isinstance(part, Text)]
         else:
             kept.append(message)
@@ -421,7 +424,7 @@ def _is_hidden(part: Part, dialect: str) -> bool:
 
 
 def _is_blank(part: Part) -> bool:
-    """Whether the part is white space, which Anthropic and Bedrock refuse as a text."""
+    """Whether the part is a text of white space alone."""
     return isinstance(part, Text) and not part.text.strip()
 
 

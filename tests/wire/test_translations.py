@@ -106,13 +106,16 @@ def texts_by_role(request: ChatRequest) -> list[tuple[str, str]]:
 
 
 def calls_and_results(request: ChatRequest) -> list[tuple[str, str]]:
+    # Without the number that a repeated id gets.
     found: list[tuple[str, str]] = []
     for message in request.messages:
         for part in message.parts:
             if isinstance(part, ToolResult):
-                found.append((part.call_id, "".join(p.text for p in part.parts if isinstance(p, Text)).replace("\n", "")))
+                found.append(
+                    (part.call_id.split("_")[1], "".join(p.text for p in part.parts if isinstance(p, Text)).replace("\n", ""))
+                )
             elif hasattr(part, "arguments"):
-                found.append((part.id, part.arguments))
+                found.append((part.id.split("_")[1], part.arguments))
     return found
 
 

@@ -93,13 +93,14 @@ def texts_by_role(request: ChatRequest) -> dict[str, str]:
 
 
 def called(request: ChatRequest) -> list[tuple[str, str]]:
+    # Without the number that a repeated id gets.
     found: list[tuple[str, str]] = []
     for message in request.messages:
         for part in message.parts:
             if isinstance(part, ToolCall):
-                found.append((part.id, part.name))
+                found.append((part.id.split("_")[1], part.name))
             elif isinstance(part, ToolResult):
-                found.append((part.call_id, "result"))
+                found.append((part.call_id.split("_")[1], "result"))
     return sorted(found)
 
 
