@@ -72,10 +72,25 @@ async def run(
 
 def _faults(endpoint: Endpoint, sent: Fields) -> list[str]:
     """The faults against the vendor's types. Most OpenAI-compatible vendors have more top-level fields: no faults."""
+    if endpoint.kind == "openrouter":
+        sent = _without_cache_marks(sent)
     faults = request_types.invalid_request("mistral" if endpoint.kind == "mistral" else endpoint.dialect, sent)
     if endpoint.dialect != "openai_chat" or endpoint.kind in ("openai", "mistral"):
         return faults
     return [fault for fault in faults if "." in fault or not fault.endswith(": extra_forbidden")]
+
+
+def _without_cache_marks(value: Any) -> Any:
+    """Without the marks that OpenRouter takes and OpenAI's types do not know; any other value under their name stays a fault.
+
+    https://openrouter.ai/docs/features/prompt-caching
+    """
+    if isinstance(value, list):
+        return [_without_cache_marks(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    marks = ({"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"})
+    return {name: _without_cache_marks(one) for name, one in value.items() if not (name == "cache_control" and one in marks)}
 
 
 async def _translate(setup: ReplaySetup, caller: str, recording: Recording) -> TranslatedResult | None:

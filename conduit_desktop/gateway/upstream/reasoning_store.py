@@ -35,7 +35,6 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.anthropic import provenance as anthropic
 from conduit_desktop.wire.gemini.reasoning import OF_ANOTHER_MODEL
 from conduit_desktop.wire.openai_chat.reasoning import Find, ReasoningGatherer, with_reasoning
-from conduit_desktop.wire.openai_responses import provenance as responses
 from conduit_desktop.wire.provenance import unmark
 
 # Both bounds, because clients choose how many calls there are and how long the thinking is.
@@ -44,9 +43,17 @@ MAX_BYTES = 32 * 1024 * 1024
 
 Thought = Thinking | RedactedThinking
 
+
+def _responses_without_foreign(body: dict[str, Json], is_foreign: Callable[[str], bool]) -> dict[str, Json]:
+    # Imported late: a dialect is loaded at its first request.
+    from conduit_desktop.wire.openai_responses.provenance import without_foreign
+
+    return without_foreign(body, is_foreign)
+
+
 _OWN: dict[str, Callable[[dict[str, Json], Callable[[str], bool]], dict[str, Json]]] = {
     "anthropic_messages": anthropic.without_foreign,
-    "openai_responses": responses.without_foreign,
+    "openai_responses": _responses_without_foreign,
 }
 """Removes from a body of the dialect what another provider signed."""
 _HEAL: dict[str, Callable[[dict[str, Json], Find], dict[str, Json]]] = {
