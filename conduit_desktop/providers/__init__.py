@@ -42,6 +42,10 @@ Coding plans admit calls by their User-Agent (api.kimi.com/coding answers 403 to
 go by the session: replaced, they would take every caller of the gateway for one."""
 
 
+MAX_MODELS = 1000
+"""Models of one provider of which something is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class KindField:
     """One input of the form for a provider. `name` is `api_key`, `base_url`, or a key of `Provider.options`."""
@@ -171,6 +175,7 @@ class ProviderKind:
 
     def __init__(self, config: Provider) -> None:
         self.config = config
+        self._turn_rules: dict[tuple[str, str], TurnRules] = {}
         self.base_url = (config.base_url or self.default_base_url).rstrip("/")
         # A vendor's own address cannot be this gateway's.
         self.may_lead_back = bool(config.base_url) or self.free
@@ -221,7 +226,17 @@ class ProviderKind:
         return ValueError(f"{self.label} has no endpoint {endpoint}")
 
     def turn_rules(self, model: str, dialect: str) -> TurnRules:
-        """What `model` demands of a conversation in `dialect`. Override where models differ. Called once an attempt."""
+        """What `model` demands of a conversation in `dialect`. Called for each attempt, so what was found is kept."""
+        rules = self._turn_rules.get((model, dialect))
+        if rules is None:
+            # Clients choose the names of models.
+            if len(self._turn_rules) >= MAX_MODELS:
+                self._turn_rules.clear()
+            rules = self._turn_rules[model, dialect] = self.find_turn_rules(model, dialect)
+        return rules
+
+    def find_turn_rules(self, model: str, dialect: str) -> TurnRules:
+        """What `turn_rules` returns. Override where models differ."""
         rules = self.turns.get(dialect) or rules_of(dialect)
         return replace(rules, assistant_last=False) if facts_of(model, self.kind).prefill is False else rules
 
@@ -272,9 +287,9 @@ class ProviderKind:
 
     def all_headers(self, secrets: Secrets, dialect: str, relayed: Mapping[str, str]) -> dict[str, str]:
         """Every header of a call. Later ones win: defaults, the caller's, authentication, those configured for the provider."""
-        headers = {"content-type": "application/json", **self.default_headers}
-        # The caller's headers come before authentication, so that they cannot replace the operator's credential.
-        for more in (relayed, self._authentication(secrets, dialect), secrets.headers):
+        # The caller's headers, in lower case already, come before authentication: they cannot replace the operator's credential.
+        headers = {"content-type": "application/json", **self.default_headers, **relayed}
+        for more in (self._authentication(secrets, dialect), secrets.headers):
             if more:
                 # Header names ignore case: in lower case a later value replaces an earlier one.
                 headers.update([(name.lower(), value) for name, value in more.items()])

@@ -71,10 +71,10 @@ class AnthropicCompatible(Anthropic):
     borrowed = frozenset({"anthropic_messages"})
     turns: ClassVar[Mapping[str, TurnRules]] = {"anthropic_messages": BORROWED_MESSAGES}
 
-    def turn_rules(self, model: str, dialect: str) -> TurnRules:
+    def find_turn_rules(self, model: str, dialect: str) -> TurnRules:
         """A relay to Claude takes what Anthropic takes; other models do not know all of it."""
         if "claude" not in model.lower():
-            return super().turn_rules(model, dialect)
+            return super().find_turn_rules(model, dialect)
         rules = rules_of(dialect)
         return replace(rules, assistant_last=False) if facts_of(model, self.kind).prefill is False else rules
 

@@ -127,9 +127,9 @@ class OpenAICompatible(ProviderKind):
         """Legacy completions are a dialect of the vendors that have the endpoint."""
         return super().supports(dialect) or (dialect == COMPLETIONS and "completions" in self.endpoints)
 
-    def turn_rules(self, model: str, dialect: str) -> TurnRules:
+    def find_turn_rules(self, model: str, dialect: str) -> TurnRules:
         """As the vendor demands, and as the chat template of an open model does."""
-        rules = super().turn_rules(model, dialect)
+        rules = super().find_turn_rules(model, dialect)
         return with_template(rules, model) if self.applies_templates else rules
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -12,6 +13,7 @@ from conduit_desktop.server import admin, cohere, docs, gemini, media, metrics, 
 from conduit_desktop.server.chat import chat_handler
 from conduit_desktop.server.middleware import Handler, client_api_middleware
 from conduit_desktop.server.models import model_handler, models_handler
+from conduit_desktop.server.protocol import DIRECT, RequestHandler
 from conduit_desktop.server.unknown_paths import UnknownPaths
 
 if TYPE_CHECKING:
@@ -25,7 +27,13 @@ def build(context: AppContext) -> web.Application:
     """The application with all routes."""
     gateway = context.gateway
     unknown_paths = UnknownPaths()
-    app = web.Application(client_max_size=_ANY_SIZE, middlewares=[client_api_middleware(gateway, unknown_paths)])
+    middleware = client_api_middleware(gateway, unknown_paths)
+    app = web.Application(client_max_size=_ANY_SIZE, middlewares=[middleware])
+    chats = {"/v1/chat/completions": "openai_chat", "/v1/messages": "anthropic_messages"}
+    direct: dict[str, RequestHandler] = {
+        path: partial(middleware, handler=chat_handler(gateway, name)) for path, name in chats.items()
+    }
+    app[DIRECT] = direct
     admin.mount(app, context)
     router = app.router
     for prefix in (*_PREFIXES, DEPLOYMENT):

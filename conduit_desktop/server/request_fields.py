@@ -14,6 +14,8 @@ from conduit_desktop.gateway.admission.access import KEY_HEADER, KEY_PREFIX
 _MB = 1024 * 1024
 _AUTHORIZATION, _KEY_HEADER = istr("authorization"), istr(KEY_HEADER)
 _KEY_HEADERS = (_KEY_HEADER, _AUTHORIZATION, istr("x-api-key"), istr("api-key"), istr("x-goog-api-key"))
+_BEARER_KEY = f"Bearer {KEY_PREFIX}"
+_OTHER_KEYS = tuple(name for name in _KEY_HEADERS if name is not _AUTHORIZATION)
 _ENCODINGS = ("gzip", "deflate", "br", "zstd")
 """What aiohttp decodes; it passes on a body in any other encoding as it is."""
 
@@ -34,6 +36,10 @@ def keys(request: web.Request) -> Keys:
     """The keys from x-conduit-key, Bearer, x-api-key, api-key, x-goog-api-key and ?key=; the first of each sort, in this order."""
     # Every header on every path: SDKs of one vendor are pointed at another one's paths, and Anthropic's also send Bearer.
     headers = request.headers
+    first = headers.get(_AUTHORIZATION, "")
+    # Nearly every request: a virtual key as a bearer token, and nothing else.
+    if first.startswith(_BEARER_KEY) and "?" not in request.raw_path and not any(map(headers.__contains__, _OTHER_KEYS)):
+        return Keys(first[7:].strip())
     virtual = own = None
     own_header = ""
     for name in _KEY_HEADERS:
@@ -124,6 +130,9 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
 
 def with_model_of_path(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """The body with the model that Azure's clients name in the path: their deployment."""
+    # A path that the server handles directly has no match of the router.
+    if "/deployments/" not in request.raw_path:
+        return body
     deployment = request.match_info.get("deployment")
     return body if deployment is None else {**body, "model": deployment}
 

@@ -43,6 +43,7 @@ Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
 # Of one answer: media answers have up to hundreds of megabytes, and payloads are kept for prompts and texts.
 MAX_PAYLOAD = 1024 * 1024
 _NO_UNITS = Units()
+_SPOKEN = (TextDelta, ThinkingDelta, Refused)
 
 
 class Meter:
@@ -121,7 +122,7 @@ class Meter:
         """Count the events of a chat answer."""
         for event in events:
             # First, because nearly every event of a stream is one of these.
-            if isinstance(event, (TextDelta, ThinkingDelta, Refused)):
+            if isinstance(event, _SPOKEN):
                 self.output_bytes += _size(event.text)
             elif isinstance(event, ToolCallDelta):
                 self.output_bytes += _size(event.arguments)

@@ -178,15 +178,13 @@ class RateLimiter:
         if key is None or (key.rpm is None and key.rpd is None and key.tpm is None):
             return found
         use, now = self._use(key), time.time()
-        tightest: tuple[int, int, UsageWindow] | None = None
-        for limit, window in ((key.rpm, use.minute), (key.rpd, use.day)):
-            if limit is not None and window is not None:
-                left = limit - window.used(now)
-                if tightest is None or left < tightest[0]:
-                    tightest = (left, limit, window)
-        if tightest is not None:
-            left, limit, window = tightest
-            found["requests"] = (limit, max(0, left), window.reset_s(now))
+        minute, day = use.minute, use.day
+        left = key.rpm - minute.used(now) if key.rpm is not None and minute is not None else None
+        today = key.rpd - day.used(now) if key.rpd is not None and day is not None else None
+        if left is not None and minute is not None and key.rpm is not None and (today is None or left <= today):
+            found["requests"] = (key.rpm, max(0, left), minute.reset_s(now))
+        elif today is not None and day is not None and key.rpd is not None:
+            found["requests"] = (key.rpd, max(0, today), day.reset_s(now))
         if key.tpm is not None:
             left = key.tpm - use.minute_tokens.used(now) - use.tokens
             found["tokens"] = (key.tpm, max(0, left), use.minute_tokens.reset_s(now))

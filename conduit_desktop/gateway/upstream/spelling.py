@@ -15,12 +15,18 @@ import orjson
 from conduit_desktop.core.chat import Json
 
 _NUMBER = re.compile(rb"\s*:\s*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?=[\s,}])")
+_RESPELLED = re.compile(rb"[0-9](?:[.eE]|[0-9]{17})|-0")
+"""What every number with a second spelling holds: a fraction, an exponent, more digits than 64 bits, or a negative zero."""
+_SEARCHED = 64 * 1024
 LARGEST = 8 * 1024 * 1024
 """Bytes of the largest body that is parsed a second time for its numbers."""
 
 
 def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> bytes:
     """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text."""
+    # Most bodies hold no number with a second spelling. A long one is quicker to walk than to search, as most of it is text.
+    if len(raw) <= _SEARCHED and not _RESPELLED.search(raw):
+        return orjson.dumps(sent)
     if not any(_has_float(value) for value in received.values() if type(value) is dict or type(value) is list):
         own = {name: _as_in(raw, name, value) for name, value in sent.items() if type(value) is float}
         return orjson.dumps({**sent, **own} if own else sent)

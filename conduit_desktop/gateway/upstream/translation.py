@@ -170,8 +170,8 @@ def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
     return fit, None
 
 
-_CONVERSATIONS = ("messages", "input", "contents")
-"""The field of each dialect's request that holds the conversation."""
+_CONVERSATIONS = {"openai_responses": "input", "gemini": "contents", "gemini_array": "contents"}
+"""By dialect, the field of a request that holds the conversation, where it is not `messages`."""
 _FOREIGN = "thoughts and sources of other providers"
 
 
@@ -295,7 +295,7 @@ def prepare(call: Call, target: BoundTarget, overrides: Mapping[str, Json], reas
         if to is not None:
             body = reasoning.own_only(to, body)
             watch = reasoning.watch(to)
-        dropped = [*lost, *_left_out(received, body)]
+        dropped = [*lost, *_left_out(upstream.name, received, body)]
         if to is not None:
             body = reasoning.healed(to, body)
     elif call.untranslatable is not None:
@@ -314,7 +314,20 @@ def prepare(call: Call, target: BoundTarget, overrides: Mapping[str, Json], reas
         if upstream.name in kind.cache_keys:
             _set_cache_key(call, body)
     # After both branches: a vendor's limits hold for the client's own body just as for a translated one.
-    dropped = list(dict.fromkeys([*dropped, *kind.adapt(target.model, body, upstream.name, not passthrough)]))
+    adapted = kind.adapt(target.model, body, upstream.name, not passthrough)
+    if adapted or dropped:
+        dropped = list(dict.fromkeys([*dropped, *adapted]))
+    if overrides:
+        _override(upstream, body, overrides)
+    collected = not call.stream and kind.whole_needs_stream(target.model, body, upstream.name)
+    if collected:
+        _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return PreparedRequest(call, upstream, passthrough, _written(call, body, passthrough), dropped, watch, collected, names)
+
+
+def _override(upstream: Dialect, body: dict[str, Json], overrides: Mapping[str, Json]) -> None:
+    """Set or remove the alias's fields, in the dialect's own way where it has one."""
     override = getattr(upstream, "override", None)
     for name, value in overrides.items():
         if override is not None:
@@ -323,11 +336,6 @@ def prepare(call: Call, target: BoundTarget, overrides: Mapping[str, Json], reas
             body.pop(name, None)
         else:
             body[name] = value
-    collected = not call.stream and kind.whole_needs_stream(target.model, body, upstream.name)
-    if collected:
-        _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return PreparedRequest(call, upstream, passthrough, _written(call, body, passthrough), dropped, watch, collected, names)
 
 
 def _set_cache_key(call: Call, body: dict[str, Json]) -> None:
@@ -414,7 +422,8 @@ def _is_followed(target: BoundTarget, name: str) -> bool:
     return name in ("anthropic_messages", "openai_responses")
 
 
-def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
+def _left_out(dialect: str, received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
     """What passthrough dropped: it changes a conversation only to remove content of other providers that this one refuses."""
-    changed = any(sent.get(name) is not received.get(name) for name in _CONVERSATIONS)
-    return [_FOREIGN] * changed + ["thinking"] * ("thinking" in received and "thinking" not in sent)
+    name = _CONVERSATIONS.get(dialect, "messages")
+    lost = [_FOREIGN] if sent.get(name) is not received.get(name) else []
+    return [*lost, "thinking"] if "thinking" in received and "thinking" not in sent else lost
