@@ -62,6 +62,8 @@ def test_no_rule_is_broken(rule: dict[str, Any], client: str) -> None:
         pytest.skip("passed through as it came")
     try:
         body = body_of(rule, client)
+        # Gemini has no conversation of instructions alone.
+        dialect(client).read_request(body, {"model": "m", "stream": False})
     except BadRequest:
         pytest.skip("the dialect has no such request")
     model = rule["refuses"]["model"]
