@@ -2,7 +2,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz strict mutants check bench bench-peers soak llmock failover conformance bundle screenshots prices clients lock setup
+.PHONY: run test fuzz strict mutants check bench bench-peers soak llmock failover conformance bundle screenshots prices model-facts clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -61,6 +61,10 @@ screenshots: setup
 
 prices: setup
 	$(PY) -m tools.prices
+
+# Downloads a wheel of litellm to read its table; nothing of it is installed: make model-facts FACTS="--litellm 1.110.2".
+model-facts: setup
+	$(PY) -m tools.model_facts $(FACTS)
 
 clients: setup
 	$(PY) -m tools.clients

@@ -1,7 +1,8 @@
 """What models accept: limits, words for the reasoning effort, sampling, modalities. One row a model family, each with its source.
 
 A family is found by the model's own name, so that it has the same facts at every vendor that serves it; a row may be limited to
-some vendors. What no row states is unknown (None), and then a request is sent with the fewest assumptions.
+some vendors. Sizes and abilities of single models come from a generated table (`model_table.py`); a row here wins over it. What
+neither states is unknown (None), and then a request is sent with the fewest assumptions.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+from conduit_desktop.providers.model_names import model_name
+from conduit_desktop.providers.model_table import model_table
+
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Every word for a reasoning effort, from the least to the most. A word is fitted to a model along this order, never through a
 budget in tokens: that way back is another word."""
 
-_VENDOR_PREFIX = re.compile(r"^(?:[a-z-]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere|deepseek|qwen|openai)\.")
+_VARIANT = re.compile(r":(?:free|nitro|floor|thinking|extended|beta|online|exacto|batch)$")
+_SIZED_WHEN_LOADED = frozenset({"ollama", "lmstudio", "llamacpp", "vllm", "localai", "jan", "demo"})
+"""Kinds whose servers run a model in the size and the build that was loaded: a table of hosted models says nothing about it."""
 
 Sampling = Literal["free", "one_of", "not_while_thinking", "refused"]
 """`free`: temperature and top_p; `one_of`: not both; `not_while_thinking`: only with the effort `none` or without thinking;
@@ -50,6 +56,9 @@ class ModelFacts:
     tools: bool | None = None
     images: bool | None = None
     files: bool | None = None
+    audio: bool | None = None
+    reasoning: bool | None = None
+    """Whether it can think at all."""
     prefill: bool | None = None
     system: bool | None = None
     json_schema: bool | None = None
@@ -87,9 +96,15 @@ _ALWAYS_REASONING = ModelFacts(
 _OPENAI: tuple[Family, ...] = (
     Family(r"(ft:)?(gpt-3|gpt-4|chatgpt|davinci|babbage)", _WITHOUT_REASONING, _MODELS),
     Family(r"(ft:)?gpt-3\.5-turbo", ModelFacts(context=16_385, max_output=4_096, images=False, files=False), _MODELS),
+    Family(r"gpt-3\.5-turbo-(0613|instruct)", ModelFacts(context=4_096), f"{_MODELS}/gpt-3.5-turbo-instruct"),
     Family(r"(ft:)?gpt-4", ModelFacts(context=8_192, max_output=8_192), _MODELS),
     Family(r"(ft:)?gpt-4-turbo", ModelFacts(context=128_000, max_output=4_096, images=True), _MODELS),
+    Family(r"gpt-4-(1106|0125|vision)", ModelFacts(context=128_000, max_output=4_096), _MODELS),
+    Family(r"gpt-4-32k", ModelFacts(context=32_768), _MODELS),
     Family(r"(ft:)?(gpt-4o|chatgpt-4o)", ModelFacts(context=128_000, max_output=16_384, images=True, files=True), _MODELS),
+    Family(r"gpt-4o-2024-05-13", ModelFacts(max_output=4_096), _MODELS),
+    Family(r"gpt-4o(-mini)?-(realtime|transcribe)", ModelFacts(context=16_000), f"{_MODELS}: the least of these models"),
+    Family(r"gpt-4o-realtime", ModelFacts(context=32_000), _MODELS),
     Family(r"(ft:)?gpt-4\.1", ModelFacts(context=1_047_576, max_output=32_768, images=True, files=True), _MODELS),
     Family(r"(ft:)?(o\d|codex)", replace(_ALWAYS_REASONING, efforts=_LOW_TO_HIGH, context=200_000, max_output=100_000), _MODELS),
     Family(
@@ -99,6 +114,8 @@ _OPENAI: tuple[Family, ...] = (
     ),
     Family(r"o\d", ModelFacts(images=True, files=True), _MODELS),
     Family(r"(o1|o3)-mini", ModelFacts(images=False, files=False), _MODELS),
+    Family(r"o1-mini", ModelFacts(context=128_000, max_output=65_536), f"{_MODELS}/o1-mini"),
+    Family(r"o1-preview", ModelFacts(context=128_000, max_output=32_768), f"{_MODELS}/o1-preview"),
     Family(
         r"(ft:)?gpt-5",
         replace(
@@ -150,6 +167,13 @@ _OPENAI: tuple[Family, ...] = (
     Family(r"(ft:)?gpt-5\.([2-9]-codex|1-codex-max)", ModelFacts(efforts=(*_LOW_TO_HIGH, "xhigh")), _EFFORTS_OF_MODELS),
     Family(r"gpt-5-pro", ModelFacts(efforts=("high",), max_output=272_000), _MODELS),
     Family(
+        r"gpt-5-pro",
+        ModelFacts(max_output=128_000),
+        "learn.microsoft.com/azure/foundry/openai/concepts/models: 128,000 tokens of output",
+        ("azure",),
+    ),
+    Family(r"gpt-5\.6-cyber", ModelFacts(context=400_000), f"{_MODELS}: 272,000 for the input"),
+    Family(
         r"gpt-5\.\d-pro",
         ModelFacts(efforts=("medium", "high", "xhigh"), thinks=True, can_stop_thinking=False, sampling="refused"),
         _MODELS,
@@ -161,6 +185,7 @@ _OPENAI: tuple[Family, ...] = (
         f"{_MODELS}/gpt-5-chat-latest",
     ),
     Family(r"gpt-5\.\d-chat", ModelFacts(sampling="refused", penalties=False), "anomalyco/models.dev gpt-5.2-chat-latest.toml"),
+    Family(r"gpt-5\.3$", ModelFacts(context=128_000, max_output=16_384), f"{_MODELS}/gpt-5.3-chat-latest, which it stands for"),
 )
 
 _CEREBRAS = "https://inference-docs.cerebras.ai/models/overview"
@@ -188,7 +213,7 @@ _OPEN_WEIGHTS = (
         "minimax-m2", ModelFacts(images=False), "https://platform.minimax.io/docs/api-reference/text-openai-api: text only"
     ),
     Family(
-        "llama|qwen-3|zai-glm", ModelFacts(images=False), _CEREBRAS, ("cerebras",),
+        r"llama|qwen-3(?!\.)|zai-glm", ModelFacts(images=False), _CEREBRAS, ("cerebras",),
     ),
     # Last, as it holds for every model there: `openai/openai.go` answers 400 "invalid reasoning value".
     Family(
@@ -343,6 +368,11 @@ _CLAUDE: tuple[Family, ...] = (
         ),
         _CLAUDE_THINKING,
     ),
+    Family(
+        "claude-sonnet-4[-.]6", ModelFacts(max_output=64_000),
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/model-cards.html", ("bedrock", "vertex"),
+    ),
+    Family(r"claude-(instant|v?[12](?![.:]1))", ModelFacts(context=100_000), _CLAUDES),
     Family(r"claude-opus-4[-.]5", ModelFacts(efforts=("low", "medium", "high")), _CLAUDE_EFFORT),
     Family(rf"claude-opus-4([-.][01](?!\d)|{_MAJOR})", ModelFacts(max_output=32_000), _CLAUDES),
     # Before Opus 4.1 temperature and top_p go together, and there are no structured outputs.
@@ -390,14 +420,20 @@ FAMILIES: tuple[Family, ...] = (*_OPENAI, *_GROK, *_OPEN_WEIGHTS, *_GEMINI, *_OL
 def facts_of(model: str, vendor: str = "") -> ModelFacts:
     """The facts of `model`, the name that is sent to the vendor; prefixes of relays (`openai/`, `anthropic.`) are ignored.
 
-    `vendor` is the provider kind.
+    `vendor` is the provider kind. The first call reads the generated table (blocking, milliseconds).
     """
-    # First the path of a relay or an ARN, then what Bedrock writes before the name: `us.anthropic.`, `us-gov.anthropic.`.
-    name = _VENDOR_PREFIX.sub("", model.lower().rpartition("/")[2])
-    found = ModelFacts()
+    generated = {} if vendor in _SIZED_WHEN_LOADED else model_table().find(model, vendor)
+    return replace(ModelFacts(**generated), **family_facts(model, vendor))
+
+
+def family_facts(model: str, vendor: str = "") -> dict[str, Any]:
+    """What the rows of FAMILIES alone state of a model."""
+    # Without OpenRouter's `:free`; a label of Ollama's (`:8b`) stays.
+    name = _VARIANT.sub("", model_name(model))
+    found: dict[str, Any] = {}
     for family in FAMILIES:
         if (not family.vendors or vendor in family.vendors) and re.match(family.pattern, name):
-            found = replace(found, **_stated(family.facts))
+            found |= _stated(family.facts)
     return found
 
 
