@@ -18,7 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "clients"
 PAGE = ROOT / "docs" / "clients.md"
 TESTS = ("tests/journeys/test_coding_agents.py", "tests/journeys/test_python_clients.py", "tests/journeys/test_node.py")
-VENDORS = ("to-openai", "to-anthropic", "to-gemini")
+VENDORS = {
+    "to-openai": "OpenAI format",
+    "to-anthropic": "Anthropic format",
+    "to-gemini": "Gemini format",
+    "to-deepseek": "DeepSeek format",
+    "to-llamacpp": "llama.cpp format",
+}
+"""Alias -> the head of its column."""
 Results = dict[tuple[str, str], set[str]]
 """(client, alias) -> the outcomes of its journeys."""
 
@@ -67,7 +74,7 @@ def read(report: Path) -> Results:
 
 def rows(results: Results) -> list[str]:
     """The table, in Markdown."""
-    lines = ["| client | version | calls | OpenAI format | Anthropic format | Gemini format |", "|---|---|---|---|---|---|"]
+    lines = [f"| client | version | calls | {' | '.join(VENDORS.values())} |", "|---" * (3 + len(VENDORS)) + "|"]
     for client in CLIENTS:
         cells = [_verdict(results.get((client.name, alias), set())) for alias in VENDORS]
         lines.append(f"| {client.name} | {version(client)} | {client.calls} | {' | '.join(cells)} |")

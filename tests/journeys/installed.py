@@ -6,21 +6,25 @@ import json
 import os
 import subprocess
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import ConfiguredGateway
+from tests.journeys.conftest import STRICT, ConfiguredGateway
 from tests.journeys.processes import ROOT
 
 RecordProperty = Callable[[str, object], None]
 """What names the client of a journey to the table that `make clients` prints."""
 CLIENTS = Path(os.environ.get("CONDUIT_CLIENTS", ROOT / "build" / "clients"))
 NPM = CLIENTS / "node_modules"
-MODELS = {"to-openai": "gpt-x", "to-anthropic": "claude-x", "to-gemini": "gemini-x"}
+MODELS = {alias: model for alias, (_, _, model) in STRICT.items()}
+ToolCalls = Mapping[str, Mapping[str, Any]]
+TWO_CITIES: Sequence[ToolCalls] = ({"weather": {"city": "Bern"}}, {"weather": {"city": "Oslo"}})
+"""The rounds of a loop of three turns: two calls, each after the result of the one before, then the text `TWO_CITIES_TEXT`."""
+TWO_CITIES_TEXT = "The tool said: sunny in Bern / sunny in Oslo"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 NOWHERE = "http://127.0.0.1:9"
 QUIET = {
@@ -91,22 +95,27 @@ def installed(program: Path, folder: Path) -> Client:
 
 
 def play(
-    open_gateway: ConfiguredGateway,
+    strict_gateway: ConfiguredGateway,
     alias: str,
-    calls: Mapping[str, Mapping[str, Any]] | None = None,
-    text: str | None = None,
-    thinking: str = "",
+    rounds: ToolCalls | Sequence[ToolCalls | Sequence[ToolCalls]] | None = None,
+    texts: Sequence[str] | None = None,
+    thinking: str = "let me see",
 ) -> None:
-    """The vendor behind `alias` thinks, calls the first of these tools that is offered (any, without names), then finishes with its
-    result; or says `text`.
+    """Set what the strict vendor behind `alias` answers, and forget what it refused so far.
+
+    A round is the calls of one answer: one, or several in parallel. Of several names the first that is offered is called. Once
+    every round has its results, the answer is "The tool said: " and all of them. Without `rounds` there is one call of the first
+    tool. `texts` are answers without tools, one after the other; the last is repeated.
     """
-    step = {"calls": calls, "text": text, "thinking": thinking}
-    body = json.dumps({"steps": [step], "model": MODELS[alias]}).encode()
-    request = urllib.request.Request(f"{open_gateway.vendor}/__script", data=body, headers={"content-type": "application/json"})
+    given = [rounds] if isinstance(rounds, Mapping) else rounds
+    listed = None if given is None else [[each] if isinstance(each, Mapping) else list(each) for each in given]
+    script = {"model": MODELS[alias], "rounds": listed, "texts": texts and list(texts), "thinking": thinking}
+    url = f"{strict_gateway.vendor}/__script"
+    request = urllib.request.Request(url, data=json.dumps(script).encode(), headers={"content-type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def last_requests(open_gateway: ConfiguredGateway, count: int = 10) -> list[Any]:
+def last_requests(strict_gateway: ConfiguredGateway, count: int = 10) -> list[Any]:
     """The newest records, newest first."""
-    found: list[Any] = open_gateway.served.admin("GET", f"/requests?limit={count}")["data"]
+    found: list[Any] = strict_gateway.served.admin("GET", f"/requests?limit={count}")["data"]
     return found

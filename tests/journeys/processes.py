@@ -65,10 +65,10 @@ def conduit(home: Path, *options: str, **env: str) -> Iterator[RunningGateway]:
 
 
 @contextmanager
-def vendor() -> Iterator[str]:
-    """The scripted vendor; its address without a version."""
+def vendor(module: str = "tests.fakes.vendor") -> Iterator[str]:
+    """The scripted vendor, or the strict ones of `tests.fakes.strict.vendor`; the address without a version."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.vendor", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT
+        [sys.executable, "-m", module, "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT
     )
     try:
         yield _announced(process)

@@ -29,10 +29,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
-def check(open_gateway: ConfiguredGateway, printed: str, dialect: str, alias: str) -> None:
+def check(strict_gateway: ConfiguredGateway, printed: str, dialect: str, alias: str) -> None:
     """The agent printed its tool's result, and all its requests, in its own dialect, were answered."""
     assert "The tool said" in printed
-    records = [record for record in last_requests(open_gateway) if record["model"] == alias and record["dialect"] == dialect]
+    records = [record for record in last_requests(strict_gateway) if record["model"] == alias and record["dialect"] == dialect]
     assert len(records) >= 2, "a call of the tool, and the end"
     assert {record["status"] for record in records[:2]} == {"success"}
 
@@ -40,29 +40,29 @@ def check(open_gateway: ConfiguredGateway, printed: str, dialect: str, alias: st
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_reads_a_file_and_says_its_word(
-    open_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, name: str, alias: str
+    strict_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, name: str, alias: str
 ) -> None:
     record_property("client", name)
     agent = AGENTS[name]
     client = make(NPM / ".bin" / agent.program)
-    play(open_gateway, alias, agent.reads(str(client.work / "word.txt")))
+    play(strict_gateway, alias, agent.reads(str(client.work / "word.txt")))
     task = "Read the file word.txt with your tool and say its word."
-    printed = agent.ask(client, open_gateway.served.address, open_gateway.key, alias, task)
-    check(open_gateway, printed, agent.dialect, alias)
+    printed = agent.ask(client, strict_gateway.served.address, strict_gateway.key, alias, task)
+    check(strict_gateway, printed, agent.dialect, alias)
     assert WORD in printed
 
 
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_writes_a_file_after_thinking(
-    open_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, name: str, alias: str
+    strict_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, name: str, alias: str
 ) -> None:
     record_property("client", name)
     agent = AGENTS[name]
     client = make(NPM / ".bin" / agent.program)
-    play(open_gateway, alias, agent.writes(str(client.work / "hello.txt"), WORD), thinking="let me see what to write")
-    printed = agent.ask(client, open_gateway.served.address, open_gateway.key, alias, "Create a file hello.txt.")
-    check(open_gateway, printed, agent.dialect, alias)
+    play(strict_gateway, alias, agent.writes(str(client.work / "hello.txt"), WORD), thinking="let me see what to write")
+    printed = agent.ask(client, strict_gateway.served.address, strict_gateway.key, alias, "Create a file hello.txt.")
+    check(strict_gateway, printed, agent.dialect, alias)
     assert (client.work / "hello.txt").read_text().strip() == WORD
 
 
@@ -76,11 +76,11 @@ hello.txt
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_aider_writes_a_file(open_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, alias: str) -> None:
+def test_aider_writes_a_file(strict_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "aider")
     aider = make(CLIENTS / "aider" / "bin" / "aider")
-    play(open_gateway, alias, text=EDIT)
-    env = {"OPENAI_API_BASE": f"{open_gateway.served.address}/v1", "OPENAI_API_KEY": open_gateway.key}
+    play(strict_gateway, alias, texts=[EDIT])
+    env = {"OPENAI_API_BASE": f"{strict_gateway.served.address}/v1", "OPENAI_API_KEY": strict_gateway.key}
     quiet = ("--no-show-model-warnings", "--no-check-update", "--analytics-disable")
     options = ("--model", f"openai/{alias}", "--yes-always", "--no-git", "--edit-format", "whole", *quiet)
     aider.run(*options, "--message", "Create a file hello.txt.", "hello.txt", env=env)

@@ -26,9 +26,9 @@ def run(folder: Path, script: str, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_openai_for_node(open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
+def test_openai_for_node(strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "OpenAI Node")
-    saw = run(tmp_path, "openai.mjs", f"{open_gateway.served.address}/v1", open_gateway.key, alias)
+    saw = run(tmp_path, "openai.mjs", f"{strict_gateway.served.address}/v1", strict_gateway.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
@@ -38,9 +38,9 @@ def test_openai_for_node(open_gateway: ConfiguredGateway, tmp_path: Path, record
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_anthropic_for_node(open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
+def test_anthropic_for_node(strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "Anthropic Node")
-    saw = run(tmp_path, "anthropic.mjs", open_gateway.served.address, open_gateway.key, alias)
+    saw = run(tmp_path, "anthropic.mjs", strict_gateway.served.address, strict_gateway.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
@@ -59,13 +59,13 @@ LOOPS = {
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("library", LOOPS)
 def test_a_library_calls_a_tool_and_says_its_result(
-    open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
+    strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
 ) -> None:
     record_property("client", library)
     package, script = LOOPS[library]
     if not (NPM / package).is_dir():
         pytest.skip(f"{package} is not installed: run `make clients`")
-    play(open_gateway, alias)
-    texts = run(tmp_path, script, open_gateway.served.address, open_gateway.key, alias)
+    play(strict_gateway, alias)
+    texts = run(tmp_path, script, strict_gateway.served.address, strict_gateway.key, alias)
     assert texts
     assert all(text == "The tool said: sunny in Bern" for text in texts), texts

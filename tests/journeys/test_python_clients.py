@@ -29,26 +29,26 @@ LIBRARIES = {
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_calls_a_tool_and_says_its_result(
-    open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
+    strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
 ) -> None:
     record_property("client", library)
     python = installed(OWN.get(library, PYTHON) / "python", tmp_path)
-    play(open_gateway, alias)
-    texts = json.loads(python.run(str(SCRIPTS / LIBRARIES[library]), open_gateway.served.address, open_gateway.key, alias))
+    play(strict_gateway, alias)
+    texts = json.loads(python.run(str(SCRIPTS / LIBRARIES[library]), strict_gateway.served.address, strict_gateway.key, alias))
     assert texts
     assert all("The tool said" in text and "sunny in Bern" in text for text in texts), texts
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_llm(open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
+def test_llm(strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "llm")
     llm = installed(PYTHON / "llm", tmp_path)
-    play(open_gateway, alias)
+    play(strict_gateway, alias)
     (llm.home / "extra-openai-models.yaml").write_text(
-        f"- model_id: conduit\n  model_name: {alias}\n  api_base: {open_gateway.served.address}/v1\n"
+        f"- model_id: conduit\n  model_name: {alias}\n  api_base: {strict_gateway.served.address}/v1\n"
         f"  api_key_name: conduit\n  supports_tools: true\n"
     )
-    (llm.home / "keys.json").write_text(json.dumps({"conduit": open_gateway.key}))
+    (llm.home / "keys.json").write_text(json.dumps({"conduit": strict_gateway.key}))
     function = 'def weather(city: str) -> str:\n    "The weather."\n    return f"sunny in {city}"\n'
     for streamed in ([], ["--no-stream"]):
         printed = llm.run(
@@ -59,10 +59,13 @@ def test_llm(open_gateway: ConfiguredGateway, tmp_path: Path, record_property: R
 
 @pytest.mark.parametrize("alias", MODELS)
 def test_instructor_gets_an_object(
-    open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str
+    strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str
 ) -> None:
     record_property("client", "instructor")
     python = installed(CLIENTS / "instructor" / "bin" / "python", tmp_path)
-    play(open_gateway, alias)
+    play(strict_gateway, alias)
     script = str(SCRIPTS / "with_instructor.py")
-    assert json.loads(python.run(script, open_gateway.served.address, open_gateway.key, alias)) == {"city": "Bern", "degrees": 3}
+    assert json.loads(python.run(script, strict_gateway.served.address, strict_gateway.key, alias)) == {
+        "city": "Bern",
+        "degrees": 3,
+    }

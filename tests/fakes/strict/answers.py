@@ -1,7 +1,6 @@
 """The answers of the strict vendors: minimal and valid, whole or streamed, in each dialect.
 
-Thinking where the vendor has it; a call of the tool named `lookup` (two where the last user text says "both"); a text once the
-history ends in results.
+Thinking where the vendor has it; the calls or the text of a `Reply`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import string
 import struct
 import time
 
-from tests.fakes.strict.checks import ENC, GSIG, SIG, tools
+from tests.fakes.strict.checks import ENC, GSIG, SIG
 
 THINKERS = frozenset({
     "deepseek", "moonshot", "zai", "qwen", "minimax", "openrouter", "groq", "cerebras", "vllm", "llamacpp",
@@ -27,29 +26,26 @@ def rid(length=24, prefix=""):
     return prefix + "".join(random.choices(string.ascii_letters + string.digits, k=length))
 
 
-def call_id(vendor):
+def call_id(vendor, name, index):
     """The id of a call in the form that the vendor uses."""
-    return {"mistral": rid(9), "moonshot": "functions.lookup:0", "vllm": rid(32, "chatcmpl-tool-")}.get(vendor) or rid(24, "call_")
+    match vendor:
+        case "mistral":
+            return rid(9)
+        case "moonshot":
+            return f"functions.{name}:{index}"
+        case "vllm":
+            return rid(32, "chatcmpl-tool-")
+    return rid(24, "call_")
 
 
-def want_calls(call):
-    """How many calls the answer makes: none once the history ends in results."""
-    if "lookup" not in [n for n, *_ in tools(call)]:
-        return 0
-    seen = (
-        call.messages
-        if call.dialect != "openai_responses"
-        else [x for x in call.body.get("input") or [] if isinstance(x, dict)]
-        if isinstance(call.body.get("input"), list)
-        else [{"content": call.body.get("input")}]
-    )
-    last = json.dumps(seen[-1:])
-    done = seen and (
-        seen[-1].get("role") == "tool"
-        or seen[-1].get("type") == "function_call_output"
-        or any(k in last for k in ('"tool_result"', '"functionResponse"', '"toolResult"'))
-    )
-    return 0 if done else 2 if "both" in last else 1
+def arguments_text(arguments):
+    """As vendors write it: without spaces."""
+    return json.dumps(arguments, separators=(",", ":"), ensure_ascii=False)
+
+
+def halves(text):
+    """The text in two pieces, as streams cut it; one piece where it is short."""
+    return [text[: len(text) // 2], text[len(text) // 2 :]] if len(text) > 1 else [text]
 
 
 def sse(events, named=False, done=False):
@@ -70,33 +66,46 @@ def aws(kind, body):
     return frame + struct.pack(">I", binascii.crc32(frame))
 
 
-def chat(call, n):
+def chat_deltas(name, value):
+    """Texts in two pieces, then each call with its arguments in two."""
+    if name == "tool_calls":
+        for one in value:
+            first, *rest = halves(one["function"]["arguments"])
+            yield {name: [{**one, "function": {**one["function"], "arguments": first}}]}
+            yield from ({name: [{"index": one["index"], "function": {"arguments": part}}]} for part in rest)
+    else:
+        yield from ({name: part} for part in (halves(value) if isinstance(value, str) else [value]))
+
+
+def chat(call, reply):
     think = (
-        "why"
+        reply.thinking
         if call.vendor in THINKERS and call.get("thinking.type") != "disabled" and call.body.get("reasoning_effort") != "none"
         else None
     )
     calls = [
         {
             "index": i,
-            "id": call_id(call.vendor)[:-1] + str(i),
+            "id": call_id(call.vendor, name, i),
             "type": "function",
-            "function": {"name": "lookup", "arguments": '{"q":"x"}'},
+            "function": {"name": name, "arguments": arguments_text(arguments)},
         }
-        for i in range(n)
+        for i, (name, arguments) in enumerate(reply.calls)
     ]
-    msg = {"role": "assistant", "content": None if n else "ok"}
+    msg = {"role": "assistant", "content": None if calls else reply.text}
     if think and call.vendor == "mistral":
         msg["content"] = (
-            None if n else [{"type": "thinking", "thinking": [{"type": "text", "text": think}]}, {"type": "text", "text": "ok"}]
+            None
+            if calls
+            else [{"type": "thinking", "thinking": [{"type": "text", "text": think}]}, {"type": "text", "text": reply.text}]
         )
     elif think:
         msg["reasoning" if call.vendor in ("groq", "cerebras", "openrouter", "ollama") else "reasoning_content"] = think
         if call.vendor in ("openrouter", "minimax"):
             msg["reasoning_details"] = [{"type": "reasoning.text", "text": think, "format": "unknown", "index": 0}]
-    if n:
+    if calls:
         msg["tool_calls"] = calls
-    use, fin = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}, "tool_calls" if n else "stop"
+    use, fin = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}, "tool_calls" if calls else "stop"
     base = {"id": rid(20, "chatcmpl-"), "created": int(time.time()), "model": call.model}
     if not call.streamed:
         for t in calls:
@@ -109,7 +118,7 @@ def chat(call, n):
     return sse(
         [
             ch({"role": "assistant", "content": ""}),
-            *(ch({k: v}) for k, v in msg.items() if k != "role" and v),
+            *(ch(part) for k, v in msg.items() if k != "role" and v for part in chat_deltas(k, v)),
             ch({}, fin),
             {**base, "object": "chat.completion.chunk", "choices": [], "usage": use},
         ],
@@ -117,7 +126,7 @@ def chat(call, n):
     )
 
 
-def responses(call, n):
+def responses(call, reply):
     out = []
     if re.match(r"(o\d|gpt-[5-9])", call.model.split("/")[-1]) and "chat" not in call.model:
         out.append(
@@ -137,18 +146,18 @@ def responses(call, n):
             "type": "function_call",
             "id": rid(20, "fc_"),
             "call_id": rid(24, "call_"),
-            "name": "lookup",
-            "arguments": '{"q":"x"}',
+            "name": name,
+            "arguments": arguments_text(arguments),
             "status": "completed",
         }
-        for _ in range(n)
+        for name, arguments in reply.calls
     ] or [
         {
             "type": "message",
             "id": rid(20, "msg_"),
             "role": "assistant",
             "status": "completed",
-            "content": [{"type": "output_text", "text": "ok", "annotations": []}],
+            "content": [{"type": "output_text", "text": reply.text, "annotations": []}],
         }
     ]
     r = {
@@ -190,7 +199,7 @@ def responses(call, n):
                         {"content": [], "status": "in_progress"}
                         if o["type"] == "message"
                         else {"arguments": ""}
-                        if n and o["type"] == "function_call"
+                        if o["type"] == "function_call"
                         else {}
                     ),
                 },
@@ -204,13 +213,13 @@ def responses(call, n):
                     "content_index": 0,
                     "part": {"type": "output_text", "text": "", "annotations": []},
                 },
-                {"type": "response.output_text.delta", **at, "content_index": 0, "delta": "ok", "logprobs": []},
-                {"type": "response.output_text.done", **at, "content_index": 0, "text": "ok", "logprobs": []},
+                {"type": "response.output_text.delta", **at, "content_index": 0, "delta": reply.text, "logprobs": []},
+                {"type": "response.output_text.done", **at, "content_index": 0, "text": reply.text, "logprobs": []},
             ]
         if o["type"] == "function_call":
             ev += [
-                {"type": "response.function_call_arguments.delta", **at, "delta": o["arguments"]},
-                {"type": "response.function_call_arguments.done", **at, "arguments": o["arguments"], "name": "lookup"},
+                *({"type": "response.function_call_arguments.delta", **at, "delta": part} for part in halves(o["arguments"])),
+                {"type": "response.function_call_arguments.done", **at, "arguments": o["arguments"], "name": o["name"]},
             ]
         ev.append({"type": "response.output_item.done", "output_index": i, "item": o})
     return sse(
@@ -218,11 +227,11 @@ def responses(call, n):
     )
 
 
-def messages(call, n):
+def messages(call, reply):
     think = call.get("thinking.type") in ("enabled", "adaptive") or re.search("fable|mythos", call.model)
-    out = [{"type": "thinking", "thinking": "why", "signature": SIG}] if think else []
-    out += [{"type": "tool_use", "id": rid(24, "toolu_"), "name": "lookup", "input": {"q": "x"}} for _ in range(n)] or [
-        {"type": "text", "text": "ok"}
+    out = [{"type": "thinking", "thinking": reply.thinking, "signature": SIG}] if think else []
+    out += [{"type": "tool_use", "id": rid(24, "toolu_"), "name": name, "input": given} for name, given in reply.calls] or [
+        {"type": "text", "text": reply.text}
     ]
     m = {
         "id": rid(24, "msg_"),
@@ -230,7 +239,7 @@ def messages(call, n):
         "role": "assistant",
         "model": call.model,
         "content": out,
-        "stop_reason": "tool_use" if n else "end_turn",
+        "stop_reason": "tool_use" if reply.calls else "end_turn",
         "stop_sequence": None,
         "usage": {"input_tokens": 5, "output_tokens": 2},
     }
@@ -239,9 +248,9 @@ def messages(call, n):
     ev = [{"type": "message_start", "message": {**m, "content": [], "stop_reason": None}}]
     for i, b in enumerate(out):
         d = {
-            "thinking": [{"type": "thinking_delta", "thinking": "why"}, {"type": "signature_delta", "signature": SIG}],
-            "text": [{"type": "text_delta", "text": "ok"}],
-            "tool_use": [{"type": "input_json_delta", "partial_json": '{"q":"x"}'}],
+            "thinking": [{"type": "thinking_delta", "thinking": reply.thinking}, {"type": "signature_delta", "signature": SIG}],
+            "text": [{"type": "text_delta", "text": reply.text}],
+            "tool_use": [{"type": "input_json_delta", "partial_json": part} for part in halves(arguments_text(b.get("input")))],
         }[b["type"]]
         ev += [
             {
@@ -269,10 +278,10 @@ def messages(call, n):
     )
 
 
-def gemini(call, n):
+def gemini(call, reply):
     sig = {"thoughtSignature": GSIG} if "gemini-3" in call.model else {}
-    ps = [{"functionCall": {"name": "lookup", "args": {"q": "x"}}, **(sig if i == 0 else {})} for i in range(n)] or [
-        {"text": "ok", **sig}
+    ps = [{"functionCall": {"name": name, "args": args}, **({} if i else sig)} for i, (name, args) in enumerate(reply.calls)] or [
+        {"text": reply.text, **sig}
     ]
     g = {
         "candidates": [{"content": {"role": "model", "parts": ps}, "finishReason": "STOP", "index": 0}],
@@ -283,13 +292,13 @@ def gemini(call, n):
     return sse([g]) if call.streamed else g
 
 
-def bedrock(call, n):
+def bedrock(call, reply):
     think = "claude" in call.model and call.get("additionalModelRequestFields.thinking.type") in ("enabled", "adaptive")
-    out = [{"reasoningContent": {"reasoningText": {"text": "why", "signature": SIG}}}] if think else []
-    out += [{"toolUse": {"toolUseId": rid(22, "tooluse_"), "name": "lookup", "input": {"q": "x"}}} for _ in range(n)] or [
-        {"text": "ok"}
+    out = [{"reasoningContent": {"reasoningText": {"text": reply.thinking, "signature": SIG}}}] if think else []
+    out += [{"toolUse": {"toolUseId": rid(22, "tooluse_"), "name": name, "input": given}} for name, given in reply.calls] or [
+        {"text": reply.text}
     ]
-    stop, use = "tool_use" if n else "end_turn", {"inputTokens": 5, "outputTokens": 2, "totalTokens": 7}
+    stop, use = "tool_use" if reply.calls else "end_turn", {"inputTokens": 5, "outputTokens": 2, "totalTokens": 7}
     if not call.streamed:
         return {
             "output": {"message": {"role": "assistant", "content": out}},
@@ -307,11 +316,11 @@ def bedrock(call, n):
                 )
             )
         ds = (
-            [{"toolUse": {"input": '{"q":"x"}'}}]
+            [{"toolUse": {"input": arguments_text(b["toolUse"]["input"])}}]
             if "toolUse" in b
-            else [{"text": "ok"}]
+            else [{"text": reply.text}]
             if "text" in b
-            else [{"reasoningContent": {"text": "why"}}, {"reasoningContent": {"signature": SIG}}]
+            else [{"reasoningContent": {"text": reply.thinking}}, {"reasoningContent": {"signature": SIG}}]
         )
         ev += [aws("contentBlockDelta", {"contentBlockIndex": i, "delta": d}) for d in ds] + [
             aws("contentBlockStop", {"contentBlockIndex": i})
@@ -319,12 +328,13 @@ def bedrock(call, n):
     return b"".join([*ev, aws("messageStop", {"stopReason": stop}), aws("metadata", {"usage": use, "metrics": {"latencyMs": 1}})])
 
 
-def cohere(call, n):
+def cohere(call, reply):
     calls = [
-        {"id": rid(12, "lookup_"), "type": "function", "function": {"name": "lookup", "arguments": '{"q":"x"}'}} for _ in range(n)
+        {"id": rid(12, f"{name}_"), "type": "function", "function": {"name": name, "arguments": arguments_text(given)}}
+        for name, given in reply.calls
     ]
     fin, use = (
-        "TOOL_CALL" if n else "COMPLETE",
+        "TOOL_CALL" if calls else "COMPLETE",
         {"billed_units": {"input_tokens": 5, "output_tokens": 2}, "tokens": {"input_tokens": 5, "output_tokens": 2}},
     )
     if not call.streamed:
@@ -333,7 +343,11 @@ def cohere(call, n):
             "finish_reason": fin,
             "message": {
                 "role": "assistant",
-                **({"tool_calls": calls, "tool_plan": "why"} if n else {"content": [{"type": "text", "text": "ok"}]}),
+                **(
+                    {"tool_calls": calls, "tool_plan": reply.thinking}
+                    if calls
+                    else {"content": [{"type": "text", "text": reply.text}]}
+                ),
             },
             "usage": use,
         }
@@ -349,26 +363,32 @@ def cohere(call, n):
             {
                 "type": "tool-call-start",
                 "index": i,
-                "delta": {"message": {"tool_calls": {**t, "function": {"name": "lookup", "arguments": ""}}}},
+                "delta": {"message": {"tool_calls": {**t, "function": {**t["function"], "arguments": ""}}}},
             },
-            {"type": "tool-call-delta", "index": i, "delta": {"message": {"tool_calls": {"function": {"arguments": '{"q":"x"}'}}}}},
+            {
+                "type": "tool-call-delta",
+                "index": i,
+                "delta": {"message": {"tool_calls": {"function": {"arguments": t["function"]["arguments"]}}}},
+            },
             {"type": "tool-call-end", "index": i},
         ]
-    if not n:
+    if not calls:
         ev += [
             {"type": "content-start", "index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}},
-            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "ok"}}}},
+            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": reply.text}}}},
             {"type": "content-end", "index": 0},
         ]
     return sse([*ev, {"type": "message-end", "delta": {"finish_reason": fin, "usage": use}}], named=True)
 
 
-def ollama(call, n):
+def ollama(call, reply):
     m = {
         "role": "assistant",
-        "content": "" if n else "ok",
-        **({"thinking": "why"} if call.body.get("think") else {}),
-        **({"tool_calls": [{"function": {"name": "lookup", "arguments": {"q": "x"}}} for _ in range(n)]} if n else {}),
+        "content": "" if reply.calls else reply.text,
+        **({"thinking": reply.thinking} if call.body.get("think") else {}),
+        **(
+            {"tool_calls": [{"function": {"name": name, "arguments": given}} for name, given in reply.calls]} if reply.calls else {}
+        ),
     }
     base = {"model": call.model, "created_at": "2026-01-01T00:00:00Z"}
     end = {"done": True, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 2}

@@ -2,10 +2,15 @@
 
 `http://127.0.0.1:PORT/VENDOR/...`, the vendor as in the rules, below it the vendor's own paths. `refused` lists what was refused;
 `met` also what a vendor accepts and mishandles (`check: silent`).
+
+`python -m tests.fakes.strict.vendor` runs them as a process and prints their address: POST /__script takes {"model", "rounds",
+"texts", "thinking"} and forgets the requests so far, GET /__refused lists the rules that were broken since.
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import base64
 import json
 import re
@@ -17,8 +22,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.strict.answers import ANSWER, want_calls
+from tests.fakes.strict.answers import ANSWER
 from tests.fakes.strict.checks import Call, broken
+from tests.fakes.strict.scripts import Script, unscripted
 
 _DIALECTS = (
     ("/chat/completions", "openai_chat"),
@@ -31,6 +37,8 @@ _DIALECTS = (
     ("/converse", "bedrock"),
     ("/converse-stream", "bedrock"),
 )
+_COUNTED = re.compile(r"count_tokens$|countTokens$")
+_COUNTS = {"count_tokens": {"input_tokens": 5}, "countTokens": {"totalTokens": 5}}
 _STREAM_TYPES = {"bedrock": "application/vnd.amazon.eventstream", "ollama": "application/x-ndjson"}
 
 
@@ -52,6 +60,10 @@ class StrictVendors:
     address: str = ""
     calls: list[Call] = field(default_factory=list)
     met: list[BrokenRule] = field(default_factory=list)
+    scripts: dict[str, Script] = field(default_factory=dict)
+    """By model. A model without one calls `lookup`."""
+    stored: dict[str, list[Any]] = field(default_factory=dict)
+    """The items of a stored response and of those before it, by its id."""
 
     @property
     def refused(self) -> list[BrokenRule]:
@@ -63,8 +75,35 @@ class StrictVendors:
         self.calls.clear()
         self.met.clear()
 
+    def _answer(self, call: Call) -> Any:
+        script = self.scripts.get(call.model)
+        if call.dialect != "openai_responses":
+            return ANSWER[call.dialect](call, script.reply(call) if script else unscripted(call))
+        given = call.body.get("input")
+        items = given if isinstance(given, list) else [{"role": "user", "content": given}]
+        history = [*self.stored.get(str(call.body.get("previous_response_id")), []), *items]
+        whole = Call(call.vendor, call.dialect, call.model, {**call.body, "input": history}, call.headers, call.streamed)
+        answer = ANSWER[call.dialect](call, script.reply(whole) if script else unscripted(whole))
+        response = json.loads(answer.rsplit("data: ", 1)[1])["response"] if isinstance(answer, str) else answer
+        if call.body.get("store", True):
+            self.stored[response["id"]] = [*history, *response["output"]]
+        return answer
+
+    async def _control(self, request: web.Request) -> web.Response:
+        if request.path == "/__script":
+            given = json.loads(await request.read())
+            self.clear()
+            model = given.pop("model")
+            self.scripts[model] = Script(**given)
+            return web.json_response({})
+        return web.json_response([{"id": one.id, "says": one.says, "path": one.path, "body": one.body} for one in self.refused])
+
     async def handle(self, request: web.Request) -> web.Response:
         """Refuse or answer one request."""
+        if request.path.startswith("/__"):
+            return await self._control(request)
+        if (counted := _COUNTED.search(request.path)) and request.method == "POST":
+            return web.json_response(_COUNTS[counted[0]])
         dialect = next((name for end, name in _DIALECTS if request.path.endswith(end)), None)
         if request.method != "POST" or dialect is None:
             return web.json_response({"object": "list", "data": [], "models": []}, status=200 if request.method == "GET" else 404)
@@ -82,7 +121,7 @@ class StrictVendors:
             return web.json_response(loud[0]["error"], status=loud[0]["status"], headers=headers)
         if dialect == "openai_embeddings":
             return web.json_response(_embeddings(call))
-        answer = ANSWER[dialect](call, want_calls(call))
+        answer = self._answer(call)
         if isinstance(answer, dict):
             return web.json_response(answer)
         data = answer if isinstance(answer, bytes) else answer.encode()
@@ -90,15 +129,15 @@ class StrictVendors:
 
 
 @asynccontextmanager
-async def strict_vendors() -> AsyncIterator[StrictVendors]:
-    """All vendors, listening on a free port of loopback."""
+async def strict_vendors(port: int = 0) -> AsyncIterator[StrictVendors]:
+    """All vendors, listening on loopback; port 0 is any free one."""
     vendors = StrictVendors()
     app = web.Application(client_max_size=1 << 28)
     app.router.add_route("*", "/{path:.*}", vendors.handle)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         vendors.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield vendors
@@ -132,3 +171,15 @@ def _embeddings(call: Call) -> dict[str, Any]:
     count = len(call.body["input"]) if isinstance(call.body["input"], list) else 1
     data = [{"object": "embedding", "index": index, "embedding": vector} for index in range(count)]
     return {"object": "list", "model": call.model, "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+
+
+async def _serve(port: int) -> None:
+    async with strict_vendors(port) as vendors:
+        print(f"Strict vendors listening on {vendors.address}", flush=True)  # noqa: T201
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Vendors that refuse what real vendors refuse.")
+    parser.add_argument("--port", type=int, default=0)
+    asyncio.run(_serve(parser.parse_args().port))
