@@ -18,28 +18,24 @@ from conduit_desktop.providers.elevenlabs import ElevenLabs
 from conduit_desktop.providers.gemini import Gemini
 from conduit_desktop.providers.local import VLLM, Jan, LlamaCpp, LMStudio, LocalAI, Ollama
 from conduit_desktop.providers.mistral import Mistral
-from conduit_desktop.providers.openai import OpenAI
-from conduit_desktop.providers.openai_compatible import AnyOpenAICompatible
-from conduit_desktop.providers.replicate import Replicate
-from conduit_desktop.providers.sagemaker import SageMaker
-from conduit_desktop.providers.two_dialects import DeepSeek, MiniMax, Moonshot, Zai
-from conduit_desktop.providers.vendors import (
-    XAI,
+from conduit_desktop.providers.model_hosts import (
     Cerebras,
     DeepInfra,
     Fireworks,
     GitHubModels,
     Groq,
     HuggingFace,
-    Jina,
     Nvidia,
     OpenRouter,
-    Perplexity,
-    Qwen,
     SambaNova,
     Together,
-    Voyage,
 )
+from conduit_desktop.providers.openai import OpenAI
+from conduit_desktop.providers.openai_compatible import AnyOpenAICompatible
+from conduit_desktop.providers.replicate import Replicate
+from conduit_desktop.providers.sagemaker import SageMaker
+from conduit_desktop.providers.two_dialects import DeepSeek, MiniMax, Moonshot, Zai
+from conduit_desktop.providers.vendors import XAI, Jina, Perplexity, Qwen, Voyage
 from conduit_desktop.providers.vertex import Vertex
 
 _KINDS: tuple[type[ProviderKind], ...] = (

@@ -7,14 +7,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
-from conduit_desktop.providers.chat_mends import (
-    any_object_as_schema,
-    json_arguments,
-    named_tool_alone,
-    unknown_tools,
-    with_content,
-    without_remote_images,
-)
+from conduit_desktop.providers.chat_mends.answer_format import any_object_as_schema
+from conduit_desktop.providers.chat_mends.media import without_remote_images
+from conduit_desktop.providers.chat_mends.messages import json_arguments, with_content
+from conduit_desktop.providers.chat_mends.tools import named_tool_alone, unknown_tools
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule

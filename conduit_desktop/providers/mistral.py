@@ -8,13 +8,9 @@ from typing import ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.chat_mends import (
-    json_arguments,
-    known_message_fields,
-    only_fields,
-    with_functions,
-    with_parameters,
-)
+from conduit_desktop.providers.chat_mends.fields import only_fields
+from conduit_desktop.providers.chat_mends.messages import json_arguments, known_message_fields
+from conduit_desktop.providers.chat_mends.tools import with_functions, with_parameters
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible

@@ -12,7 +12,9 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.chat_mends import fit_effort, fit_sampling, unread_images, without_orphans
+from conduit_desktop.providers.chat_mends.fields import without_orphans
+from conduit_desktop.providers.chat_mends.media import unread_images
+from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling
 from conduit_desktop.providers.chat_templates import with_template
 from conduit_desktop.providers.fields import NEEDED_BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.model_facts import facts_of

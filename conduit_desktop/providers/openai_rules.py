@@ -11,17 +11,11 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.providers.chat_mends import (
-    at_most_stops,
-    at_most_tools,
-    fit_effort,
-    fit_sampling,
-    images_of,
-    mention_json,
-    short_id,
-    thinks,
-    within,
-)
+from conduit_desktop.providers.chat_mends.answer_format import mention_json
+from conduit_desktop.providers.chat_mends.fields import at_most_stops, short_id, within
+from conduit_desktop.providers.chat_mends.media import images_of
+from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling, thinks
+from conduit_desktop.providers.chat_mends.tools import at_most_tools
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union

@@ -15,7 +15,9 @@ from functools import lru_cache
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
 
-Mend = Callable[[dict[str, Json], ModelFacts], list[str]]
+Body = dict[str, Json]
+"""A request body, before it is written as JSON."""
+Mend = Callable[[Body, ModelFacts], list[str]]
 """Changes a body in place so that the vendor takes it; returns the names of what was lost. What it changes inside of the body it
 copies first: a passed-through body shares its messages with the caller's, which the next target gets."""
 

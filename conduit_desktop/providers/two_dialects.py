@@ -11,24 +11,12 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField, Secrets, missing_reasoning
 from conduit_desktop.providers.anthropic import ANTHROPIC_HEADERS
-from conduit_desktop.providers.chat_mends import (
-    at_most_stops,
-    at_most_tools,
-    dropping,
-    dropping_unless,
-    json_arguments,
-    mention_json,
-    offered_tools_only,
-    one_switch,
-    schema_in_instructions,
-    short_id,
-    type_in_branches,
-    while_thinking,
-    with_functions,
-    within,
-    without_parts,
-    without_remote_images,
-)
+from conduit_desktop.providers.chat_mends.answer_format import mention_json, schema_in_instructions
+from conduit_desktop.providers.chat_mends.fields import at_most_stops, dropping, dropping_unless, short_id, within
+from conduit_desktop.providers.chat_mends.media import without_parts, without_remote_images
+from conduit_desktop.providers.chat_mends.messages import json_arguments
+from conduit_desktop.providers.chat_mends.reasoning import one_switch, while_thinking
+from conduit_desktop.providers.chat_mends.tools import at_most_tools, offered_tools_only, type_in_branches, with_functions
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.messages_mends import forced_tools_without_thinking, unread_blocks
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, EffortNames, OpenAICompatible

@@ -1,4 +1,4 @@
-"""Hosted vendors with an OpenAI-compatible API: one row each. Those that have Anthropic's API, too, are in `two_dialects.py`."""
+"""Vendors of their own models with an OpenAI-compatible API: one row each. Some that have Anthropic's, too: `two_dialects.py`."""
 
 from __future__ import annotations
 
@@ -6,38 +6,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField
-from conduit_desktop.providers.chat_mends import (
+from conduit_desktop.providers.chat_mends.answer_format import (
     any_object_as_schema,
-    at_most_cache_marks,
-    at_most_stops,
-    at_most_tools,
-    dropping,
-    dropping_unless,
-    effort_or_budget,
-    fit_effort,
-    images_of,
     json_without_thinking,
-    last_images,
     mention_json,
-    parsed_reasoning,
-    schema_in_instructions,
-    short_id,
-    strict_all_or_none,
-    strict_where_it_can_be,
-    tools_or_format,
-    within,
-    without_parts,
 )
+from conduit_desktop.providers.chat_mends.fields import dropping
+from conduit_desktop.providers.chat_mends.media import images_of, without_parts
+from conduit_desktop.providers.chat_mends.reasoning import fit_effort
+from conduit_desktop.providers.chat_mends.tools import at_most_tools
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.openai_compatible import (
     CHAT_RULES,
-    OPENAI_REASONING_MODELS,
     TEXT_EMBEDDINGS,
-    EffortNames,
     OpenAICompatible,
 )
 from conduit_desktop.providers.request_rules import RequestRule
@@ -47,129 +31,6 @@ from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 _CHAT = "openai_chat"
 _OPEN_QWEN3 = r"qwen3-(?:(?:0\.6|1\.7|4|8|14|32)b|30b-a3b|235b-a22b)$|qwq$"
 """Qwen's open models that think by default. https://help.aliyun.com/en/model-studio/error-code"""
-
-
-class OpenRouter(OpenAICompatible):
-    """OpenRouter: many vendors behind one key. It reports the cost of each call."""
-
-    kind = "openrouter"
-    label = "OpenRouter"
-    docs = "https://openrouter.ai/docs/api-reference/overview"
-    default_base_url = "https://openrouter.ai/api/v1"
-    fields = (key_from("openrouter.ai/settings/keys", "sk-or-…"), BASE_URL)
-    endpoints = frozenset({"chat", "completions", "embeddings", "images", "image_edits"})
-    media_formats: ClassVar[Mapping[Endpoint, str]] = {"images": "openrouter", "image_edits": "openrouter"}
-    price_provider = "openrouter"
-    price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
-    # https://openrouter.ai/docs/api-reference/chat-completion lists both.
-    takes_both_limits = True
-    developer_role = True
-    rules: ClassVar[tuple[RequestRule, ...]] = (
-        *CHAT_RULES,
-        RequestRule(at_most_stops(4), "https://openrouter.ai/docs/api-reference/parameters", dialect=_CHAT),
-        # Claude Code's identifiers have 150 characters and more. https://github.com/ujisati/claude-code-provider-proxy/issues/11
-        RequestRule(short_id("user", 128), "ujisati/claude-code-provider-proxy#11", dialect=_CHAT),
-        RequestRule(effort_or_budget, "https://openrouter.ai/docs/use-cases/reasoning-tokens", dialect=_CHAT),
-        RequestRule(at_most_cache_marks(4), "https://openrouter.ai/docs/features/prompt-caching", models=".*claude", dialect=_CHAT),
-    )
-    # https://openrouter.ai/docs/guides/best-practices/reasoning-tokens: "preserving reasoning", unmodified.
-    returns_reasoning = "reasoning_details"
-
-    def dialect_for(self, model: str, request: ChatRequest) -> str:
-        """OpenAI's chat, with Anthropic's cache marks: without them Claude is paid for at the full price in every turn."""
-        return "openrouter_chat"
-
-    def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """OpenAI's paths; new and edited images share a path of their own."""
-        return f"{self.root}/images" if endpoint in self.media_formats else super().url(endpoint, model, dialect, stream)
-
-
-class Groq(OpenAICompatible):
-    """Groq."""
-
-    kind = "groq"
-    label = "Groq"
-    docs = "https://console.groq.com/docs/openai"
-    default_base_url = "https://api.groq.com/openai/v1"
-    fields = (key_from("console.groq.com/keys", "gsk_…"), BASE_URL)
-    endpoints = frozenset({"chat", "speech", "transcriptions", "translations"})
-    price_provider = "groq"
-    max_tokens_field = "max_completion_tokens"
-    # https://console.groq.com/docs/openai: a 400 "if they are supplied".
-    refused = ("logprobs", "top_logprobs", "logit_bias")
-    message_refused = ("name", "reasoning_content", "reasoning_details")
-    unsupported = ("metadata", "store")
-    rules: ClassVar[tuple[RequestRule, ...]] = (
-        *CHAT_RULES,
-        RequestRule(dropping_unless(1, "n"), "https://console.groq.com/docs/openai", dialect=_CHAT),
-        RequestRule(at_most_stops(4), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
-        RequestRule(at_most_tools(128), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
-        RequestRule(
-            tools_or_format, "langchain-ai/langchain#34155: JSON mode cannot be combined with tools", "(?!openai/)", _CHAT
-        ),
-        RequestRule(
-            schema_in_instructions("json_object"), "https://console.groq.com/docs/structured-outputs: supported models",
-            "llama-3|gemma|allam|qwen/qwen3-32b", _CHAT,
-        ),
-        RequestRule(strict_where_it_can_be(required=True), "https://console.groq.com/docs/structured-outputs", dialect=_CHAT),
-        RequestRule(mention_json, "https://console.groq.com/docs/structured-outputs: JSON object mode", dialect=_CHAT),
-        RequestRule(parsed_reasoning, "https://console.groq.com/docs/reasoning", "qwen|deepseek-r1", _CHAT),
-        RequestRule(without_parts("file", "input_audio"), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
-        RequestRule(last_images(5), "https://console.groq.com/docs/vision", dialect=_CHAT),
-    )  # fmt: skip
-    # groq/groq-python chat_completion_assistant_message_param.py: "supported on models that support reasoning".
-    returns_reasoning = "reasoning"
-    reasoning_models = r"openai/gpt-oss|qwen/qwen3"
-    # Without it these models put their thoughts into the answer, between tags: https://console.groq.com/docs/reasoning
-    model_defaults = ((r"qwen|deepseek-r1", {"reasoning_format": "parsed"}),)
-    # https://console.groq.com/docs/errors: status 498.
-    reasons: ClassVar[Mapping[str, Reason]] = {"capacity_exceeded": "overloaded"}
-    not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"
-    # https://console.groq.com/docs/reasoning
-    effort_names: ClassVar[EffortNames] = (
-        (r"qwen", dict.fromkeys(("minimal", "low", "medium", "high", "xhigh", "max"), "default")),
-    )
-
-
-class Together(OpenAICompatible):
-    """Together AI."""
-
-    kind = "together"
-    label = "Together AI"
-    docs = "https://docs.together.ai/docs/openai-api-compatibility"
-    default_base_url = "https://api.together.ai/v1"
-    fields = (key_from("api.together.ai/settings/api-keys"), BASE_URL)
-    endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions", "translations", "rerank"})
-    media_formats = TEXT_EMBEDDINGS
-    price_provider = "together"
-    price_fields = PriceFields("pricing.input", "pricing.output", "1")
-    unsupported = ("metadata", "service_tier", "store", "user")
-    rules: ClassVar[tuple[RequestRule, ...]] = (
-        *CHAT_RULES,
-        RequestRule(without_parts("file"), "https://docs.together.ai/reference/chat-completions-1", dialect=_CHAT),
-    )
-    returns_reasoning = "as_sent"
-
-
-class Fireworks(OpenAICompatible):
-    """Fireworks AI."""
-
-    kind = "fireworks"
-    label = "Fireworks AI"
-    docs = "https://docs.fireworks.ai/tools-sdks/openai-compatibility"
-    default_base_url = "https://api.fireworks.ai/inference/v1"
-    fields = (key_from("app.fireworks.ai/settings/users/api-keys", "fw_…"), BASE_URL)
-    endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
-    price_provider = "fireworks"
-    # https://docs.fireworks.ai/guides/reasoning: interleaved thinking needs the field of the turn before.
-    returns_reasoning = "reasoning_content"
-    unsupported = ("service_tier", "store")
-    # "Requests with max_tokens > 4096 must have stream=true": https://docs.fireworks.ai/updates/changelog
-    whole_limit = 4096
-    rules: ClassVar[tuple[RequestRule, ...]] = (
-        *CHAT_RULES,
-        RequestRule(at_most_stops(4), "https://docs.fireworks.ai/api-reference/post-chatcompletions", dialect=_CHAT),
-    )
 
 
 class XAI(OpenAICompatible):
@@ -201,72 +62,6 @@ class XAI(OpenAICompatible):
         RequestRule(images_of("png", "jpe?g"), "https://docs.x.ai/docs/guides/image-understanding", dialect=_CHAT),
         RequestRule(fit_effort, "https://docs.x.ai/developers/model-capabilities/text/reasoning", dialect="openai_responses"),
     )  # fmt: skip
-
-
-class Cerebras(OpenAICompatible):
-    """Cerebras."""
-
-    kind = "cerebras"
-    label = "Cerebras"
-    docs = "https://inference-docs.cerebras.ai/resources/openai"
-    default_base_url = "https://api.cerebras.ai/v1"
-    fields = (key_from("cloud.cerebras.ai", "csk-…"), BASE_URL)
-    endpoints = frozenset({"chat", "completions"})
-    price_provider = "cerebras"
-    max_tokens_field = "max_completion_tokens"
-    # https://inference-docs.cerebras.ai/resources/openai: a 400 "if they are supplied".
-    refused = ("frequency_penalty", "presence_penalty", "logit_bias")
-    message_refused = ("reasoning_details",)
-    unsupported = ("n", "metadata", "store")
-    rules: ClassVar[tuple[RequestRule, ...]] = (
-        *CHAT_RULES,
-        RequestRule(
-            strict_where_it_can_be(required=False, unknown=("minItems", "maxItems", "pattern", "format")),
-            "https://inference-docs.cerebras.ai/capabilities/structured-outputs; musistudio/claude-code-router#708", dialect=_CHAT,
-        ),
-        RequestRule(within("temperature", 0, 1.5), "https://inference-docs.cerebras.ai/api-reference", dialect=_CHAT),
-        RequestRule(strict_all_or_none, "https://inference-docs.cerebras.ai/capabilities/tool-use", dialect=_CHAT),
-        RequestRule(
-            without_parts("file", "input_audio"), "https://inference-docs.cerebras.ai/api-reference/chat-completions", dialect=_CHAT
-        ),
-    )  # fmt: skip
-    not_reasoning = r"llama|qwen-3-(coder|235b-a22b-instruct)"
-    # https://inference-docs.cerebras.ai/capabilities/reasoning: "reasoning context retention".
-    # It refuses `reasoning_content`: https://github.com/egoist/chatwise-releases/issues/1442
-    returns_reasoning = "reasoning"
-    reasons: ClassVar[Mapping[str, Reason]] = {"queue_exceeded": "overloaded"}
-
-
-class SambaNova(OpenAICompatible):
-    """SambaNova Cloud. Its list has prices in US dollars per token."""
-
-    kind = "sambanova"
-    label = "SambaNova"
-    docs = "https://docs.sambanova.ai/docs/en/features/openai-compatibility"
-    default_base_url = "https://api.sambanova.ai/v1"
-    fields = (key_from("cloud.sambanova.ai/apis"), BASE_URL)
-    endpoints = frozenset({"chat", "embeddings", "transcriptions", "translations"})
-    media_formats = TEXT_EMBEDDINGS
-    price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
-    unsupported = (
-        "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "metadata",
-        "service_tier", "store",
-    )  # fmt: skip
-
-
-class DeepInfra(OpenAICompatible):
-    """DeepInfra. In its base URL the version comes before `/openai`."""
-
-    kind = "deepinfra"
-    label = "DeepInfra"
-    docs = "https://deepinfra.com/docs/advanced/openai_api"
-    default_base_url = "https://api.deepinfra.com/v1/openai"
-    fields = (key_from("deepinfra.com/dash/api_keys"), BASE_URL)
-    endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions"})
-    media_formats = TEXT_EMBEDDINGS
-    price_fields = PriceFields("metadata.pricing.input_tokens", "metadata.pricing.output_tokens", "1")
-    unsupported = ("metadata", "service_tier", "store", "logit_bias")
-    returns_reasoning = "as_sent"
 
 
 class Perplexity(OpenAICompatible):
@@ -312,20 +107,6 @@ class Perplexity(OpenAICompatible):
     features = frozenset({"stream", "vision", "json", "usage_in_stream"})
 
 
-class Nvidia(OpenAICompatible):
-    """NVIDIA NIM: the hosted one, or with another base URL the operator's own."""
-
-    kind = "nvidia"
-    returns_reasoning = "as_sent"
-    label = "NVIDIA NIM"
-    docs = "https://docs.api.nvidia.com/nim/reference/llm-apis"
-    default_base_url = "https://integrate.api.nvidia.com/v1"
-    fields = (key_from("build.nvidia.com/settings/api-keys", "nvapi-…"), BASE_URL)
-    endpoints = frozenset({"chat", "completions", "embeddings"})
-    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "nvidia"}
-    unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
-
-
 class Qwen(OpenAICompatible):
     """Alibaba's Model Studio (DashScope). Keys belong to a region, and each region has its own base URL."""
 
@@ -368,36 +149,6 @@ class Qwen(OpenAICompatible):
         "allocationquota.freetieronly": "permission",  # one model's free tokens
         "datainspectionfailed": "content_filter",
     }
-
-
-class GitHubModels(OpenAICompatible):
-    """GitHub Models: a base URL without version, and a list of models at another path."""
-
-    kind = "github"
-    label = "GitHub Models"
-    docs = "https://docs.github.com/en/rest/models/inference"
-    default_base_url = "https://models.github.ai/inference"
-    fields = (key_from("github.com/settings/tokens", "github_pat_…", "the permission models: read"), BASE_URL)
-    version = ""
-    endpoints = frozenset({"chat", "embeddings"})
-    models_url = "https://models.github.ai/catalog/models"
-    # https://github.com/actions/ai-inference/issues/116; `gpt-4o` refuses `max_tokens` here too, unlike at OpenAI.
-    needs_max_completion_tokens = rf"{OPENAI_REASONING_MODELS}|openai/gpt-(?:5|4o$)"
-    unsupported = ("logit_bias", "metadata", "service_tier", "store", "user")
-
-
-class HuggingFace(OpenAICompatible):
-    """Hugging Face's router, which chooses the vendor and with it the price."""
-
-    kind = "huggingface"
-    label = "Hugging Face"
-    docs = "https://huggingface.co/docs/inference-providers/index"
-    default_base_url = "https://router.huggingface.co/v1"
-    fields = (key_from("huggingface.co/settings/tokens", "hf_…", "the permission to call Inference Providers"), BASE_URL)
-    price_fields = PriceFields("providers.0.pricing.input", "providers.0.pricing.output", "1")
-    unsupported = ("metadata", "service_tier", "store")
-    # DeepSeek and Kimi behind the router refuse a tool loop without it: https://github.com/huggingface/responses.js/pull/54
-    returns_reasoning = "as_sent"
 
 
 class Voyage(OpenAICompatible):

@@ -1,0 +1,130 @@
+"""Mends of the messages in a body of OpenAI's chat dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from conduit_desktop.providers.model_facts import ModelFacts
+from conduit_desktop.providers.request_rules import Body, Mend
+
+
+def with_messages(body: Body, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change messages; `change` returns its argument or a copy."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return
+    made = [change(message) if isinstance(message, dict) else message for message in messages]
+    if any(new is not old for new, old in zip(made, messages, strict=True)):
+        body["messages"] = made
+
+
+def with_parts(body: Body, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change the parts of messages; `change` returns its argument or another part."""
+
+    def of_message(message: dict[str, Any]) -> dict[str, Any]:
+        content = message.get("content")
+        if not isinstance(content, list):
+            return message
+        made = [change(part) if isinstance(part, dict) else part for part in content]
+        if all(new is old for new, old in zip(made, content, strict=True)):
+            return message
+        texts = [part.get("text") for part in made if isinstance(part, dict) and part.get("type") == "text"]
+        # Text alone as a string: that is what vendors without other parts take everywhere.
+        return {**message, "content": "\n".join(map(str, texts)) if len(texts) == len(made) else made}
+
+    with_messages(body, of_message)
+
+
+def known_message_fields(*known: str) -> Mend:
+    """Drop fields of messages that the vendor does not know."""
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        lost: list[str] = []
+
+        def change(message: dict[str, Any]) -> dict[str, Any]:
+            unknown = [name for name in message if name not in known]
+            lost.extend(f"messages.{name}" for name in unknown if message[name] is not None)
+            return {name: value for name, value in message.items() if name in known} if unknown else message
+
+        with_messages(body, change)
+        return lost
+
+    return mend
+
+
+def with_content(body: Body, facts: ModelFacts) -> list[str]:
+    """A message without content and calls gets an empty text."""
+
+    def change(message: dict[str, Any]) -> dict[str, Any]:
+        return message if "content" in message or message.get("tool_calls") else {**message, "content": ""}
+
+    with_messages(body, change)
+    return []
+
+
+def json_arguments(body: Body, facts: ModelFacts) -> list[str]:
+    """Arguments of replayed calls become the JSON text of an object, which templates and validators parse."""
+
+    def of_call(call: Any) -> Any:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            return call
+        given = function.get("arguments")
+        made = given if isinstance(given, str) else orjson.dumps(given or {}).decode()
+        try:
+            parsed = orjson.loads(made or "{}")
+        except orjson.JSONDecodeError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            # The model's own mistake: its text is kept where it can be read, as a value.
+            made = orjson.dumps({"arguments": made}).decode()
+        made = made or "{}"
+        return call if made == given else {**call, "function": {**function, "arguments": made}}
+
+    def change(message: dict[str, Any]) -> dict[str, Any]:
+        calls = message.get("tool_calls")
+        if not isinstance(calls, list):
+            return message
+        made = [of_call(call) for call in calls]
+        return {**message, "tool_calls": made} if any(new is not old for new, old in zip(made, calls, strict=True)) else message
+
+    with_messages(body, change)
+    return []
+
+
+def at_most_cache_marks(count: int) -> Mend:
+    """Of too many cache marks the last are kept: a later mark covers what an earlier one does."""
+
+    def marked(one: Any) -> bool:
+        return isinstance(one, dict) and "cache_control" in one
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        over = -count + sum(marked(tool) for tool in body.get("tools") or ())
+        for message in body.get("messages") or ():
+            content = message.get("content") if isinstance(message, dict) else None
+            over += marked(message) + sum(marked(part) for part in content) if isinstance(content, list) else marked(message)
+        if over <= 0:
+            return []
+
+        def unmarked(one: dict[str, Any]) -> dict[str, Any]:
+            nonlocal over
+            if over <= 0 or not marked(one):
+                return one
+            over -= 1
+            return {name: value for name, value in one.items() if name != "cache_control"}
+
+        body["tools"] = [unmarked(tool) for tool in body.get("tools") or ()]
+        if not body["tools"]:
+            del body["tools"]
+
+        def of_message(message: dict[str, Any]) -> dict[str, Any]:
+            message, content = unmarked(message), message.get("content")
+            return {**message, "content": [unmarked(part) for part in content]} if isinstance(content, list) else message
+
+        with_messages(body, of_message)
+        return ["cache_control"]
+
+    return mend

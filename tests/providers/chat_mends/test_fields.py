@@ -1,0 +1,48 @@
+"""Single fields in bodies of OpenAI's chat dialect: what is changed, what stays, and what is named as lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conduit_desktop.providers.chat_mends import fields
+from tests.fakes.chat_bodies import mended
+
+
+@pytest.mark.parametrize(
+    ("body", "kept", "lost"),
+    [
+        ({"stream_options": {"include_usage": True}}, {}, []),
+        ({"stream": True, "stream_options": {}}, {"stream": True, "stream_options": {}}, []),
+        ({"stop": []}, {}, []),
+        ({"stop": ["a"]}, {"stop": ["a"]}, []),
+        ({"top_logprobs": 2}, {}, ["top_logprobs"]),
+        ({"logprobs": True, "top_logprobs": 2}, {"logprobs": True, "top_logprobs": 2}, []),
+        ({"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}, {}, []),
+        ({"tool_choice": "required"}, {}, ["tool_choice"]),
+    ],
+)
+def test_what_means_nothing_alone_is_removed(body: dict[str, Any], kept: dict[str, Any], lost: list[str]) -> None:
+    assert mended(fields.without_orphans, body) == (kept, lost)
+
+
+def test_of_too_many_stop_sequences_the_first_are_kept() -> None:
+    assert mended(fields.at_most_stops(2), {"stop": ["a", "b", "c"]}) == ({"stop": ["a", "b"]}, ["stop"])
+    assert mended(fields.at_most_stops(2), {"stop": "a"}) == ({"stop": "a"}, [])
+
+
+def test_a_number_moves_into_the_vendors_range() -> None:
+    mend = fields.within("temperature", 0.01, 1)
+    assert mended(mend, {"temperature": 0}) == ({"temperature": 0.01}, ["temperature"])
+    assert mended(mend, {"temperature": 1.7}) == ({"temperature": 1}, ["temperature"])
+    assert mended(mend, {"temperature": 0.7}) == ({"temperature": 0.7}, [])
+
+
+def test_an_identifier_of_the_wrong_length_becomes_a_hash_that_is_always_the_same() -> None:
+    mend = fields.short_id("user", 128, 6)
+    long, short = mended(mend, {"user": "u" * 150})[0]["user"], mended(mend, {"user": "u"})[0]["user"]
+    assert len({long, short, mended(mend, {"user": "u" * 151})[0]["user"]}) == 3
+    assert mended(mend, {"user": "u" * 150}) == ({"user": long}, [])
+    assert 6 <= len(long) <= 128
+    assert mended(mend, {"user": "alice-1"}) == ({"user": "alice-1"}, [])

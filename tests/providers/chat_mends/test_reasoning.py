@@ -1,0 +1,28 @@
+"""Efforts, switches and the sampling that they exclude, in bodies of OpenAI's chat dialect."""
+
+from __future__ import annotations
+
+from conduit_desktop.providers.chat_mends import fields, reasoning
+from tests.fakes.chat_bodies import SWITCH, mended
+
+
+def test_of_an_effort_and_a_budget_the_effort_is_kept() -> None:
+    both = {"reasoning": {"effort": "low", "max_tokens": 9, "exclude": True}}
+    assert mended(reasoning.effort_or_budget, both) == (
+        {"reasoning": {"effort": "low", "exclude": True}},
+        ["reasoning.max_tokens"],
+    )
+    assert mended(reasoning.effort_or_budget, {"reasoning": {"max_tokens": 9}}) == ({"reasoning": {"max_tokens": 9}}, [])
+
+
+def test_of_an_effort_and_a_switch_the_effort_is_kept() -> None:
+    mend = reasoning.one_switch(SWITCH)
+    assert mended(mend, {"reasoning_effort": "low", "enable_thinking": True}) == ({"reasoning_effort": "low"}, [])
+    assert mended(mend, {"enable_thinking": True}) == ({"enable_thinking": True}, [])
+
+
+def test_sampling_stays_where_thinking_is_switched_off() -> None:
+    mend = reasoning.while_thinking(SWITCH, fields.dropping("temperature"))
+    assert mended(mend, {"temperature": 0.1}) == ({}, ["temperature"])
+    off = {"temperature": 0.1, "enable_thinking": False}
+    assert mended(mend, off) == (off, [])

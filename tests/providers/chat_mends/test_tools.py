@@ -1,0 +1,60 @@
+"""Tools and their schemas in bodies of OpenAI's chat dialect: what is changed, what stays, and what is named as lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.providers.chat_mends import tools
+from tests.fakes.chat_bodies import SCHEMA, mended, tool
+
+
+def test_too_many_tools_are_refused_by_name() -> None:
+    with pytest.raises(BadRequest, match="at most 2 tools, and the request has 3") as refused:
+        mended(tools.at_most_tools(2), {"tools": [tool("a"), tool("b"), tool("c")]})
+    assert refused.value.param == "tools"
+
+
+def test_a_named_tool_is_the_only_one_offered_where_a_choice_is_a_word() -> None:
+    named = {"type": "function", "function": {"name": "b"}}
+    body, lost = mended(tools.named_tool_alone, {"tools": [tool("a"), tool("b")], "tool_choice": named})
+    assert (body, lost) == ({"tools": [tool("b")], "tool_choice": "required"}, [])
+    other = {"tools": [tool("a")], "tool_choice": named}
+    assert mended(tools.named_tool_alone, other) == ({"tools": [tool("a")], "tool_choice": "auto"}, ["tool_choice"])
+
+
+def test_a_type_beside_alternatives_moves_into_them() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"x": {"type": "string", "anyOf": [{"minLength": 1}, {"type": "null"}, {"$ref": "#"}]}},
+    }
+    body, lost = mended(tools.with_functions(tools.type_in_branches), {"tools": [tool("a", schema)]})
+    inner = body["tools"][0]["function"]["parameters"]["properties"]["x"]
+    assert inner == {"anyOf": [{"type": "string", "minLength": 1}, {"type": "null"}, {"$ref": "#"}]}
+    assert lost == []
+
+
+def test_tools_are_all_strict_or_none_is() -> None:
+    mixed = {"tools": [tool("a", strict=True), tool("b")]}
+    body, lost = mended(tools.strict_all_or_none, mixed)
+    assert [one["function"]["strict"] for one in body["tools"]] == [False, False]
+    assert lost == ["tools.strict"]
+    alike = {"tools": [tool("a", strict=True), tool("b", strict=True)]}
+    assert mended(tools.strict_all_or_none, alike) == (alike, [])
+
+
+def test_a_schema_is_strict_only_where_it_fulfils_the_conditions() -> None:
+    closed = {**SCHEMA, "additionalProperties": False}
+    fields = {
+        "tools": [tool("a", closed, strict=True), tool("b", SCHEMA, strict=True)],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": closed, "strict": True}},
+    }
+    body, lost = mended(tools.strict_where_it_can_be(required=False), fields)
+    assert [one["function"]["strict"] for one in body["tools"]] == [True, False]
+    assert body["response_format"] == fields["response_format"]
+    assert lost == ["tools.strict"]
+    assert mended(tools.strict_where_it_can_be(required=False, unknown=("title",)), fields)[1] == ["tools.strict"]
+    assert mended(tools.strict_where_it_can_be(required=False, unknown=("type",)), fields)[1].count("tools.strict") == 2
+    body, lost = mended(tools.strict_where_it_can_be(required=True), fields)
+    assert body["response_format"]["json_schema"]["strict"] is False
+    assert lost == ["tools.strict", "tools.strict", "response_format.strict"]
