@@ -16,7 +16,7 @@ from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.providers.model_facts import facts_of
-from conduit_desktop.providers.request_rules import RequestRule, mend
+from conduit_desktop.providers.request_rules import RequestRule, mend, mend_for_model
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
 from conduit_desktop.wire.turns import TurnRules, rules_of
 
@@ -243,11 +243,26 @@ class ProviderKind:
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Change `body` in place for this vendor's quirks; returns the names of fields that were dropped.
 
-        Called once an attempt, after the dialect wrote the body and before an alias's overrides. `model` is the target's name,
+        Called once an attempt, after the dialect wrote the body and an alias's overrides were set. `model` is the target's name,
         which the body of some dialects does not hold. A passed-through request (`translated` False) is changed only where the
         vendor would refuse it. Raises BadRequest for what can neither be expressed nor left out.
         """
         return self.apply_rules(model, body, dialect, translated)
+
+    def adapt_to_model(self, model: str, body: dict[str, Json], dialect: str) -> list[str]:
+        """Change a passed-through `body` that was written for another model, in place; returns the names of what was dropped.
+
+        Called after `adapt`, in dialects that the vendor owns: a failover led to `model`, or the operator's overrides are in the
+        body. Only what the model is known to refuse is changed. Raises BadRequest.
+        """
+        return mend_for_model(self.rules, model, self.kind, dialect, body)
+
+    def takes(self, model: str, request: ChatRequest, dialect: str) -> bool:
+        """Whether `model` takes what `request` uses in `dialect`, one of `dialects_for(model)`.
+
+        Override where one API of the vendor refuses what another takes.
+        """
+        return True
 
     def whole_needs_stream(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
         """Whether the vendor refuses this body as a request for a whole answer: it is then streamed, and collected.
@@ -255,6 +270,17 @@ class ProviderKind:
         Called after `adapt`, for requests for a whole answer.
         """
         return False
+
+    def stream_needs_whole(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
+        """Whether the vendor refuses to stream the answer to this translated body: it is then asked whole, and streamed from here.
+
+        Called after `adapt`, for requests for a stream.
+        """
+        return False
+
+    def added_headers(self, body: Mapping[str, Json]) -> dict[str, str]:
+        """Headers, names in lower case, without which the vendor refuses a field of this translated body."""
+        return {}
 
     def apply_rules(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Mend, in place, what breaks one of `rules`; returns the names of what was lost. Raises BadRequest."""

@@ -10,10 +10,11 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.claude import MESSAGES_RULES
+from conduit_desktop.providers.claude import BINDING_BETA, MESSAGES_RULES, drop_unbound_thoughts
 from conduit_desktop.providers.fields import BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY, key_from
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import read_list
+from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.turns import BORROWED_MESSAGES, TurnRules, rules_of
 
 _PATHS: dict[Endpoint, str] = {"chat": "/messages", "count_tokens": "/messages/count_tokens"}
@@ -34,7 +35,10 @@ class Anthropic(ProviderKind):
     relayed_headers = ANTHROPIC_HEADERS
     keeps_threads = True
     default_headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
-    rules = MESSAGES_RULES
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *MESSAGES_RULES,
+        RequestRule(drop_unbound_thoughts, "https://platform.claude.com/docs/en/build-with-claude/preserved-thinking"),
+    )
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
@@ -49,6 +53,10 @@ class Anthropic(ProviderKind):
         if endpoint not in _PATHS:
             raise self.no_endpoint(endpoint)
         return self.root + _PATHS[endpoint]
+
+    def added_headers(self, body: Mapping[str, Json]) -> dict[str, str]:
+        """The beta that `drop_unbound_thoughts` needs."""
+        return {"anthropic-beta": BINDING_BETA} if "block_binding" in (body.get("thinking") or ()) else {}
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """All models on one page: 1000 is the most that a page may hold."""
@@ -69,6 +77,7 @@ class AnthropicCompatible(Anthropic):
     price_provider = None
     keeps_threads = False
     borrowed = frozenset({"anthropic_messages"})
+    rules: ClassVar[tuple[RequestRule, ...]] = MESSAGES_RULES
     turns: ClassVar[Mapping[str, TurnRules]] = {"anthropic_messages": BORROWED_MESSAGES}
 
     def find_turn_rules(self, model: str, dialect: str) -> TurnRules:

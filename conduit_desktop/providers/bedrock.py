@@ -13,6 +13,7 @@ from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
 from conduit_desktop.providers.converse import RULES
 from conduit_desktop.providers.fields import BASE_URL
+from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import rows_of
 from conduit_desktop.wire.values import count
 
@@ -71,6 +72,10 @@ class Bedrock(AwsKind):
         self.root = (
             _PASTED.sub("", config.base_url.rstrip("/")) if config.base_url else f"https://bedrock-runtime.{self.region}.{host}"
         )
+
+    def stream_needs_whole(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
+        """With tools, at the models whose tool use Converse does not stream."""
+        return "toolConfig" in body and facts_of(model, self.kind).streams_tools is False
 
     def media_format_for(self, endpoint: Endpoint, model: str) -> str:
         """InvokeModel has a format for each family; an inference profile whose name holds no family counts as Amazon's."""

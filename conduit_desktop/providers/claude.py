@@ -34,6 +34,7 @@ class _Body(Protocol):
     """Holds `thinking`, `output_config` and `top_k`."""
     limits: dict[str, Any]
     """Holds the output limit, the temperature and top_p."""
+    messages: list[dict[str, Any]]
     cap: str
     top_p: str
 
@@ -63,6 +64,14 @@ class _Messages:
         self.fields = self.limits = body
 
     @property
+    def messages(self) -> list[dict[str, Any]]:
+        return self.fields.get("messages") or []
+
+    @messages.setter
+    def messages(self, messages: list[dict[str, Any]]) -> None:
+        self.fields["messages"] = messages
+
+    @property
     def forces_a_tool(self) -> bool:
         return (self.fields.get("tool_choice") or {}).get("type") in ("any", "tool")
 
@@ -87,6 +96,7 @@ class _Converse:
 
     def __init__(self, body: dict[str, Json]) -> None:
         self._body = body
+        self.messages: list[dict[str, Any]] = body["messages"]
         self.fields = dict(body.get("additionalModelRequestFields") or {})
         self.limits = dict(body.get("inferenceConfig") or {})
 
@@ -107,6 +117,7 @@ class _Converse:
         self._body["toolConfig"] = {**self._body["toolConfig"], "toolChoice": {"auto": {}}}
 
     def close(self) -> None:
+        self._body["messages"] = self.messages
         for name, value in (("additionalModelRequestFields", self.fields), ("inferenceConfig", self.limits)):
             self._body.pop(name, None)
             if value:
@@ -224,6 +235,55 @@ def _fit_effort(body: _Body, facts: ModelFacts, effort: str | None, is_on: bool,
     return [] if fitted or is_on or lost or effort == "none" else ["reasoning"]
 
 
+def drop_thoughts(body: _Body, facts: ModelFacts) -> list[str]:
+    """Leave out the thoughts of other models where the model does not think at all."""
+    if facts.thinking != "none":
+        return []
+    messages = body.messages
+    kept = [_without_thoughts(message) for message in messages]
+    if all(new is old for new, old in zip(kept, messages, strict=True)):
+        return []
+    body.messages = kept
+    return ["reasoning"]
+
+
+def _without_thoughts(message: dict[str, Json]) -> dict[str, Json]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    kept = [block for block in content if not _is_thought(block)]
+    # A message of thoughts alone stays as it is: without content it would be refused for that.
+    return message if len(kept) == len(content) or not kept else {**message, "content": kept}
+
+
+def _is_thought(block: Json) -> bool:
+    return isinstance(block, dict) and (block.get("type") in ("thinking", "redacted_thinking") or "reasoningContent" in block)
+
+
+def without_thoughts(body: dict[str, Json]) -> dict[str, Json]:
+    """A body of the Messages API without any thought; the same object where it has none."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    kept = [_without_thoughts(message) if isinstance(message, dict) else message for message in messages]
+    return body if all(new is old for new, old in zip(kept, messages, strict=True)) else {**body, "messages": kept}
+
+
+BINDING_BETA = "thinking-binding-controls-2026-08-01"
+"""The beta of the field `block_binding`."""
+
+
+def drop_unbound_thoughts(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Has a thought dropped, not refused, where the client changed something before it.
+
+    The gateway puts back the thoughts for clients of other dialects, which shorten old results and edit messages.
+    """
+    thinking = body.get("thinking") or {"type": "adaptive"}
+    if facts.binds_thoughts and thinking["type"] == "adaptive" and without_thoughts(body) is not body:
+        body["thinking"] = {**thinking, "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
+    return []
+
+
 def fit_sampling(body: _Body, facts: ModelFacts) -> list[str]:
     """Leave out the sampling parameters that the model refuses: by its generation, and while it thinks."""
     kept = {
@@ -316,12 +376,13 @@ _FITS: tuple[tuple[Fit, str, str], ...] = (
     (fit_tool_choice, f"{_DOCS}/models/fable-5-1/migration-guide", ""),
     (fit_thinking, f"{_DOCS}/build-with-claude/adaptive-thinking", ".*claude"),
     (fit_sampling, f"{_DOCS}/about-claude/models/migration-guide", ".*claude"),
+    (drop_thoughts, f"{_DOCS}/build-with-claude/preserved-thinking: strip them when you switch models", ".*claude"),
 )
 
 MESSAGES_RULES = (
-    *(RequestRule(_in(_Messages, fit), source) for fit, source, _ in _FITS),
+    *(RequestRule(_in(_Messages, fit), source, of_model=True) for fit, source, _ in _FITS),
     RequestRule(set_output_limit, f"{_DOCS}/api/messages"),
-    RequestRule(ask_for_the_schema, f"{_DOCS}/build-with-claude/structured-outputs"),
+    RequestRule(ask_for_the_schema, f"{_DOCS}/build-with-claude/structured-outputs", of_model=True),
 )
 """For bodies of Anthropic's Messages API, in this order: what is refused depends on whether the model thinks."""
 

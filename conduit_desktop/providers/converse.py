@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.claude import CONVERSE_RULES
 from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
@@ -70,6 +72,38 @@ def without_blank_stops(body: dict[str, Json], facts: ModelFacts) -> list[str]:
         return []
     _put(body, "inferenceConfig", {**limits, "stopSequences": kept} if kept else limits)
     return ["stop"]
+
+
+def without_tools(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """No tools for models without them; the calls in the history become text, as they would need the tools."""
+    if facts.tools is not False:
+        return []
+    lost = ["tools"] if body.pop("toolConfig", None) else []
+    if any("toolUse" in block or "toolResult" in block for message in body["messages"] for block in message["content"]):
+        body["messages"] = [
+            {**message, "content": [one for block in message["content"] for one in _told(block)]} for message in body["messages"]
+        ]
+    return lost
+
+
+def _told(block: dict[str, Json]) -> list[dict[str, Json]]:
+    if "toolUse" in block:
+        use = block["toolUse"]
+        return [{"text": f"[{use['name']}: {orjson.dumps(use.get('input')).decode()}]"}]
+    if "toolResult" not in block:
+        return [block]
+    content = block["toolResult"]["content"]
+    return [{"text": orjson.dumps(one["json"]).decode()} if "json" in one else one for one in content]
+
+
+def move_system(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """The instructions stand before the user's first text at models that have none of their own. Nothing is lost."""
+    if facts.system is not False or not body.get("system"):
+        return []
+    system = body.pop("system")
+    first, *others = body["messages"]
+    body["messages"] = [{**first, "content": [*system, *first["content"]]}, *others]
+    return []
 
 
 def without_images(body: dict[str, Json], facts: ModelFacts) -> list[str]:
@@ -159,9 +193,11 @@ RULES = (
     RequestRule(fit_effort, "https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html"),
     RequestRule(without_blank_stops, "https://github.com/BerriAI/litellm/issues/3286", models=".*claude"),
     RequestRule(fit_stops, "https://github.com/crewAIInc/crewAI/issues/3317"),
+    RequestRule(without_tools, _FEATURES),
     RequestRule(without_images, _FEATURES),
     # The name of an ARN may not show the family, so only the families that are known to have no cache are listed.
     RequestRule(without_cache_points, _CACHING, models=".*(llama|mistral|mixtral|cohere|gpt-oss|deepseek|qwen|ai21|titan)"),
+    RequestRule(move_system, _FEATURES),
     RequestRule(fit_nova_cache_points, _CACHING, models=".*amazon\\.nova"),
     RequestRule(fit_nova_schemas, "https://github.com/BerriAI/litellm/pull/10062", models=".*amazon\\.nova"),
 )

@@ -13,6 +13,8 @@ from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.gemini_rules import GEMINI_RULES
 from conduit_desktop.providers.model_lists import rows_of
+from conduit_desktop.providers.request_rules import mend_for_model
+from conduit_desktop.wire.gemini.field_names import NAME, normalise
 
 METHODS: dict[Endpoint, str] = {
     "chat": "generateContent", "count_tokens": "countTokens", "embeddings": "batchEmbedContents", "embedding": "embedContent",
@@ -50,6 +52,10 @@ class Gemini(ProviderKind):
         """The URL of a method of `model`; streams are always requested as SSE. Raises ValueError for other endpoints."""
         return f"{self.root}/{_path(model)}:{method(endpoint, stream, self.label)}"
 
+    def adapt_to_model(self, model: str, body: dict[str, Json], dialect: str) -> list[str]:
+        """Thinking in a level or in tokens, signatures of calls, and what else differs between the generations."""
+        return adapt_gemini(self, model, body, dialect)
+
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """All models on one page: 1000 is the most that a page may hold."""
         return self.get(f"{self.root}/models?pageSize=1000", secrets)
@@ -57,6 +63,16 @@ class Gemini(ProviderKind):
     def read_models(self, body: Json) -> list[OfferedModel]:
         """Google's list, with names without `models/`; raises ValueError for another body."""
         return [_model(row) for row in rows_of(body, "models") if isinstance(row.get("name"), str)]
+
+
+def adapt_gemini(kind: ProviderKind, model: str, body: dict[str, Json], dialect: str) -> list[str]:
+    """`ProviderKind.adapt_to_model` for Gemini's own dialect, on AI Studio and Vertex AI."""
+    # The rules know one form of the names, and Google takes two.
+    one_form = normalise(body, {})
+    body.clear()
+    body.update(one_form)
+    # Streams as one array are the same requests.
+    return mend_for_model(kind.rules, model, kind.kind, NAME, body)
 
 
 def method(endpoint: Endpoint, stream: bool, label: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
 from conduit_desktop.providers.request_rules import RequestRule
@@ -32,13 +34,14 @@ def fit_thinking(body: Body, facts: ModelFacts) -> list[str]:
     if not isinstance(thinking, dict):
         return []
     level, budget = thinking.get("thinkingLevel"), thinking.get("thinkingBudget")
+    level = None if level is None else level.lower()  # Google's SDKs write the names of their enumeration: `HIGH`
     off = budget == 0
     if facts.thinking == "none":
         _set_config(body, config)
         # Thinking that was switched off is no loss for a model that does not think.
         return [] if off else ["reasoning"]
     if facts.thinking == "budget":
-        wanted = _BUDGETS[level] if level is not None else budget
+        wanted = _BUDGETS.get(level) if level is not None else budget
         fitted = _fitted_budget(wanted, facts)
         amount: Body = {} if fitted is None else {"thinkingBudget": fitted}
         lost = ["reasoning.budget_tokens"] if level is None and fitted != wanted and not off else []
@@ -152,6 +155,7 @@ def move_instructions(body: Body, facts: ModelFacts) -> list[str]:
 
 def spread_results(body: Body, facts: ModelFacts) -> list[str]:
     """Moves files out of function results, into parts after them."""
+    contents: list[Json] = []
     for content in body.get("contents") or ():
         parts: list[Json] = []
         files: list[Json] = []
@@ -163,18 +167,28 @@ def spread_results(body: Body, facts: ModelFacts) -> list[str]:
             parts.append(part)
         if files:
             results = sum("functionResponse" in part for part in parts)
-            content["parts"] = [*parts[:results], *files, *parts[results:]]
+            content = {**content, "parts": [*parts[:results], *files, *parts[results:]]}
+        contents.append(content)
+    if any(new is not old for new, old in zip(contents, body.get("contents") or (), strict=True)):
+        body["contents"] = contents
     return []
 
 
 def sign_calls(body: Body, facts: ModelFacts) -> list[str]:
     """Signs the first function call of each turn, where it has no signature of Gemini's own."""
-    for content in body.get("contents") or ():
-        first = next((part for part in content.get("parts") or () if "functionCall" in part), None)
-        if first is not None and content.get("role") == "model":
-            # A signature of Gemini's own, returned with the history, must not be replaced.
-            first.setdefault("thoughtSignature", _NO_SIGNATURE)
+    contents = [_signed(content) if content.get("role") == "model" else content for content in body.get("contents") or ()]
+    if any(new is not old for new, old in zip(contents, body.get("contents") or (), strict=True)):
+        body["contents"] = contents
     return []
+
+
+def _signed(content: Json) -> Json:
+    parts = content.get("parts") or ()
+    at = next((index for index, part in enumerate(parts) if "functionCall" in part), None)
+    # A signature of Gemini's own, returned with the history, must not be replaced.
+    if at is None or "thoughtSignature" in parts[at]:
+        return content
+    return {**content, "parts": [*parts[:at], {**parts[at], "thoughtSignature": _NO_SIGNATURE}, *parts[at + 1 :]]}
 
 
 def _config(body: Body) -> Body:
@@ -188,7 +202,7 @@ def _set_config(body: Body, config: Body) -> None:
         body.pop("generationConfig", None)
 
 
-GEMINI_RULES: tuple[RequestRule, ...] = (
+_RULES: tuple[RequestRule, ...] = (
     RequestRule(fit_thinking, _THINKING),
     RequestRule(drop_penalties, "https://github.com/google-gemini/cookbook/issues/1290: Penalty is not enabled for this model"),
     RequestRule(drop_logprobs, "https://github.com/googleapis/python-genai/issues/1921: Logprobs is not enabled for this model"),
@@ -205,4 +219,5 @@ GEMINI_RULES: tuple[RequestRule, ...] = (
     ),
     RequestRule(sign_calls, "https://ai.google.dev/gemini-api/docs/thought-signatures", _FROM_3),
 )
-"""In the order of their application."""
+GEMINI_RULES = tuple(replace(rule, of_model=True) for rule in _RULES)
+"""In the order of their application. Each depends on the generation of the model."""

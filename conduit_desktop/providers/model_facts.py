@@ -54,6 +54,8 @@ class ModelFacts:
     forced_tools: bool | None = None
     parallel_setting: bool | None = None
     tools: bool | None = None
+    streams_tools: bool | None = None
+    """Whether an answer to a request with tools can be streamed."""
     images: bool | None = None
     files: bool | None = None
     audio: bool | None = None
@@ -66,6 +68,10 @@ class ModelFacts:
     json_mode: bool | None = None
     """Whether it can be held to JSON at all."""
     logprobs: bool | None = None
+    binds_thoughts: bool | None = None
+    """Whether its signed thoughts are refused after a change of anything before them in the conversation."""
+    verbosity: bool | None = None
+    """Whether it takes another verbosity than `medium`."""
     choices: int | None = None
     """The most answers to one request (`n`)."""
     tools_only_in_responses: Literal["always", "with_effort"] | None = None
@@ -89,6 +95,7 @@ _MODELS = "https://developers.openai.com/api/docs/models"
 _EFFORTS_OF_MODELS = "https://developers.openai.com/api/docs/guides/reasoning"
 _WITHOUT_REASONING = ModelFacts(
     efforts=(), thinks=False, thinking="none", sampling="free", stops=4, penalties=True, parallel_setting=True, forced_tools=True,
+    verbosity=False,
 )  # fmt: skip
 _ALWAYS_REASONING = ModelFacts(
     thinks=True, thinking="effort", can_stop_thinking=False, sampling="refused", stops=0, penalties=False, forced_tools=True,
@@ -112,7 +119,7 @@ _OPENAI: tuple[Family, ...] = (
         ModelFacts(parallel_setting=False),
         "learn.microsoft.com/azure/foundry/openai/how-to/reasoning, parameters that are not supported",
     ),
-    Family(r"o\d", ModelFacts(images=True, files=True), _MODELS),
+    Family(r"o\d", ModelFacts(images=True, files=True, verbosity=False), _MODELS),
     Family(r"(o1|o3)-mini", ModelFacts(images=False, files=False), _MODELS),
     Family(r"o1-mini", ModelFacts(context=128_000, max_output=65_536), f"{_MODELS}/o1-mini"),
     Family(r"o1-preview", ModelFacts(context=128_000, max_output=32_768), f"{_MODELS}/o1-preview"),
@@ -326,7 +333,7 @@ _CLAUDE: tuple[Family, ...] = (
         "claude",
         ModelFacts(
             context=200_000, efforts=_CLAUDE_EFFORTS, thinks=True, thinking="adaptive", can_stop_thinking=False, sampling="refused",
-            forced_tools=False, images=True, files=True, tools=True, prefill=False, json_schema=True,
+            forced_tools=False, images=True, files=True, tools=True, prefill=False, json_schema=True, binds_thoughts=True,
         ),
         "https://platform.claude.com/docs/en/models/opus-5-5/migration-guide",
     ),
@@ -343,15 +350,22 @@ _CLAUDE: tuple[Family, ...] = (
         "https://openrouter.ai/docs/cookbook/evaluate-and-optimize/model-migrations/claude-5-5",
     ),
     # 5.1 refuses forced tools, 5 does not. https://platform.claude.com/docs/en/models/fable-5-1/migration-guide
-    Family(rf"claude-(fable|mythos)-(5{_MAJOR}|preview)", ModelFacts(forced_tools=True), _CLAUDES),
+    Family(rf"claude-(fable|mythos)-(5{_MAJOR}|preview)", ModelFacts(forced_tools=True, binds_thoughts=False), _CLAUDES),
     Family(
         rf"claude-(opus|sonnet)-5{_MAJOR}",
-        ModelFacts(can_stop_thinking=True, forced_tools=True),
+        ModelFacts(can_stop_thinking=True, forced_tools=True, binds_thoughts=False),
         "https://platform.claude.com/docs/en/models/opus-5/migration-guide",
     ),
     Family(
         r"claude-(opus|sonnet)-4[-.][6-9]",
-        ModelFacts(context=1_000_000, max_output=128_000, thinks=False, can_stop_thinking=True, forced_tools=True),
+        ModelFacts(
+            context=1_000_000,
+            max_output=128_000,
+            thinks=False,
+            can_stop_thinking=True,
+            forced_tools=True,
+            binds_thoughts=False,
+        ),
         _CLAUDES,
     ),
     Family(
@@ -364,7 +378,7 @@ _CLAUDE: tuple[Family, ...] = (
         rf"claude-(3|instant|v?[12]|(opus|sonnet|haiku)-(3|4(?:[-.@](?:[0-5](?!\d)|\d{{8}})|$)))|claude-(opus|sonnet|haiku)-4{_MAJOR}",
         ModelFacts(
             context=200_000, max_output=64_000, efforts=(), thinks=False, thinking="budget", can_stop_thinking=True,
-            budget_range=_BUDGETS, sampling="one_of", forced_tools=True, prefill=True,
+            budget_range=_BUDGETS, sampling="one_of", forced_tools=True, prefill=True, binds_thoughts=False,
         ),
         _CLAUDE_THINKING,
     ),
@@ -406,8 +420,20 @@ _BEDROCK: tuple[Family, ...] = (
         ("bedrock",),
     ),
     # "This model doesn't support the toolConfig.toolChoice.tool field." maximhq/bifrost#3196
-    Family("llama", ModelFacts(thinking="none", forced_tools=False, json_schema=False), _CONVERSE, ("bedrock",)),
+    Family(
+        "llama", ModelFacts(thinking="none", forced_tools=False, json_schema=False, streams_tools=False), _CONVERSE, ("bedrock",)
+    ),
     Family(r"llama3-(1|3|2-[13]b)", ModelFacts(images=False), _CONVERSE, ("bedrock",)),
+    # 1B, 3B and 11B: epam/ai-dial-adapter-bedrock#181
+    Family(r"llama(2|3-\d+b|3-2-(1|3|11)b)", ModelFacts(tools=False), _CONVERSE, ("bedrock",)),
+    # "This model doesn't support tool use in streaming mode": earendil-works/pi#3739, langchain-ai/langchain-aws#466.
+    Family(
+        "pixtral|palmyra|jamba|deepseek-r1|mistral-(7b|(large|small)-24)|mixtral", ModelFacts(streams_tools=False), _CONVERSE, ("bedrock",)
+    ),
+    Family("palmyra|jamba|deepseek-r1|mistral|mixtral|titan", ModelFacts(images=False), _CONVERSE, ("bedrock",)),
+    Family("deepseek-r1|jamba-instruct|mistral-7b|mixtral|titan", ModelFacts(tools=False), _CONVERSE, ("bedrock",)),
+    # "This model doesn't support system messages."
+    Family("mistral-7b|mixtral|titan", ModelFacts(system=False), _CONVERSE, ("bedrock",)),
     # "This model doesn't support the stopSequences field." crewAIInc/crewAI#3317
     Family("gpt-oss", ModelFacts(stops=0, thinking="effort", can_stop_thinking=False), _CONVERSE, ("bedrock",)),
 )  # fmt: skip

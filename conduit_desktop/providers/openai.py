@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from conduit_desktop.core.chat import ChatRequest, Media, Message, ToolResult
+from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, ToolResult
 from conduit_desktop.providers import Endpoint, KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
@@ -69,6 +69,20 @@ class OpenAI(OpenAICompatible):
         if "openai_responses" not in dialects or not self.supports("openai_responses"):
             return dialects[0]
         return "openai_responses" if self._beyond_chat(facts_of(model, self.kind), request) else dialects[0]
+
+    def takes(self, model: str, request: ChatRequest, dialect: str) -> bool:
+        """Chat takes functions and documents of some models only, and the Responses API those of all."""
+        if dialect != "openai_chat" or not self.supports("openai_responses"):
+            return True
+        return not self._beyond_chat(facts_of(model, self.kind), request)
+
+    def adapt_to_model(self, model: str, body: dict[str, Json], dialect: str) -> list[str]:
+        """Also the output limit and the effort of chats, which differ between reasoning models and all others."""
+        dropped: list[str] = []
+        if dialect == "openai_chat":
+            self._rename(model, body, translated=False)
+            dropped = self._adapt_effort(model, body)
+        return dropped + super().adapt_to_model(model, body, dialect)
 
     def _beyond_chat(self, facts: ModelFacts, request: ChatRequest) -> bool:
         if facts.tools_only_in_responses is not None and any(tool.kind != "hosted" for tool in request.tools):

@@ -20,6 +20,7 @@ from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union
 
+_ENCRYPTED = "reasoning.encrypted_content"
 MIN_OUTPUT_TOKENS = 16
 """The least that `max_output_tokens` may be in the Responses API."""
 JSON_ONLY = "Answer in JSON."
@@ -32,8 +33,49 @@ def drop_reasoning(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     """A model that does not reason refuses every setting of it."""
     if facts.efforts != ():
         return []
-    body.pop("include", None)
+    if isinstance(include := body.get("include"), list) and _ENCRYPTED in include:
+        body["include"] = [name for name in include if name != _ENCRYPTED]
+        if not body["include"]:
+            del body["include"]
     return [f"reasoning.{name}" for name in body.pop("reasoning", None) or ()]
+
+
+def drop_thoughts(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Leaves out the thoughts of another model: "Reasoning input items can only be provided to a reasoning … model"."""
+    items = body.get("input")
+    if facts.efforts != () or not isinstance(items, list):
+        return []
+    kept = [item for item in items if not (isinstance(item, dict) and item.get("type") == "reasoning")]
+    if len(kept) == len(items):
+        return []
+    body["input"] = kept
+    return ["reasoning"]
+
+
+def cap_output(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Lowers the output limit to the most that the model can generate. Nothing is lost: no answer is longer."""
+    for name in ("max_completion_tokens", "max_output_tokens"):
+        limit = body.get(name)
+        if facts.max_output is not None and isinstance(limit, int) and limit > facts.max_output:
+            body[name] = facts.max_output
+    return []
+
+
+def fit_verbosity(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Models before GPT-5 know the verbosity `medium` only."""
+    if facts.verbosity is not False:
+        return []
+    lost = []
+    if body.get("verbosity") not in (None, "medium"):
+        del body["verbosity"]
+        lost = ["verbosity"]
+    text = body.get("text")
+    if isinstance(text, dict) and text.get("verbosity") not in (None, "medium"):
+        body["text"] = {name: value for name, value in text.items() if name != "verbosity"}
+        if not body["text"]:
+            del body["text"]
+        lost = ["verbosity"]
+    return lost
 
 
 def leave_default_effort(body: dict[str, Json], facts: ModelFacts) -> list[str]:
@@ -136,7 +178,7 @@ def ask_for_thoughts(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     if not thinks(body, facts):
         body.pop("include", None)
     elif facts.efforts:
-        body["include"] = ["reasoning.encrypted_content"]
+        body["include"] = [_ENCRYPTED]
     return []
 
 
@@ -163,16 +205,24 @@ _GUIDE = "https://developers.openai.com/api/docs/guides/reasoning"
 _REASONING = "https://developers.openai.com/api/docs/guides/latest-model; UKGovernmentBEIS/inspect_ai#5242"
 _SPEC = "github.com/openai/openai-openapi, openapi.yaml"
 _IMAGES = "https://developers.openai.com/api/docs/guides/images-vision"
+_ITEMS = "400 Reasoning input items can only be provided to a reasoning or computer use model"
+_VERBOSITY = "google-deepmind/concordia#164; enricoros/big-AGI#947: every model with each word"
+_TOO_LARGE = "tailcallhq/forgecode#1185; opencode-ai/opencode#140: max_tokens is too large"
 _STRICT = "https://platform.openai.com/docs/guides/structured-outputs#supported-schemas"
 
 OPENAI_RULES: tuple[RequestRule, ...] = (
     # Before what depends on the effort. In chat it is fitted already.
-    RequestRule(fit_effort, f"{_GUIDE}; anomalyco/opencode#4451", dialect=_RESPONSES),
-    RequestRule(drop_reasoning, "Laisky/one-api#120", dialect=_RESPONSES),
-    RequestRule(leave_default_effort, "livekit/agents#5084", dialect=_CHAT),
-    RequestRule(fit_sampling, _REASONING),
-    RequestRule(at_most_stops(4), f"{_SPEC}: StopConfiguration; huggingface/smolagents#1662, #1868, #1893", dialect=_CHAT),
-    RequestRule(fit_parallel_calls, "learn.microsoft.com/azure/foundry/openai/how-to/reasoning"),
+    RequestRule(fit_effort, f"{_GUIDE}; anomalyco/opencode#4451", dialect=_RESPONSES, of_model=True),
+    RequestRule(drop_reasoning, "Laisky/one-api#120", dialect=_RESPONSES, of_model=True),
+    RequestRule(drop_thoughts, _ITEMS, dialect=_RESPONSES, of_model=True),
+    RequestRule(leave_default_effort, "livekit/agents#5084", dialect=_CHAT, of_model=True),
+    RequestRule(fit_sampling, _REASONING, of_model=True),
+    RequestRule(fit_verbosity, _VERBOSITY, of_model=True),
+    RequestRule(cap_output, _TOO_LARGE, of_model=True),
+    RequestRule(
+        at_most_stops(4), f"{_SPEC}: StopConfiguration; huggingface/smolagents#1662, #1868, #1893", dialect=_CHAT, of_model=True
+    ),
+    RequestRule(fit_parallel_calls, "learn.microsoft.com/azure/foundry/openai/how-to/reasoning", of_model=True),
     RequestRule(within("temperature", 0, 2), _SPEC),
     RequestRule(within("top_logprobs", 0, 20), _SPEC),
     RequestRule(at_most_tools(128), _SPEC),

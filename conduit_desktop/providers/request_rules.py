@@ -2,7 +2,8 @@
 
 A rule sees the body in the vendor's dialect, after the dialect has written it or, in passthrough, as the client sent it. At the
 vendor that owns a dialect, a passed-through body goes as it came. A vendor that only borrows the dialect is different: the client
-cannot know its limits, since an alias or a failover chose it, so what it is known to refuse is mended there too.
+cannot know its limits, since an alias or a failover chose it, so what it is known to refuse is mended there too. The same is true
+of the owner's other models: where a failover leads from one model to another, the rules `of_model` hold.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class RequestRule:
     """One rule. `models`: a regular expression at the start of the model's name; `dialect`: that of the body; empty: all.
 
     `translated_only`: a precaution, for what some vendors refuse and this one may take; a passed-through request is left alone.
+    `of_model`: what one model of the vendor takes and another refuses; it holds in passthrough, too, where another model answers
+    than the client wrote for.
     """
 
     mend: Mend
@@ -35,6 +38,7 @@ class RequestRule:
     models: str = ""
     dialect: str = ""
     translated_only: bool = False
+    of_model: bool = False
 
 
 def mend(
@@ -48,6 +52,21 @@ def mend(
     lost: list[str] = []
     for one in mends:
         lost += one(body, facts)
+    return list(dict.fromkeys(lost))
+
+
+def mend_for_model(rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str, body: dict[str, Json]) -> list[str]:
+    """Apply the rules `of_model` to the body of a client that wrote it for another model of the vendor; as `mend`.
+
+    A rule that cannot read the body changes nothing: what the client wrote wrongly is the vendor's to refuse.
+    """
+    mends, facts = _that_hold(tuple(rule for rule in rules if rule.of_model), model, vendor, dialect, False)
+    lost: list[str] = []
+    for one in mends:
+        try:
+            lost += one(body, facts)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            continue
     return list(dict.fromkeys(lost))
 
 

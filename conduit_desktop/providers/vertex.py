@@ -15,11 +15,11 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.claude import MESSAGES_RULES
-from conduit_desktop.providers.gemini import method
+from conduit_desktop.providers.gemini import adapt_gemini, method
 from conduit_desktop.providers.gemini_rules import GEMINI_RULES
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.model_lists import rows_of
-from conduit_desktop.providers.request_rules import RequestRule, mend
+from conduit_desktop.providers.request_rules import RequestRule, mend, mend_for_model
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CLAUDE_VERSION = "vertex-2023-10-16"
@@ -170,6 +170,12 @@ class Vertex(ProviderKind):
         body.pop("model", None)
         body.setdefault("anthropic_version", CLAUDE_VERSION)
         return dropped
+
+    def adapt_to_model(self, model: str, body: dict[str, Json], dialect: str) -> list[str]:
+        """By Claude's rules or by Gemini's."""
+        if dialect != "anthropic_messages":
+            return adapt_gemini(self, model, body, dialect)
+        return mend_for_model(MESSAGES_RULES, model, self.kind, dialect, body)
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """Google's own models; there is no list with Claude's."""

@@ -16,7 +16,9 @@ CHECKED = [rule for rule in RULES if rule.get("check") != "manual"]
 def call_of(rule: dict[str, Any], example: str) -> Call:
     headers = {"anthropic-version": "2023-06-01", **rule.get(f"{example}_headers", {})}
     model = rule.get("path_model") if rule["dialect"] in ("gemini", "bedrock") else rule[example].get("model")
-    return Call(rule["vendor"], rule["dialect"], model, rule[example], {name: value for name, value in headers.items() if value})
+    return Call(
+        rule["vendor"], rule["dialect"], model, rule[example], {k: v for k, v in headers.items() if v}, rule.get("streamed")
+    )
 
 
 @pytest.mark.parametrize("rule", CHECKED, ids=[rule["id"] for rule in CHECKED])

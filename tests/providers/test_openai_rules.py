@@ -186,9 +186,9 @@ def test_a_strict_answer_is_asked_for_only_where_the_schema_allows_it() -> None:
         {"response_format": chat(OPEN, False)},
         ["response_format.strict"],
     )
-    text = {"format": {"type": "json_schema", "name": "n", "schema": OPEN, "strict": True}, "verbosity": "low"}
+    text = {"format": {"type": "json_schema", "name": "n", "schema": OPEN, "strict": True}, "verbosity": "medium"}
     body, _ = mended("gpt-4o", RESPONSES, text=text)
-    assert body["text"] == {"format": {**text["format"], "strict": False}, "verbosity": "low"}  # type: ignore[dict-item]
+    assert body["text"] == {"format": {**text["format"], "strict": False}, "verbosity": "medium"}  # type: ignore[dict-item]
 
 
 def test_the_thoughts_of_a_reasoning_model_are_requested_for_its_next_turn() -> None:

@@ -109,7 +109,8 @@ def _route(alias: ModelAlias, requested: str, snapshot: Snapshot) -> Route:
             missing.append(f"{bound.name}: {model!r} is no model's name")
         else:
             found.append(BoundTarget.of(bound, model, target.weight))
-    return Route(alias.alias, alias, tuple(found), timeouts_for(alias, snapshot.settings), tuple(missing))
+    first = _target_model(alias, alias.targets[0], requested) if alias.targets else None
+    return Route(alias.alias, alias, tuple(found), timeouts_for(alias, snapshot.settings), first, tuple(missing))
 
 
 def _target_model(alias: ModelAlias, target: Target, requested: str) -> str:
@@ -130,7 +131,7 @@ def _direct(name: str, snapshot: Snapshot) -> Route | None:
     if bound is None or not _is_name(model):
         return None
     if not bound.provider.enabled:
-        return Route(name, None, (), timeouts_for(None, snapshot.settings), (f"{bound.name}: disabled",))
+        return Route(name, None, (), timeouts_for(None, snapshot.settings), missing=(f"{bound.name}: disabled",))
     target = BoundTarget.of(bound, model)
     return Route(target.name, None, (target,), timeouts_for(None, snapshot.settings))
 

@@ -59,6 +59,8 @@ class Route:
     alias: ModelAlias | None
     targets: tuple[BoundTarget, ...]
     timeouts: Timeouts
+    model: str | None = None
+    """The model of the alias's first target: the one that a client can know of, whichever target answers."""
     missing: tuple[str, ...] = ()
     """Configured targets that cannot be used, each with the reason: `openai: disabled`."""
     fallbacks: tuple[Route, ...] = ()

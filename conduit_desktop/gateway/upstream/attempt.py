@@ -236,7 +236,8 @@ class ChatAttempt(TargetAttempt):
     __slots__ = ()
 
     def _wait_s(self) -> float:
-        return self._timeouts.begins_within_s(self.target.bound.kind, self.prepared.call.stream)
+        prepared = self.prepared
+        return self._timeouts.begins_within_s(self.target.bound.kind, prepared.call.stream and not prepared.asked_whole)
 
     async def _open(self) -> UpstreamAnswer:
         prepared, stream = self.prepared, self.prepared.streams

@@ -313,7 +313,7 @@ class FailoverRun:
         overrides = self._route.alias.overrides if self._route.alias else {}
         if call.media_request is not None:
             return MediaAttempt(upstream, call, target, credential, timeouts, self._deadline, overrides)
-        prepared = prepare(call, target, overrides, self._state.reasoning)
+        prepared = prepare(call, target, overrides, self._state.reasoning, self._route.model)
         return ChatAttempt(upstream, prepared, target, credential, timeouts, self._deadline)
 
     def _settled(self, name: str, answer: UpstreamAnswer, latency_ms: float) -> None:

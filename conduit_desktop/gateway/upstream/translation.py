@@ -15,7 +15,7 @@ from typing import Protocol
 import orjson
 
 from conduit_desktop.core.answer import collect
-from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.core.chat import ChatRequest, Json, RedactedThinking, Thinking
 from conduit_desktop.core.errors import BadRequest, UpstreamError
 from conduit_desktop.core.events import Event, Finished, UsageReported
 from conduit_desktop.gateway.call import Call
@@ -25,6 +25,8 @@ from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder, ReasoningStore, Recipient
 from conduit_desktop.gateway.upstream.spelling import spelled
 from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
+from conduit_desktop.providers.claude import without_thoughts
+from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
@@ -189,11 +191,15 @@ class PreparedRequest:
     """The client gets a whole answer, and the target is asked for a stream: it refuses to answer whole."""
     names: Names = field(default_factory=dict)
     """The client's own names of the tools that the target was sent other names of."""
+    asked_whole: bool = False
+    """The client gets a stream, and the target is asked for a whole answer: it refuses to stream this one."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers that the translated body needs."""
 
     @property
     def streams(self) -> bool:
         """Whether the target is asked for a stream."""
-        return self.call.stream or self.collected
+        return (self.call.stream or self.collected) and not self.asked_whole
 
     @property
     def relays_answer(self) -> bool:
@@ -234,10 +240,10 @@ class PreparedRequest:
         return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
 
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
-        """The client's headers that are sent on: in passthrough, those that the provider kind lists."""
+        """The client's headers that are sent on: in passthrough, those that the provider kind lists; else those of the body."""
         # Only in passthrough: one vendor's beta header would change, or fail, a request that was translated for another.
         if not self.passthrough:
-            return {}
+            return self.headers
         prefixes = target.bound.kind.relayed_headers
         relayed: dict[str, str] = {}
         for name, value in self.call.headers.items():
@@ -272,64 +278,136 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def prepare(call: Call, target: BoundTarget, overrides: Mapping[str, Json], reasoning: ReasoningStore) -> PreparedRequest:
-    """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last.
+def prepare(
+    call: Call, target: BoundTarget, overrides: Mapping[str, Json], reasoning: ReasoningStore, written_for: str | None = None
+) -> PreparedRequest:
+    """Prepare the body for a target; raises BadRequest where the request cannot be read.
 
-    `reasoning` holds that of earlier answers, for the vendors that want it returned.
+    `overrides` are an alias's fields: they stand for the client's own, and the vendor's rules hold for them just as for those.
+    `reasoning` holds that of earlier answers, for the vendors that want it returned. `written_for`: the model that the client can
+    know of, the first of the alias; None: this one.
     """
     kind = target.bound.kind
     dialects = kind.dialects_for(target.model)
-    watch: ReasoningRecorder | None = None
-    names: Names = {}
+    other_model = written_for is not None and written_for != target.model
     # OpenAI serves some models by the Responses API alone: what the provider speaks, a model need not.
     passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
-    if passthrough:
-        upstream = call.dialect
-        received, names, lost = _in_order(call, kind, target.model)
-        # To Anthropic itself everything goes as it came.
-        if upstream.name == "anthropic_messages" and kind.kind != "anthropic":
-            with_line, received = received, without_billing_line(received)
-            lost = [*lost, BILLING_LINE] if received is not with_line else lost
-        body = upstream.passthrough_request(received, kind.upstream_model(target.model))
-        to = _recipient(call, target, upstream.name) if _is_followed(target, upstream.name) else None
-        if to is not None:
-            body = reasoning.own_only(to, body)
-            watch = reasoning.watch(to)
-        dropped = [*lost, *_left_out(upstream.name, received, body)]
-        if to is not None:
-            body = reasoning.healed(to, body)
-    elif call.untranslatable is not None:
-        raise call.untranslatable
-    else:
-        request, left_out = expressed(call.neutral)
-        upstream = dialect(kind.dialect_for(target.model, request))
-        request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
-        # After the turns are joined: calls of one answer that came apart would each get the thoughts before them.
-        to = _recipient(call, target, upstream.name)
-        request, watch = reasoning.restored(to, request), reasoning.watch(to)
-        if upstream.name == "openai_chat":
-            request = give_back(request, kind.returned_reasoning(target.model, upstream.name), "claude" in target.model)
-        outgoing = upstream.write_request(request, kind.upstream_model(target.model))
-        body, dropped = outgoing.body, [*left_out, *lost, *outgoing.dropped]
-        if upstream.name in kind.cache_keys:
-            _set_cache_key(call, body)
-    # After both branches: a vendor's limits hold for the client's own body just as for a translated one.
-    adapted = kind.adapt(target.model, body, upstream.name, not passthrough)
-    if adapted or dropped:
-        dropped = list(dict.fromkeys([*dropped, *adapted]))
+    if passthrough and other_model:
+        passthrough = _takes(call, kind, target.model)
+    draft = _passed_through(call, target, reasoning) if passthrough else _translated(call, target, reasoning)
+    upstream, body, dropped = draft.upstream, draft.body, draft.dropped
     if overrides:
         _override(upstream, body, overrides)
+    # After both branches: a vendor's limits hold for the client's own body just as for a translated one.
+    adapted = kind.adapt(target.model, body, upstream.name, not passthrough)
+    if passthrough and (other_model or overrides) and upstream.name not in kind.borrowed:
+        # The client knows the limits of the model it wrote for, and the vendor's other models have others.
+        adapted = [*adapted, *kind.adapt_to_model(target.model, body, upstream.name)]
+    if adapted or dropped:
+        dropped = list(dict.fromkeys([*dropped, *adapted]))
     collected = not call.stream and kind.whole_needs_stream(target.model, body, upstream.name)
     if collected:
         _ = call.neutral  # the answer is written for it: where it cannot be read, that is to be known before it is paid for
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return PreparedRequest(call, upstream, passthrough, _written(call, body, passthrough), dropped, watch, collected, names)
+    made = PreparedRequest(
+        call, upstream, passthrough, _written(call, body, passthrough), dropped, draft.watch, collected, draft.names
+    )
+    if not passthrough:
+        made.asked_whole = call.stream and kind.stream_needs_whole(target.model, body, upstream.name)
+        made.headers = kind.added_headers(body)
+    return made
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A body before the vendor's rules and the alias's overrides."""
+
+    upstream: Dialect
+    body: dict[str, Json]
+    names: Names
+    dropped: list[str]
+    watch: ReasoningRecorder | None
+
+
+def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _Draft:
+    """The client's own body, but for the model and for what another provider signed."""
+    kind, upstream = target.bound.kind, call.dialect
+    watch: ReasoningRecorder | None = None
+    received, names, lost = _in_order(call, kind, target.model)
+    if upstream.name == "anthropic_messages":
+        if call.trimmed and _binds_thoughts(kind, target.model):
+            received = without_thoughts(received)
+        # To Anthropic itself everything goes as it came.
+        if kind.kind != "anthropic":
+            with_line, received = received, without_billing_line(received)
+            lost = [*lost, BILLING_LINE] if received is not with_line else lost
+    body = upstream.passthrough_request(received, kind.upstream_model(target.model))
+    to = _recipient(call, target, upstream.name) if _is_followed(target, upstream.name) else None
+    if to is not None:
+        body = reasoning.own_only(to, body)
+        watch = reasoning.watch(to)
+    dropped = [*lost, *_left_out(upstream.name, received, body)]
+    if to is not None:
+        body = reasoning.healed(to, body)
+    return _Draft(upstream, body, names, dropped, watch)
+
+
+def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _Draft:
+    """The request in the best of the target's dialects; raises BadRequest."""
+    if call.untranslatable is not None:
+        raise call.untranslatable
+    kind = target.bound.kind
+    request, left_out = expressed(call.neutral)
+    upstream = dialect(kind.dialect_for(target.model, request))
+    request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
+    # After the turns are joined: calls of one answer that came apart would each get the thoughts before them.
+    to = _recipient(call, target, upstream.name)
+    watch = reasoning.watch(to)
+    if call.trimmed and to.origin == CLAUDE and _binds_thoughts(kind, target.model):
+        request = _without_thoughts(request)
+    else:
+        request = reasoning.restored(to, request)
+    if upstream.name == "openai_chat":
+        request = give_back(request, kind.returned_reasoning(target.model, upstream.name), "claude" in target.model)
+    outgoing = upstream.write_request(request, kind.upstream_model(target.model))
+    if upstream.name in kind.cache_keys:
+        _set_cache_key(call, outgoing.body)
+    return _Draft(upstream, outgoing.body, names, [*left_out, *lost, *outgoing.dropped], watch)
+
+
+def _binds_thoughts(kind: ProviderKind, model: str) -> bool:
+    """Whether the model refuses its thoughts in a conversation whose beginning was trimmed away."""
+    return bool(facts_of(model, kind.kind).binds_thoughts)
+
+
+def _without_thoughts(request: ChatRequest) -> ChatRequest:
+    messages = [
+        replace(message, parts=[part for part in message.parts if not isinstance(part, Thinking | RedactedThinking)])
+        for message in request.messages
+    ]
+    return replace(request, messages=messages)
+
+
+def _takes(call: Call, kind: ProviderKind, model: str) -> bool:
+    """Whether another model than the client wrote for takes what the request uses, in the client's dialect."""
+    if call.untranslatable is not None:
+        return True
+    try:
+        return kind.takes(model, call.neutral, call.dialect.name)
+    except BadRequest:
+        return True  # what the gateway cannot read is the vendor's to judge
+
+
+_SAME_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+"""OpenAI's two names of one parameter: a request that has both is refused."""
 
 
 def _override(upstream: Dialect, body: dict[str, Json], overrides: Mapping[str, Json]) -> None:
     """Set or remove the alias's fields, in the dialect's own way where it has one."""
     override = getattr(upstream, "override", None)
     for name, value in overrides.items():
+        if upstream.name == "openai_chat" and name in _SAME_LIMIT:
+            body.pop(_SAME_LIMIT[name], None)
         if override is not None:
             override(body, name, value)
         elif value is None:

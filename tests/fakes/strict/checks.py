@@ -913,6 +913,8 @@ CHECKS = {  # what breaks each rule
     "tool-description-empty": lambda call: any(d == "" for _, _, d, _ in tools(call)),
     "toolChoice-forced": lambda call: bool(set(call.get("toolConfig.toolChoice", {})) & {"any", "tool"}),
     "stop-unsupported": lambda call: bool(IC(call, "stopSequences")),
+    "tools-while-streaming": lambda call: call.streamed and "toolConfig" in call.body,
+    "system-unsupported": lambda call: bool(call.body.get("system")),
     "thinking-off-over-high": lambda call: (
         AT(call) in ("disabled", "between_tools") and call.get("output_config.effort") in ("xhigh", "max")
     ),
@@ -1039,7 +1041,7 @@ CHECKS = {  # what breaks each rule
     "image-data-url": lambda call: any(i.startswith(("data:", "http")) for m in call.messages for i in as_list(m.get("images"))),
     "arguments-object": lambda call: chat_args(call, lambda a: not isinstance(a, dict)),
     "think-unsupported": lambda call: call.body.get("think") not in (None, False),
-    "tools-unsupported": lambda call: bool(call.body.get("tools")),
+    "tools-unsupported": lambda call: bool(call.body.get("tools")) or "toolConfig" in call.body,
     "think-value": lambda call: call.body.get("think") not in (None, True, False, "low", "medium", "high", "max"),
     "option-type": lambda call: (
         not isinstance(call.get("options.stop", []), list) or not isinstance(call.get("options.num_predict", 0), int)

@@ -50,7 +50,9 @@ class Bedrock:
         self.requests.append(request)
         self.bodies.append(await request.json())
         if request.path.endswith("/converse"):
-            message = {"role": "assistant", "content": [{"text": "Hello there"}]}
+            tools = self.bodies[-1].get("toolConfig", {}).get("tools")
+            call = [{"toolUse": {"toolUseId": "t1", "name": "f", "input": {"q": 1}}}] if tools else []
+            message = {"role": "assistant", "content": [{"text": "Hello there"}, *call]}
             usage = {"inputTokens": 9, "outputTokens": 4, "totalTokens": 13}
             return web.json_response({"output": {"message": message}, "stopReason": "end_turn", "usage": usage})
         response = web.StreamResponse(headers={"Content-Type": "application/vnd.amazon.eventstream"})
@@ -108,6 +110,37 @@ async def test_a_whole_answer_is_translated(gateway: GatewayFixture) -> None:
     assert record.output == 4
     wanted = (record.id.replace("req_", "chatcmpl-"), record.started_at // 1000)
     assert (body["id"], body["created"]) == wanted, "Converse says neither"
+
+
+LLAMA = "aws/us.meta.llama3-3-70b-instruct-v1:0"
+
+
+@pytest.mark.parametrize("client_dialect", ["openai_chat", "openai_responses", "anthropic_messages", "gemini", "ollama"])
+async def test_an_answer_with_tools_that_converse_does_not_stream_is_asked_whole_and_streamed(
+    gateway: GatewayFixture, bedrock: Bedrock, client_dialect: str
+) -> None:
+    schema = {"type": "object", "properties": {"q": {"type": "integer"}}}
+    function = {"name": "f", "parameters": schema}
+    tools: Any = {
+        "openai_responses": [{"type": "function", **function}],
+        "anthropic_messages": [{"name": "f", "input_schema": schema}],
+        "gemini": [{"functionDeclarations": [function]}],
+    }.get(client_dialect, [{"type": "function", "function": function}])
+    asked: dict[str, Any] = {
+        "openai_responses": {"input": "hello"}, "gemini": {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
+    }.get(client_dialect, {})  # fmt: skip
+    data = await gateway.stream(LLAMA, client_dialect=client_dialect, tools=tools, **asked)
+    assert bedrock.requests[-1].path.endswith("/converse")
+    answer = collect(read(dialect(client_dialect), data))
+    assert answer.first.text == "Hello there"
+    (call,) = answer.first.tool_calls
+    assert (call.name, orjson.loads(call.arguments)) == ("f", {"q": 1})
+    assert (gateway.records[-1].status, gateway.records[-1].output) == ("success", 4)
+
+
+async def test_an_answer_without_tools_is_streamed(gateway: GatewayFixture, bedrock: Bedrock) -> None:
+    await gateway.stream(LLAMA)
+    assert bedrock.requests[-1].path.endswith("/converse-stream")
 
 
 @pytest.mark.parametrize("frames", [[*EVENTS], [*EVENTS, FAULT], [*EVENTS, b"\x00" * 40]])
