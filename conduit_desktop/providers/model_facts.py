@@ -428,7 +428,8 @@ _BEDROCK: tuple[Family, ...] = (
     Family(r"llama(2|3-\d+b|3-2-(1|3|11)b)", ModelFacts(tools=False), _CONVERSE, ("bedrock",)),
     # "This model doesn't support tool use in streaming mode": earendil-works/pi#3739, langchain-ai/langchain-aws#466.
     Family(
-        "pixtral|palmyra|jamba|deepseek-r1|mistral-(7b|(large|small)-24)|mixtral", ModelFacts(streams_tools=False), _CONVERSE, ("bedrock",)
+        "pixtral|palmyra|jamba|deepseek-r1|mistral-(7b|(large|small)-24)|mixtral", ModelFacts(streams_tools=False), _CONVERSE,
+        ("bedrock",),
     ),
     Family("palmyra|jamba|deepseek-r1|mistral|mixtral|titan", ModelFacts(images=False), _CONVERSE, ("bedrock",)),
     Family("deepseek-r1|jamba-instruct|mistral-7b|mixtral|titan", ModelFacts(tools=False), _CONVERSE, ("bedrock",)),

@@ -142,3 +142,32 @@ def test_a_model_without_structured_outputs_gets_the_schema_as_an_instruction() 
     assert ("outputConfig" in sent, sent["toolConfig"]["tools"]) == (False, [TOOL])
     assert lost == ["tools.strict", "response_format"]
     assert adapted(OLD, outputConfig=output) == ({"outputConfig": output}, [])
+
+
+@pytest.mark.parametrize(
+    ("model", "streams"),
+    [
+        (LLAMA, False), ("us.meta.llama4-maverick-17b-instruct-v1:0", False), ("mistral.pixtral-large-2502-v1:0", False),
+        ("writer.palmyra-x5-v1:0", False), ("ai21.jamba-1-5-large-v1:0", False), (NOVA, True), (NEW, True), (GPT_OSS, True),
+        ("mistral.mistral-large-3-675b-instruct", True), ("us.deepseek.r1-v1:0", False),
+    ],
+)  # fmt: skip
+def test_answers_with_tools_are_streamed_where_converse_streams_them(model: str, streams: bool) -> None:
+    kind = Bedrock(Provider(id="p", name="p", kind="bedrock"))
+    assert kind.stream_needs_whole(model, {"toolConfig": {"tools": [TOOL]}}, "bedrock") is not streams
+    assert not kind.stream_needs_whole(model, {}, "bedrock")
+
+
+def test_a_model_without_tools_gets_their_calls_as_text() -> None:
+    call = {"role": "assistant", "content": [{"toolUse": {"toolUseId": "t", "name": "f", "input": {"q": 1}}}]}
+    result = {"role": "user", "content": [{"toolResult": {"toolUseId": "t", "content": [{"text": "r"}, {"json": {"a": 2}}]}}]}
+    sent, lost = adapted("us.meta.llama3-2-3b-instruct-v1:0", messages=[HELLO, call, result], toolConfig={"tools": [TOOL]})
+    assert (sent.keys(), lost) == ({"messages"}, ["tools"])
+    assert [block["text"] for message in sent["messages"] for block in message["content"]] == [
+        "hi", '[f: {"q":1}]', "r", '{"a":2}',
+    ]  # fmt: skip
+
+
+def test_instructions_stand_in_the_first_message_of_a_model_without_any() -> None:
+    sent, lost = adapted("mistral.mistral-7b-instruct-v0:2", system=[{"text": "S"}])
+    assert (sent, lost) == ({"messages": [{"role": "user", "content": [{"text": "S"}, {"text": "hi"}]}]}, [])
