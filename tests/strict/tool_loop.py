@@ -106,7 +106,7 @@ def _content(answer: str) -> list[Body]:
 
 
 def _gemini(answer: str, streamed: bool) -> list[Body] | None:
-    # As google-genai's chats do: each chunk of a stream is kept as a turn of its own.
+    # As google-genai does: each chunk of a stream is kept as a turn of its own, and the results of its calls have no ids.
     chunks = events(answer) if streamed else [json.loads(answer)]
     turns = [
         candidate["content"]
@@ -120,7 +120,7 @@ def _gemini(answer: str, streamed: bool) -> list[Body] | None:
             "functionResponse": {
                 "name": call["name"],
                 "response": {"output": "res"},
-                **({"id": call["id"]} if call.get("id") else {}),
+                **({"id": call["id"]} if call.get("id") and not streamed else {}),
             }
         }
         for call in calls

@@ -37,7 +37,8 @@ class ContentReader:
     def __init__(self, source_form: SourceForm) -> None:
         self._source_form = source_form
         self._open_calls: list[tuple[str, str]] = []
-        """(id, name) of the calls in the model's last message that have no result."""
+        """(id, name) of the calls in the model's last turn that have no result."""
+        self._last_role: Role | None = None
 
     def message(self, content: Json, path: str) -> Message:
         """One content; raises BadRequest with the path of the field that is wrong."""
@@ -48,9 +49,11 @@ class ContentReader:
         role = _ROLES.get("user" if given is None else given) if isinstance(given, str | None) else None
         if role is None:
             raise fields.invalid("role", "user or model", given)
-        # A new message of the model closes the calls of the one before: Google wants results directly after their calls.
-        if role == "assistant":
+        # A new turn of the model closes the calls of the one before: Google wants results directly after their calls. Neighbouring
+        # contents of the model are one turn: google-genai keeps each chunk of a stream as a content, the empty last one, too.
+        if role == "assistant" and self._last_role != "assistant":
             self._open_calls = []
+        self._last_role = role
         # The writer has `function` for results, so only the note brings this role back.
         if given == "tool":
             note_value(self._source_form, fields.at("role"), given)

@@ -92,6 +92,24 @@ def test_calls_without_ids_get_the_same_ones_each_time_and_results_find_them():
     assert longer.messages[1] == first.messages[1]
 
 
+def test_results_without_ids_find_the_calls_of_a_turn_in_several_contents():
+    """google-genai keeps each chunk of a stream as a content, the empty last one too, and sends no ids with its results."""
+    contents = [
+        HELLO,
+        {"role": "model", "parts": [call("weather")]},
+        {"role": "model", "parts": [call("time")]},
+        {"role": "model", "parts": [{"text": ""}]},
+        {"role": "user", "parts": [result("weather", {"result": "sunny"}), result("time", {"result": "noon"})]},
+        {"role": "model", "parts": [call("weather")]},
+        {"role": "model", "parts": [{"text": ""}]},
+        {"role": "user", "parts": [result("weather", {"result": "rain"})]},
+    ]
+    parts = [part for message in unchanged({"contents": contents}).messages for part in message.parts]
+    calls = [part.id for part in parts if isinstance(part, ToolCall)]
+    assert [part.call_id for part in parts if isinstance(part, ToolResult)] == calls
+    assert len(set(calls)) == 3
+
+
 def test_a_result_with_an_id_belongs_to_that_call():
     request = unchanged(
         {
