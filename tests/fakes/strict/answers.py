@@ -228,12 +228,17 @@ def responses(call, reply):
 
 
 def messages(call, reply):
+    made = message(call, reply)
+    return message_stream(made) if call.streamed else made
+
+
+def message(call, reply):
     think = call.get("thinking.type") in ("enabled", "adaptive") or re.search("fable|mythos", call.model)
     out = [{"type": "thinking", "thinking": reply.thinking, "signature": SIG}] if think else []
     out += [{"type": "tool_use", "id": rid(24, "toolu_"), "name": name, "input": given} for name, given in reply.calls] or [
         {"type": "text", "text": reply.text}
     ]
-    m = {
+    return {
         "id": rid(24, "msg_"),
         "type": "message",
         "role": "assistant",
@@ -243,13 +248,14 @@ def messages(call, reply):
         "stop_sequence": None,
         "usage": {"input_tokens": 5, "output_tokens": 2},
     }
-    if not call.streamed:
-        return m
+
+
+def message_stream(m):
     ev = [{"type": "message_start", "message": {**m, "content": [], "stop_reason": None}}]
-    for i, b in enumerate(out):
+    for i, b in enumerate(m["content"]):
         d = {
-            "thinking": [{"type": "thinking_delta", "thinking": reply.thinking}, {"type": "signature_delta", "signature": SIG}],
-            "text": [{"type": "text_delta", "text": reply.text}],
+            "thinking": [{"type": "thinking_delta", "thinking": b.get("thinking")}, {"type": "signature_delta", "signature": SIG}],
+            "text": [{"type": "text_delta", "text": b.get("text")}],
             "tool_use": [{"type": "input_json_delta", "partial_json": part} for part in halves(arguments_text(b.get("input")))],
         }[b["type"]]
         ev += [

@@ -370,7 +370,7 @@ RESP_BAD = {
 ANT_FIELDS = {
     "model", "max_tokens", "messages", "system", "metadata", "stop_sequences", "stream", "temperature", "top_p", "top_k",
     "thinking", "tools", "tool_choice", "service_tier", "container", "context_management", "mcp_servers", "output_config",
-    "output_format", "cache_control", "inference_geo", "speed", "fallbacks", "diagnostics", "user_profile_id",
+    "output_format", "cache_control", "thread", "inference_geo", "speed", "fallbacks", "diagnostics", "user_profile_id",
 }  # fmt: skip
 BLOCK_FIELDS = {
     "text": {"type", "text", "cache_control", "citations"},
@@ -556,7 +556,7 @@ CHECKS = {  # what breaks each rule
         for m in call.messages
     ),
     "content-empty-list": lambda call: any(m.get("content") == [] for m in call.messages),
-    "messages-empty": lambda call: call.body.get("messages") == [],
+    "messages-empty": lambda call: call.body.get("messages") == [] and call.get("thread.type") != "continue",
     "image-outside-user-message": lambda call: any(
         p.get("type") == "image_url" for m in call.messages if m.get("role") != "user" for p in parts(m)
     ),
@@ -782,6 +782,8 @@ CHECKS = {  # what breaks each rule
         keys(call, "context_management")
         and not re.search("context-management|compact-|claude-code", call.headers.get("anthropic-beta", ""))
     ),
+    "beta-thread": lambda call: keys(call, "thread") and "message-threads" not in call.headers.get("anthropic-beta", ""),
+    "thread-continue-repeats": lambda call: call.get("thread.type") == "continue" and keys(call, "system", "tools"),
     "beta-mcp_servers": lambda call: keys(call, "mcp_servers") and "mcp-client" not in call.headers.get("anthropic-beta", ""),
     "error-result-empty": lambda call: any(p.get("is_error") and not p.get("content") for p in blocks(call, "tool_result")),
     "error-result-picture": lambda call: any(

@@ -22,7 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.strict.answers import ANSWER
+from tests.fakes.strict.answers import ANSWER, message, message_stream
 from tests.fakes.strict.checks import Call, broken
 from tests.fakes.strict.scripts import Script, unscripted
 
@@ -39,6 +39,10 @@ _DIALECTS = (
 )
 _COUNTED = re.compile(r"count_tokens$|countTokens$")
 _COUNTS = {"count_tokens": {"input_tokens": 5}, "countTokens": {"totalTokens": 5}}
+_NO_THREAD = {
+    "type": "error",
+    "error": {"type": "not_found_error", "message": "thread not found", "details": {"error_code": "thread_not_found"}},
+}
 _STREAM_TYPES = {"bedrock": "application/vnd.amazon.eventstream", "ollama": "application/x-ndjson"}
 
 
@@ -64,6 +68,8 @@ class StrictVendors:
     """By model. A model without one calls `lookup`."""
     stored: dict[str, list[Any]] = field(default_factory=dict)
     """The items of a stored response and of those before it, by its id."""
+    threads: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Anthropic's message threads by the id of the last answer: messages, and what only the first request has."""
 
     @property
     def refused(self) -> list[BrokenRule]:
@@ -75,19 +81,43 @@ class StrictVendors:
         self.calls.clear()
         self.met.clear()
 
-    def _answer(self, call: Call) -> Any:
+    def _whole(self, call: Call) -> Call:
+        """The request with the history that the vendor keeps for it; KeyError for an unknown thread."""
+        match call.dialect:
+            case "openai_responses":
+                given = call.body.get("input")
+                items = given if isinstance(given, list) else [{"role": "user", "content": given}]
+                before = self.stored.get(str(call.body.get("previous_response_id")), [])
+                return _with(call, {"input": [*before, *items]})
+            case "anthropic_messages" if call.get("thread.type") == "continue":
+                kept = self.threads[call.get("thread.previous_message_id")]
+                new = call.body.get("messages") or []
+                return _with(call, {**kept, "messages": [*kept["messages"], *new], "thread": {"type": "create"}})
+        return call
+
+    def _broken(self, call: Call, whole: Call) -> list[dict[str, Any]]:
+        if call.dialect != "anthropic_messages" or whole is call:
+            return broken(call, also_silent=True)
+        # Pairs of calls and results are seen in the whole thread; what may not be repeated, in the request.
+        repeated = [rule for rule in broken(call) if rule["id"] == "anthropic-thread-continue-repeats"]
+        return repeated + broken(whole, also_silent=True)
+
+    def _answer(self, call: Call, whole: Call) -> Any:
         script = self.scripts.get(call.model)
-        if call.dialect != "openai_responses":
-            return ANSWER[call.dialect](call, script.reply(call) if script else unscripted(call))
-        given = call.body.get("input")
-        items = given if isinstance(given, list) else [{"role": "user", "content": given}]
-        history = [*self.stored.get(str(call.body.get("previous_response_id")), []), *items]
-        whole = Call(call.vendor, call.dialect, call.model, {**call.body, "input": history}, call.headers, call.streamed)
-        answer = ANSWER[call.dialect](call, script.reply(whole) if script else unscripted(whole))
-        response = json.loads(answer.rsplit("data: ", 1)[1])["response"] if isinstance(answer, str) else answer
-        if call.body.get("store", True):
-            self.stored[response["id"]] = [*history, *response["output"]]
-        return answer
+        reply = script.reply(whole) if script else unscripted(whole)
+        if call.dialect == "openai_responses":
+            answer = ANSWER[call.dialect](call, reply)
+            response = json.loads(answer.rsplit("data: ", 1)[1])["response"] if isinstance(answer, str) else answer
+            if call.body.get("store", True):
+                self.stored[response["id"]] = [*whole.body["input"], *response["output"]]
+            return answer
+        if call.get("thread"):
+            made = message(call, reply)
+            history = [*whole.messages, {"role": "assistant", "content": made["content"]}]
+            fixed = {name: whole.body[name] for name in ("system", "tools") if name in whole.body}
+            self.threads[made["id"]] = {**fixed, "messages": history}
+            return message_stream(made) if call.streamed else made
+        return ANSWER[call.dialect](call, reply)
 
     async def _control(self, request: web.Request) -> web.Response:
         if request.path == "/__script":
@@ -96,6 +126,8 @@ class StrictVendors:
             model = given.pop("model")
             self.scripts[model] = Script(**given)
             return web.json_response({})
+        if request.path == "/__calls":
+            return web.json_response([{"dialect": call.dialect, "path": call.vendor, "body": call.body} for call in self.calls])
         return web.json_response([{"id": one.id, "says": one.says, "path": one.path, "body": one.body} for one in self.refused])
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -113,7 +145,11 @@ class StrictVendors:
             return web.json_response({"error": {"message": "no JSON"}}, status=400)
         call = _call(request, dialect, body)
         self.calls.append(call)
-        rules = broken(call, also_silent=True)
+        try:
+            whole = self._whole(call)
+        except KeyError:
+            return web.json_response(_NO_THREAD, status=404)
+        rules = self._broken(call, whole)
         self.met += [BrokenRule(rule["id"], rule["says"], rule.get("check") == "silent", request.path, body) for rule in rules]
         loud = [rule for rule in rules if rule.get("check") != "silent"]
         if loud:
@@ -121,7 +157,7 @@ class StrictVendors:
             return web.json_response(loud[0]["error"], status=loud[0]["status"], headers=headers)
         if dialect == "openai_embeddings":
             return web.json_response(_embeddings(call))
-        answer = self._answer(call)
+        answer = self._answer(call, whole)
         if isinstance(answer, dict):
             return web.json_response(answer)
         data = answer if isinstance(answer, bytes) else answer.encode()
@@ -162,6 +198,10 @@ def _call(request: web.Request, dialect: str, body: dict[str, Any]) -> Call:
     if vendor in ("openai", "azure") and dialect == "openai_responses":
         vendor = "openai_responses"
     return Call(vendor, dialect, model, body, request.headers, streamed)
+
+
+def _with(call: Call, fields: dict[str, Any]) -> Call:
+    return Call(call.vendor, call.dialect, call.model, {**call.body, **fields}, call.headers, call.streamed)
 
 
 def _embeddings(call: Call) -> dict[str, Any]:
