@@ -52,9 +52,14 @@ _CONTEXT = re.compile(
     r"|(prompt|input|request|messages?) (is|are|was) too (long|large)"
     r"|too many (input )?tokens|tokens? (limit )?exceed|exceed\w* (the )?(model'?s )?(max\w* )?(input |context |number of )?tokens"
     r"|input length|length too long|reduce the length|longer than the (model|maximum)|exceeds? the available context"
-    r"|prompt exceeds max|exceeded model token limit|max_new_tokens` must be|max(imum)? allowed tokens",
+    r"|prompt exceeds max|exceeded model token limit|max_new_tokens` must be|max(imum)? allowed tokens"
+    r"|`inputs` must have less than",
     re.IGNORECASE,
 )
+_CAP = re.compile(r"maximum value for `max_(completion_)?tokens`", re.IGNORECASE)
+"""An output cap over the model's own, where a vendor names the context too (Groq): a shorter conversation would not help."""
+_CONVERSATION = re.compile(r"messages|input|prompt|contents|instructions|system")
+"""The fields that hold the conversation, at the beginning of an error's path."""
 
 _FILTER = re.compile(
     r"content[_ ]?(management )?(filter|policy)|ResponsibleAIPolicyViolation|safety system|flagged (as|by|for)|moderation"
@@ -124,8 +129,11 @@ SEARCHED = 8_192
 """Characters of an error that are searched: its cause is at the beginning, and some vendors quote the whole prompt after it."""
 
 
-def classify(status: int, kind: str | None, text: str) -> Reason:
-    """The reason of an error with `status`. `kind` is the vendor's code or type, `text` its whole text."""
+def classify(status: int, kind: str | None, text: str, param: str | None = None) -> Reason:
+    """The reason of an error with `status`: `kind` is the vendor's code or type, `text` its whole text, `param` the wrong field."""
+    # OpenAI's code for any text that is too long: a tool's description, `user`. Only the conversation can be shortened.
+    if kind == "string_above_max_length" and param and not _CONVERSATION.match(param):
+        return "bad_request"
     # A code is unambiguous; texts change, and may quote the caller's prompt.
     known = _BY_CODE.get(kind.lower()) if kind else None
     if known is not None:
@@ -133,6 +141,6 @@ def classify(status: int, kind: str | None, text: str) -> Reason:
     # Vendors disagree on the status of an invalid request, so 409 and 422 are searched for the same causes.
     row = 400 if status in (400, 409, 422) else 500 if status >= 500 else status
     for pattern, reason in _BY_TEXT.get(row, ()):
-        if pattern.search(text, 0, SEARCHED):
+        if pattern.search(text, 0, SEARCHED) and not (pattern is _CONTEXT and _CAP.search(text, 0, SEARCHED)):
             return reason
     return "bad_request" if status == 409 else classify_status(status)

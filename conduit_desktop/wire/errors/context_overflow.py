@@ -43,19 +43,26 @@ _TEXTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"maximum context length is NUM tokens.{0,60}requested (?:about )?\d+ tokens \(NUM (?:in the messages|of text input)"
          r".{0,60}?NUM (?:in the completion|in the output)", ("maximum", "tokens", "output")),
         (r"maximum context length is NUM tokens.{0,60}(?:resulted in|requested)(?: about)? NUM tokens", ("maximum", "tokens")),
+        (r"is too large: NUM\. This model's maximum context length is NUM tokens and your request has NUM input tokens",
+         ("output", "maximum", "tokens")),
         (r"maximum prompt length is NUM but the request contains NUM", ("maximum", "tokens")),  # xAI
         (r"token count \(?NUM\)? exceeds the maximum number of tokens allowed \(?NUM", ("tokens", "maximum")),  # Gemini
         (r"contains NUM tokens.{0,60}model with NUM maximum context", ("tokens", "maximum")),  # Mistral
         (r"request \(NUM tokens\) exceeds the available context size \(NUM", ("tokens", "maximum")),  # llama.cpp
         (r"cannot exceed NUM.{0,20}received NUM", ("maximum", "tokens")),  # Cohere
+        (r"`inputs` must have less than NUM tokens\. Given: NUM", ("maximum", "tokens")),  # TGI, Hugging Face
         (r"must be <= NUM\. Given: NUM .{0,20}tokens and NUM", ("maximum", "tokens", "output")),  # TGI, Together
         (r"input \(NUM tokens\) is longer than the model'?s context length \(NUM", ("tokens", "maximum")),  # Together
+        (r"prompt is too long: NUM, model maximum context length: NUM", ("tokens", "maximum")),  # Fireworks
+        (r"current length is NUM while limit is NUM", ("tokens", "maximum")),  # Cerebras
         (r"keep the first NUM tokens.{0,120}context length of only NUM", ("tokens", "maximum")),  # LM Studio
         (r"prompt has NUM tokens.{0,60}context size is NUM", ("tokens", "maximum")),
         (r"request has about NUM tokens, and the model takes NUM", ("tokens", "maximum")),  # the gateway's own
         # The maximum alone
         (r"maximum (?:context|prompt|input) length (?:is|of) NUM", ("maximum",)),
         (r"maximum number of (?:input )?tokens(?: allowed)?(?: is)? \(?NUM", ("maximum",)),
+        (r"exceeded model token limit: NUM", ("maximum",)),  # Moonshot
+        (r"context length of this model is NUM", ("maximum",)),  # SambaNova
         (r"input length should be \[\d+, NUM\]", ("maximum",)),  # DashScope
     )
 )  # fmt: skip

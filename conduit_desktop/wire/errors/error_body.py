@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.wire import json_text
 from conduit_desktop.wire.errors.classify import STATUS_OF, classify
 from conduit_desktop.wire.errors.retry_after import retry_hint
 
@@ -22,7 +23,7 @@ _WAITABLE = frozenset({"rate_limit", "overloaded", "server", "timeout"})
 def parse_json(data: bytes) -> Any:
     """The JSON value in `data`; None for anything that is not JSON."""
     try:
-        return orjson.loads(data)
+        return json_text.loads(data)
     except orjson.JSONDecodeError:
         return None
 
@@ -34,7 +35,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes, dialect: st
         message, kind, param, text = _facts(parsed)
     else:
         message, kind, param, text = _plain(status, body), None, None, _plain(status, body)
-    reason = classify(status, kind, text)
+    reason = classify(status, kind, text, param)
     wait = None
     if reason in _WAITABLE:
         # The answer's real headers win over those quoted in its body, which are the vendor's behind it.
@@ -56,7 +57,7 @@ def read_error_object(value: Any, dialect: str) -> UpstreamError:
     """An error inside a stream, or in a body with status 200. Its status is the one in the error, else that of its reason."""
     message, kind, param, text = _facts(value)
     status = _status(value)
-    reason = classify(status or 500, kind, text)
+    reason = classify(status or 500, kind, text, param)
     return UpstreamError(
         message or "the provider reported an error without a message",
         status=status or STATUS_OF.get(reason, 500),

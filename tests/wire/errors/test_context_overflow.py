@@ -61,6 +61,19 @@ TEXTS: dict[str, tuple[str, Overflow]] = {
         "4096 tokens, which is not enough.",
         Overflow(5000, None, 4096),
     ),
+    "vllm-cap": (
+        "'max_tokens' or 'max_completion_tokens' is too large: 1000. This model's maximum context length is 4096 tokens and your "
+        "request has 4000 input tokens (1000 > 4096 - 4000).",
+        Overflow(4000, 1000, 4096),
+    ),
+    "tgi": ("Input validation error: `inputs` must have less than 4095 tokens. Given: 5000", Overflow(5000, None, 4095)),
+    "fireworks": ("The prompt is too long: 140000, model maximum context length: 131071", Overflow(140000, None, 131071)),
+    "cerebras": (
+        "Please reduce the length of the messages or completion. Current length is 9000 while limit is 8192",
+        Overflow(9000, None, 8192),
+    ),
+    "moonshot": ("Invalid request: Your request exceeded model token limit: 131072", Overflow(None, None, 131072)),
+    "sambanova": ("The maximum context length of this model is 4096 tokens.", Overflow(None, None, 4096)),
     "bedrock": ("Input is too long for requested model.", Overflow()),
 }  # fmt: skip
 
@@ -79,6 +92,36 @@ def test_the_numbers_in_llama_cpps_fields_are_read() -> None:
     body = b'{"error":{"code":400,"message":"the request exceeds the available context size","n_prompt_tokens":5000,"n_ctx":4096}}'
     error = dialect("openai_chat").read_error(400, {}, body)
     assert context_overflow(error) == Overflow(5000, None, 4096)
+
+
+@pytest.mark.parametrize("vendor", TEXTS)
+def test_each_vendors_text_is_known_as_an_overflow(vendor: str) -> None:
+    body = orjson.dumps({"error": {"message": TEXTS[vendor][0], "type": "invalid_request_error"}})
+    assert dialect("openai_chat").read_error(400, {}, body).reason == "context_length"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Invalid 'user': string too long.", "param": "user", "code": "string_above_max_length"},
+        {"message": "Invalid: string too long.", "param": "tools[0].function.description", "code": "string_above_max_length"},
+        {
+            "message": "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+            "`context_window` for this model",  # Groq
+            "type": "invalid_request_error", "param": "max_tokens",
+        },
+    ],
+)  # fmt: skip
+def test_a_limit_that_a_shorter_conversation_does_not_help_is_no_overflow(error: dict[str, str]) -> None:
+    found = dialect("openai_chat").read_error(400, {}, orjson.dumps({"error": error}))
+    assert found.reason == "bad_request"
+    assert context_overflow(found) is None
+
+
+@pytest.mark.parametrize("param", ["messages[0].content", "input", "messages.[1].content[0].text"])
+def test_a_text_of_the_conversation_that_is_too_long_is_an_overflow(param: str) -> None:
+    body = orjson.dumps({"error": {"message": "string too long", "param": param, "code": "string_above_max_length"}})
+    assert dialect("openai_chat").read_error(400, {}, body).reason == "context_length"
 
 
 def test_no_other_error_is_an_overflow() -> None:
