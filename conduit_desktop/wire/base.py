@@ -47,6 +47,11 @@ class StreamReader(Protocol):
         """The terminal frame that a whole answer lacked, for the client; empty where it came or the dialect has none."""
         ...
 
+    @property
+    def unread(self) -> int:
+        """The frames of the last bytes that were not read because of a fault, the faulty one included; 0 without a fault."""
+        ...
+
 
 class StreamWriter(Protocol):
     """Writes one streamed answer."""

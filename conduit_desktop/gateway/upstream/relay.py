@@ -233,9 +233,10 @@ class ChatAnswerStream:
         if not meter.covered():
             meter.output_bytes = before  # the client does not get these events
             raise BudgetExceeded("The key's budget does not cover the rest of this answer.")
-        out = self._relay.feed(data, events, answer.failure is not None)
-        meter.keep(out)
         reader = answer.reader
+        unread = reader.unread if reader is not None else 0
+        out = self._relay.feed(data, events, answer.failure is not None, unread)
+        meter.keep(out)
         self.ended = answer.ended or (reader is not None and reader.done)
         return out
 

@@ -6,7 +6,7 @@ relayed as bytes, and the reader only watches. Translated: body and frames are r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -42,8 +42,11 @@ from conduit_desktop.wire.turns import TurnRules, normalised, obeys
 class Relay(Protocol):
     """Turns the target's stream into the client's."""
 
-    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
-        """The client's bytes for the upstream's `data` and its `events`; `faulty`: an error or an unreadable frame follows."""
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        """The client's bytes for the upstream's `data` and its `events`; `faulty`: an error or an unreadable frame follows.
+
+        `unread`: as many frames at the end of `data` the reader refused or never read, and the client gets none of them.
+        """
         ...
 
     def end(self, missing: bytes = b"") -> bytes:
@@ -75,7 +78,7 @@ class PassthroughRelay:
         self._buffer = b""
         self._unfit: Frame | None = None
 
-    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
         if self._watch is not None:
             self._watch.see(events)
         buffer = self._buffer + data if self._buffer else data
@@ -83,7 +86,7 @@ class PassthroughRelay:
         whole, self._buffer = buffer[:end], buffer[end:]
         if faulty:
             # At the end of the stream, only the frame end of an error may be missing.
-            fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end))
+            fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end), unread)
             return b"".join(fit) if data else b""
         # Frames are split only where usage has come: all other bytes are passed on without being parsed a second time.
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
@@ -122,7 +125,7 @@ class TranslatedRelay:
         self._watch = watch
         self._names = names
 
-    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
         if self._watch is not None:
             self._watch.see(events)
         if self._names:
@@ -146,8 +149,8 @@ class ReframedRelay:
         self._passthrough = passthrough
         self._writer = writer
 
-    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
-        return self._reframed(self._passthrough.feed(data, events, faulty))
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        return self._reframed(self._passthrough.feed(data, events, faulty, unread))
 
     def _reframed(self, data: bytes) -> bytes:
         return b"".join([self._writer.frame(frame.data) for frame in sse.SseSplitter.split(data) if frame.data])
@@ -162,11 +165,14 @@ class ReframedRelay:
         return framed + self._writer.close() if framed else b""
 
 
-def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
-    """The frames before the first that is an error or not JSON, and that one."""
+def _until_unfit(frames: Sequence[Frame], unread: int) -> tuple[list[bytes], Frame | None]:
+    """The frames before the first that the reader refused, that is an error, or that is not JSON, and that one.
+
+    Only the reader knows some faults (OpenRouter's finish reason `error`); the success marker may stand right behind one.
+    """
     fit: list[bytes] = []
-    for frame in frames:
-        if holds_error(frame) or not is_json(frame):
+    for at, frame in enumerate(frames):
+        if len(frames) - at <= unread or holds_error(frame) or not is_json(frame):
             return fit, frame
         fit.append(frame.raw)
     return fit, None

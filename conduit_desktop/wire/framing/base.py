@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conduit_desktop.core.errors import MalformedStream
@@ -17,6 +18,11 @@ class Frame:
     event: str | None
     data: bytes
     raw: bytes
+
+
+def frames_from(frames: Sequence[Frame], faulty: Frame | None) -> int:
+    """How many of `frames` there are from the one that could not be read (by identity) to the last; 0 where it is none of them."""
+    return next((len(frames) - at for at, frame in enumerate(frames) if frame is faulty), 0)
 
 
 class Splitter:

@@ -16,6 +16,7 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.wire import dialect
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
+from tests.fakes.raw_upstream import http_answer, raw_upstream
 from tests.fakes.vendor import Vendor
 from tests.wire.dialect_io import read
 
@@ -70,6 +71,33 @@ async def test_after_content_a_failed_answer_ends_in_an_error_event(gateway: Gat
     assert b"event: error" in data
     assert b"event: message_stop" not in data
     assert gateway.records[-1].status == "broken"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["network_error", "insufficient_system_resource", "abort", "function_call_filter: MALFORMED_FUNCTION_CALL"],
+)
+def test_a_finish_reason_of_a_broken_server_is_a_failure(reason: str) -> None:
+    body = {"id": "a", "model": "m", "choices": [{"index": 0, "message": {"content": "let"}, "finish_reason": reason}]}
+    assert collect(dialect("openai_chat").read_response(body)).first.finish.reason == "error"  # type: ignore[union-attr]
+
+
+async def test_an_answer_that_ends_in_an_error_has_no_success_marker_in_passthrough(home: Home) -> None:
+    data = b"".join(
+        b"data: " + orjson.dumps({"id": "a", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}) + b"\n\n"
+        for delta, finish in (({"content": "let me see"}, None), ({}, "error"))
+    )
+    answer = http_answer(data + b"data: [DONE]\n\n", "text/event-stream", "length")
+    async with raw_upstream(answer) as url, open_gateway(home) as gateway:
+        await gateway.add_provider("p", url)
+        await gateway.add_alias("a", "p/m", retries=0)
+        await gateway.add_key()
+        received = await gateway.stream("a")
+        assert b"let me see" in received
+        assert b'"error":{' in received
+        assert b"[DONE]" not in received
+        assert gateway.records[-1].status == "broken"
+        await gateway.state.upstream.close()
 
 
 async def test_a_client_of_the_vendors_own_dialect_gets_the_reason_as_it_came(gateway: GatewayFixture) -> None:

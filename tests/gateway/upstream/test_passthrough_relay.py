@@ -41,6 +41,17 @@ def test_an_error_that_quotes_the_credential_is_not_handed_on(relay: Passthrough
     assert relay.raw_error(KEY) == b""
 
 
+def test_nothing_from_the_frame_that_the_reader_refused_on_is_relayed(relay: PassthroughRelay) -> None:
+    failed = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}\n\n'
+    done = b"data: [DONE]\n\n"
+    data = CHUNK + failed + done
+    reader = dialect("openai_chat").reader()
+    assert len(reader.feed(data)) == 2
+    assert reader.unread == 2
+    assert relay.feed(data, [], faulty=True, unread=reader.unread) == CHUNK
+    assert relay.raw_error(Secrets()) == b""
+
+
 def test_garbage_is_not_relayed_as_an_error(relay: PassthroughRelay) -> None:
     assert relay.feed(CHUNK + b"data: {half\n\n" + ERROR, [], faulty=True) == CHUNK
     assert relay.raw_error(Secrets()) == b""
