@@ -13,7 +13,7 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.wire import Dialect
+from conduit_desktop.wire import Dialect, json_text
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
 HOP_HEADER = "x-conduit-hop"
@@ -86,7 +86,12 @@ class Call:
     def neutral(self) -> ChatRequest:
         """The request in neutral form, read once; raises BadRequest."""
         if self._neutral is None:
-            self._neutral = self.dialect.read_request(self.body, {"model": self.model, "stream": self.stream, **self.path})
+            body = self.body
+            if self.received is not None and self.received[1] is body and json_text.has_long_number(self.received[0]):
+                # Read again, for an identifier in a tool call: as a float it would go back to the model as another number.
+                exact = json_text.loads_exact(self.received[0])
+                body = exact if isinstance(exact, dict) else body
+            self._neutral = self.dialect.read_request(body, {"model": self.model, "stream": self.stream, **self.path})
             self._neutral.stream = self.stream
         return self._neutral
 

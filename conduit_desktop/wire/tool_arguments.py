@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import orjson
 
+from conduit_desktop.wire import json_text
+
 
 def is_complete(pieces: Sequence[str]) -> bool:
     """Whether the pieces are a whole JSON object, to which nothing can be added.
@@ -15,7 +17,7 @@ def is_complete(pieces: Sequence[str]) -> bool:
     if not pieces or not pieces[-1].rstrip().endswith("}"):
         return False
     try:
-        orjson.loads("".join(pieces))
+        json_text.loads("".join(pieces))
     except orjson.JSONDecodeError:
         return False
     return True

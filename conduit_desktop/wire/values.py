@@ -10,6 +10,7 @@ from dataclasses import replace
 import orjson
 
 from conduit_desktop.core.chat import Json, Media, Reasoning, ToolCall
+from conduit_desktop.wire import json_text
 
 MAX_COUNT = 10**12
 """A larger token count is a vendor's mistake, and would not fit into the database's integers once it is priced."""
@@ -104,7 +105,7 @@ def as_object(call: ToolCall) -> tuple[dict[str, Json], bool]:
     if not call.arguments.strip():
         return {}, True
     try:
-        value: Json = orjson.loads(call.arguments)
+        value = json_text.loads_exact(call.arguments)
     except orjson.JSONDecodeError:
         return {"input": call.arguments}, False
     return (value, True) if isinstance(value, dict) else ({"input": value}, False)

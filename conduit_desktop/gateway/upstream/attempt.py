@@ -23,7 +23,7 @@ from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse, Upstream
 from conduit_desktop.gateway.upstream.translation import PreparedRequest
 from conduit_desktop.providers import Endpoint, Secrets, UpstreamResponse
-from conduit_desktop.wire import StreamReader
+from conduit_desktop.wire import StreamReader, json_text
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.media.endpoints import MediaAnswer
 
@@ -354,7 +354,7 @@ def lower_names(response: UpstreamResponse) -> dict[str, str]:
 def read_json(body: bytes) -> Json:
     """The JSON of a provider's answer; raises UpstreamError."""
     try:
-        return orjson.loads(body)
+        return json_text.loads_exact(body)
     except orjson.JSONDecodeError as error:
         found = "a web page" if body.lstrip()[:1] == b"<" else "not JSON"
         raise UpstreamError(f"the provider's answer is {found}", status=502, reason="malformed") from error

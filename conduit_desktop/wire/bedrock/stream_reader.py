@@ -28,6 +28,7 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     UsageReported,
 )
+from conduit_desktop.wire import json_text
 from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, read_citation
 from conduit_desktop.wire.bedrock.usage import read_finish, read_usage
@@ -71,7 +72,7 @@ class ConverseReader(FrameReader):
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one event; raises UpstreamError for an exception frame."""
         try:
-            payload = orjson.loads(frame.data)
+            payload = json_text.loads(frame.data)
         except orjson.JSONDecodeError as error:
             raise MalformedStream(f"a frame is not JSON: {error}") from error
         if isinstance(frame, EventFrame) and frame.fault is not None:

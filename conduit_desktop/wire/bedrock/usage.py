@@ -15,6 +15,8 @@ _FINISH: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
+    "refusal": "refusal",  # Claude's own reasons
+    "pause_turn": "pause",
     "malformed_model_output": "error",
     "malformed_tool_use": "error",
 }

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.wire.framing.base import MAX_FRAME, Frame, Splitter
 
@@ -102,8 +104,10 @@ def parse(raw: bytes) -> EventFrame:
     if kind == "event":
         return EventFrame(headers.get(":event-type"), payload, raw)
     fault = headers.get(":exception-type") or headers.get(":error-code") or kind
-    # An exception without a payload would otherwise look like a frame without data, which readers skip.
-    return EventFrame("error", payload or b"{}", raw, str(fault))
+    # An error without a payload would otherwise look like a frame without data, which readers skip. An `error` message has its
+    # text in a header. https://smithy.io/2.0/aws/amazon-eventstream.html
+    text = headers.get(":error-message")
+    return EventFrame("error", payload or (orjson.dumps({"message": text}) if isinstance(text, str) else b"{}"), raw, str(fault))
 
 
 def read_headers(data: bytes) -> dict[str, Any]:

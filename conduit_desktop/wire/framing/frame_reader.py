@@ -8,14 +8,15 @@ import orjson
 
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event
+from conduit_desktop.wire import json_text
 from conduit_desktop.wire.event_validation import FAULTS, EventValidator
-from conduit_desktop.wire.framing.base import Frame, Splitter
+from conduit_desktop.wire.framing.base import Frame, Splitter, frames_from
 
 
 def json_object(frame: Frame) -> dict[str, Any]:
     """The JSON object in a frame; raises MalformedStream for any other data."""
     try:
-        payload = orjson.loads(frame.data)
+        payload = json_text.loads_exact(frame.data)
     except orjson.JSONDecodeError as error:
         raise MalformedStream(f"a frame is not JSON: {error}") from error
     if not isinstance(payload, dict):
@@ -41,6 +42,9 @@ class FrameReader:
     missing_end = b""
     """See `StreamReader`: set by dialects whose last frame holds no finish reason."""
 
+    unread = 0
+    """See `StreamReader`."""
+
     @property
     def _finished(self) -> bool:
         """Whether every choice has its finish reason; only for dialects whose finish comes before the terminal event."""
@@ -59,13 +63,17 @@ class FrameReader:
         """The events these bytes complete; raises MalformedStream or UpstreamError."""
         self._raise_pending()
         events: list[Event] = []
+        frames: list[Frame] = []
+        frame: Frame | None = None
         try:
-            for frame in self._splitter.feed(data):
+            frames = self._splitter.feed(data)
+            for frame in frames:
                 # Comments and blank lines are frames without data: vendors send them to keep the connection open.
                 if frame.data:
                     self._read(frame, events)
         except ConduitError as fault:
             self._fault = fault
+            self.unread = frames_from(frames, frame)
             if not events:
                 raise
         return events

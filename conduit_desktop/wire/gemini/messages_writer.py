@@ -22,6 +22,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
+from conduit_desktop.wire import json_text
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import portable_signature
 from conduit_desktop.wire.values import as_object, decoded_text, left_out, standard_media
@@ -180,7 +181,7 @@ def _as_object(text: str) -> Json:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        value: Json = orjson.loads(text)
+        value = json_text.loads_exact(text)
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) and not {"output", "error", "result"} & value.keys() else None

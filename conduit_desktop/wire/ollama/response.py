@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import orjson
-
 from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event
+from conduit_desktop.wire import json_text
 from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.ollama.stream_reader import LineReader
 from conduit_desktop.wire.ollama.stream_writer import OllamaWriter
@@ -33,7 +32,7 @@ def write_response(answer: Answer, request: ChatRequest, chat: bool) -> dict[str
     stream = b"".join(map(writer.write, answer.events())) + writer.end()
     body: dict[str, Json] = {}
     for line in stream.splitlines():
-        _add(body, orjson.loads(line))
+        _add(body, json_text.loads_exact(line))
     return body
 
 

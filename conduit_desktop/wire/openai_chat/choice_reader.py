@@ -33,14 +33,27 @@ _FINISH: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
     "model_length": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",  # Z.ai. https://github.com/anomalyco/opencode/issues/18813
     "tool_calls": "tool_calls",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
     "safety": "content_filter",
     "sensitive": "content_filter",
+    "content_filtered": "content_filter",
+    "recitation": "content_filter",
     "refusal": "refusal",
+    # The vendor's servers failed while the model was answering.
+    "error": "error",
+    "network_error": "error",  # Z.ai. https://docs.z.ai/api-reference/llm/chat-completion
+    "insufficient_system_resource": "error",  # DeepSeek. https://api-docs.deepseek.com/api/create-chat-completion
+    "abort": "error",  # SGLang and vLLM: the request was aborted within the server
+    "aborted": "error",
+    "malformed_function_call": "error",
+    "function_call_filter": "error",
 }
+"""The reasons that are words of their own, in lower case. Google's endpoint adds its own word behind a colon."""
 _READ = frozenset({"role", "content", "refusal", "annotations", "tool_calls", "function_call", *FIELDS})
 IMAGES, AUDIO = "images", "audio"
 """The names of blocks whose values are in the message's further fields too, from where this dialect's writers take them."""
@@ -135,7 +148,7 @@ class ChoiceReader:
         self._sound(events)
         raw = self.finish or None
         # `[DONE]` without a finish reason is a complete answer too: not every vendor sends one.
-        reason = _FINISH.get(raw.lower(), "other") if raw else "stop"
+        reason = _FINISH.get(raw.lower().partition(":")[0], "other") if raw else "stop"
         if reason == "stop":
             # With tool calls too, "stop" is sent by Ollama, by Gemini, and by OpenAI for a forced tool.
             reason = "tool_calls" if self._calls.any else "refusal" if self._refused else "stop"

@@ -9,8 +9,10 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Started, UsageReported
+from conduit_desktop.wire import json_text
+from conduit_desktop.wire.errors.error_body import TEXT_FIELDS
 from conduit_desktop.wire.event_validation import MOST_CHOICES, epoch_or_none
-from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.framing.base import Frame, frames_from
 from conduit_desktop.wire.framing.sse import SseSplitter, parse
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources
@@ -20,6 +22,7 @@ from conduit_desktop.wire.openai_chat.usage import read_usage
 
 CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
 """The fields of a chunk that are read or ignored; `obfuscation` and Mistral's `p` are padding against side channels."""
+_CHUNK_FIELDS = frozenset({"choices", "id", "object", "usage", "model", "base_resp", "x_groq"})
 # An error's message needs no more, and a page without end must not fill the memory.
 _BODY_LIMIT = 1024 * 1024
 _DONE = b"data: [DONE]\n\n"
@@ -39,12 +42,13 @@ class ChatReader:
 
     __slots__ = (
         "_at_start", "_body", "_choices", "_ended", "_extra", "_failure", "_first", "_seen", "_splitter", "_started", "done",
-        "missing_end",
+        "missing_end", "unread",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.done = False
         self.missing_end = b""
+        self.unread = 0
         self._ended = False
         self._splitter = SseSplitter()
         self._failure: MalformedStream | UpstreamError | StreamBroken | None = None
@@ -66,13 +70,17 @@ class ChatReader:
             self._gather(data)
             return []
         events: list[Event] = []
+        frames: list[Frame] = []
+        frame: Frame | None = None
         try:
-            for frame in self._splitter.feed(data):
+            frames = self._splitter.feed(data)
+            for frame in frames:
                 self._frame(frame, events)
                 if self.done:
                     break
         except (MalformedStream, UpstreamError) as failure:
             self._failure = failure
+            self.unread = frames_from(frames, frame)
             if not events:
                 raise
         return events
@@ -129,7 +137,7 @@ class ChatReader:
             return True
         frame = parse(rest)
         try:
-            complete = frame.data == b"[DONE]" or (bool(frame.data) and orjson.loads(frame.data) is not None)
+            complete = frame.data == b"[DONE]" or (bool(frame.data) and json_text.loads(frame.data) is not None)
         except orjson.JSONDecodeError:
             return False
         if complete:
@@ -148,7 +156,7 @@ class ChatReader:
             self._end(events)
             return
         try:
-            chunk = orjson.loads(data)
+            chunk = json_text.loads(data)
         except orjson.JSONDecodeError:
             # An error event may be plain text; any other frame that is not JSON is a fault of the stream.
             if frame.event == "error":
@@ -157,6 +165,9 @@ class ChatReader:
         if type(chunk) is not dict:
             raise MalformedStream("a frame of the stream is not an object")
         if frame.event == "error" or chunk.get("error") or (chunk.get("object") == "error"):
+            raise read_error_object(chunk)
+        # FastAPI's `detail`, DashScope's `code` and `message`: a chunk has at least one of these fields.
+        if _CHUNK_FIELDS.isdisjoint(chunk) and any(chunk.get(name) for name in TEXT_FIELDS):
             raise read_error_object(chunk)
         # Checked only without choices, as MiniMax sends the field with successful chunks too.
         if not chunk.get("choices") and (fault := base_response_fault(chunk)) is not None:

@@ -13,6 +13,7 @@ import orjson
 from conduit_desktop.core.chat import Json, ToolKind
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, ToolCallDelta, ToolCallStarted
+from conduit_desktop.wire import json_text
 
 _KNOWN = frozenset({"index", "id", "type", "function", "custom"})
 
@@ -36,7 +37,7 @@ class _Call:
         if begin == "{" and end not in ("", "}"):  # saves parsing all pieces again for each one
             return False
         try:
-            orjson.loads("".join(self.pieces))
+            json_text.loads("".join(self.pieces))
         except orjson.JSONDecodeError:
             return False
         return True

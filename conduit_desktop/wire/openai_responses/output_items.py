@@ -7,7 +7,7 @@ from typing import Literal
 import orjson
 
 from conduit_desktop.core.chat import Citation, Json
-from conduit_desktop.wire import custom_tools
+from conduit_desktop.wire import custom_tools, json_text
 from conduit_desktop.wire.openai_responses.content_parts import write_citation
 from conduit_desktop.wire.tool_arguments import is_complete
 
@@ -165,7 +165,7 @@ class CallItem:
 
 def _is_json(text: str) -> bool:
     try:
-        orjson.loads(text)
+        json_text.loads(text)
     except orjson.JSONDecodeError:
         return False
     return True

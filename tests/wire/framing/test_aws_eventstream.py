@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.wire.framing.aws_eventstream import EventSplitter, read_headers, write
+from conduit_desktop.wire.framing.aws_eventstream import EventSplitter, parse, read_headers, write
 from conduit_desktop.wire.framing.base import Frame
 
 EVENT = {":event-type": "thing", ":message-type": "event"}
@@ -106,3 +106,8 @@ def test_whole_frames_are_known_without_reading_them() -> None:
     assert splitter.last_end(b"\x00" * 40) == 0
     assert [frame.data for frame in splitter.split(one + two)] == [b"1", b"22"]
     assert splitter.split(b"\x00" * 40) == []
+
+
+def test_an_error_message_has_its_text_in_a_header() -> None:
+    frame = parse(write(b"", {":message-type": "error", ":error-code": "InternalFailure", ":error-message": "try again"}))
+    assert (frame.fault, frame.data) == ("InternalFailure", b'{"message":"try again"}')

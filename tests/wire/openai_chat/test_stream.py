@@ -366,3 +366,18 @@ def test_a_body_where_a_stream_was_expected_is_an_error() -> None:
     assert raised.value.reason == "auth"
     with pytest.raises(MalformedStream):
         read(orjson.dumps({"object": "chat.completion", "choices": [{"message": {"content": "a"}}]}))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        b'{"detail":"Internal error"}',
+        b'{"code":"InternalError","message":"Internal error","request_id":"r"}',
+        b'{"success":false,"errors":[{"message":"Internal error","code":5}]}',
+    ],
+)
+def test_an_error_in_any_shared_form_is_no_end_of_an_answer(error: bytes) -> None:
+    reader = CHAT.reader()
+    reader.feed(chunk({"content": "a"}))
+    with pytest.raises(UpstreamError, match="Internal error"):
+        reader.feed(b"data: " + error + b"\n\n" + DONE)

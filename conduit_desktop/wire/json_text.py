@@ -1,0 +1,84 @@
+"""Reads JSON as vendors and models write it, where orjson refuses it or changes its numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
+"""One escape, or the two of a character above U+FFFF."""
+_LONG = re.compile(r":\s*-?[0-9]{20}")
+_LONG_BYTES = re.compile(_LONG.pattern.encode())
+"""A whole number that may not fit into 64 bits. With the colon, because a search for digits alone is slow in long texts."""
+_LARGEST = 2**64 - 1
+_MAX_BYTES = 8 * 1024 * 1024
+"""Bytes that the slower parser takes: a longer text is no tool call."""
+
+
+def loads(text: bytes | str) -> Json:
+    """The JSON value in `text`; raises orjson.JSONDecodeError.
+
+    An escaped half of a surrogate pair becomes U+FFFD: models and servers cut text within a character (vllm-project/vllm#9419), and
+    most parsers take such JSON. Numbers out of range (`1e400`) are kept as they are written.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return _tolerant(text, error)
+
+
+def loads_exact(text: bytes | str) -> Json:
+    """As `loads`, but whole numbers of more than 64 bits are no floats: they are fragments, which orjson writes as they came."""
+    if not has_long_number(text) or len(text) > _MAX_BYTES:
+        return loads(text)
+    try:
+        return _slow(text if isinstance(text, str) else text.decode())
+    except (ValueError, RecursionError):
+        return loads(text)
+
+
+def has_long_number(text: bytes | str) -> bool:
+    """Whether a field may hold a whole number of more than 64 bits."""
+    return (_LONG_BYTES.search(text) if isinstance(text, bytes) else _LONG.search(text)) is not None
+
+
+def _tolerant(text: bytes | str, error: orjson.JSONDecodeError) -> Json:
+    # Everything else that is malformed is refused at once, without a second look at the text.
+    if not ("surrogate" in error.msg or "infinity" in error.msg) or len(text) > _MAX_BYTES:
+        raise error
+    try:
+        repaired = _ESCAPE.sub(_whole_escape, text if isinstance(text, str) else text.decode())
+        return _slow(repaired)
+    except (ValueError, RecursionError):
+        raise error from None
+
+
+def _whole_escape(escape: re.Match[str]) -> str:
+    found = escape[0]
+    return "\\ufffd" if len(found) == 6 and found[2] in "dD" and found[3] in "89abcdefABCDEF" else found
+
+
+def _slow(text: str) -> Json:
+    value: Json = json.loads(text, parse_float=_float, parse_int=_int, parse_constant=_refuse)
+    return value
+
+
+def _float(text: str) -> Any:
+    number = float(text)
+    return orjson.Fragment(text) if number in (float("inf"), float("-inf")) else number
+
+
+def _int(text: str) -> Any:
+    if len(text) < 19:
+        return int(text)
+    # Python refuses to read very long numbers, and none of them fits.
+    return number if len(text) < 22 and -(2**63) <= (number := int(text)) <= _LARGEST else orjson.Fragment(text)
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
