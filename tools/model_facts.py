@@ -70,6 +70,9 @@ MAKERS = (
     ("perplexity", re.compile("sonar")),
 )
 """Whose statement on a model holds wherever else the model is served."""
+CLOSED = frozenset({"openai", "anthropic", "gemini", "xai", "perplexity", "cohere"})
+"""Makers whose models have one size everywhere. A host of open weights chooses its own, as Groq does."""
+SIZES = ("context", "max_output")
 _WHOLE = {(272_000, 128_000): 400_000, (922_000, 128_000): 1_050_000, (111_616, 16_384): 128_000}
 """OpenAI's reasoning models share their context between input and output; litellm has what is left for the input."""
 
@@ -251,9 +254,10 @@ def _general(vendors: dict[str, dict[str, Row]]) -> dict[str, Row]:
         rows = [names[name] for names in vendors.values() if name in names]
         own = vendors.get(maker or "", {}).get(name)
         fields = own if own is not None else _agreed(rows)
+        if own is not None and maker not in CLOSED:
+            agreed = _agreed(rows)
+            fields = {field: value for field, value in own.items() if field not in SIZES or field in agreed}
         facts = {field: value for field, value in fields.items() if value is not False}
-        if own is None and maker in ("openai", "anthropic"):
-            facts.pop("max_output", None)
         for ability in ABILITIES.values():
             counts = Counter(row[ability] for row in rows if ability in row)
             if counts[False] >= 2 and not counts[True] and ability == "images":

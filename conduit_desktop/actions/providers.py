@@ -25,6 +25,7 @@ from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.gateway.health import probe
 from conduit_desktop.providers.address import check_base_url
 from conduit_desktop.providers.catalog import CATALOG, kind_of
+from conduit_desktop.providers.model_details import completed
 
 
 def catalog() -> list[KindView]:
@@ -200,9 +201,13 @@ async def test(context: AppContext, name: str) -> ProviderTestView:
 
 
 async def offered(context: AppContext, name: str, refresh: bool = False) -> list[OfferedView]:
-    """The models a provider offers; `refresh` requests the list again. Raises NotFound, Invalid with the provider's error."""
-    models = await probe.offered_models(context.gateway, (await find(context, name)).name, refresh)
-    return [OfferedView.model_validate(model, from_attributes=True) for model in models]
+    """The models a provider offers, completed from the facts of models; `refresh` requests the list again.
+
+    Raises NotFound, Invalid with the provider's error.
+    """
+    provider = await find(context, name)
+    models = await probe.offered_models(context.gateway, provider.name, refresh)
+    return [OfferedView.model_validate(completed(model, provider.kind), from_attributes=True) for model in models]
 
 
 def _base_url(text: str | None) -> str | None:

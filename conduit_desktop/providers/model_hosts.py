@@ -13,7 +13,7 @@ from conduit_desktop.providers.chat_mends.answer_format import (
     schema_in_instructions,
     tools_or_format,
 )
-from conduit_desktop.providers.chat_mends.fields import at_most_stops, dropping_unless, short_id, within
+from conduit_desktop.providers.chat_mends.fields import at_most_stops, cap_output, dropping_unless, short_id, within
 from conduit_desktop.providers.chat_mends.media import last_images, without_parts
 from conduit_desktop.providers.chat_mends.messages import at_most_cache_marks
 from conduit_desktop.providers.chat_mends.reasoning import effort_or_budget, parsed_reasoning
@@ -85,6 +85,9 @@ class Groq(OpenAICompatible):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(dropping_unless(1, "n"), "https://console.groq.com/docs/openai", dialect=_CHAT),
+        RequestRule(
+            cap_output, "khoj-ai/khoj#1236; Alishahryar1/free-claude-code#955: must be less than or equal to", dialect=_CHAT
+        ),
         RequestRule(at_most_stops(4), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
         RequestRule(at_most_tools(128), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
         RequestRule(

@@ -12,7 +12,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.chat_mends.answer_format import mention_json
-from conduit_desktop.providers.chat_mends.fields import at_most_stops, short_id, within
+from conduit_desktop.providers.chat_mends.fields import at_most_stops, cap_output, short_id, within
 from conduit_desktop.providers.chat_mends.media import images_of
 from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling, thinks
 from conduit_desktop.providers.chat_mends.tools import at_most_tools
@@ -50,15 +50,6 @@ def drop_thoughts(body: dict[str, Json], facts: ModelFacts) -> list[str]:
         return []
     body["input"] = kept
     return ["reasoning"]
-
-
-def cap_output(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Lowers the output limit to the most that the model can generate. Nothing is lost: no answer is longer."""
-    for name in ("max_completion_tokens", "max_output_tokens"):
-        limit = body.get(name)
-        if facts.max_output is not None and isinstance(limit, int) and limit > facts.max_output:
-            body[name] = facts.max_output
-    return []
 
 
 def fit_verbosity(body: dict[str, Json], facts: ModelFacts) -> list[str]:
@@ -208,6 +199,8 @@ _IMAGES = "https://developers.openai.com/api/docs/guides/images-vision"
 _ITEMS = "400 Reasoning input items can only be provided to a reasoning or computer use model"
 _VERBOSITY = "google-deepmind/concordia#164; enricoros/big-AGI#947: every model with each word"
 _TOO_LARGE = "tailcallhq/forgecode#1185; opencode-ai/opencode#140: max_tokens is too large"
+_OPENAIS = r"(?:ft:)?(?:gpt-(?!oss)|chatgpt|o\d|codex)"
+"""OpenAI's own models. Azure serves others, too, whose limits are those of a host."""
 _STRICT = "https://platform.openai.com/docs/guides/structured-outputs#supported-schemas"
 
 OPENAI_RULES: tuple[RequestRule, ...] = (
@@ -218,7 +211,7 @@ OPENAI_RULES: tuple[RequestRule, ...] = (
     RequestRule(leave_default_effort, "livekit/agents#5084", dialect=_CHAT, of_model=True),
     RequestRule(fit_sampling, _REASONING, of_model=True),
     RequestRule(fit_verbosity, _VERBOSITY, of_model=True),
-    RequestRule(cap_output, _TOO_LARGE, of_model=True),
+    RequestRule(cap_output, _TOO_LARGE, _OPENAIS, of_model=True),
     RequestRule(
         at_most_stops(4), f"{_SPEC}: StopConfiguration; huggingface/smolagents#1662, #1868, #1893", dialect=_CHAT, of_model=True
     ),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from conduit_desktop.core.entities import ModelAlias, Rates
+from conduit_desktop.core.entities import ModelAlias, OfferedModel, Rates
 from conduit_desktop.core.errors import ModelNotFound
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
+from conduit_desktop.providers.model_details import completed
 from conduit_desktop.server.middleware import ANTHROPIC_VERSION_HEADER, GEMINI_KEY_HEADER, Handler, caller_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def models_handler(gateway: Gateway) -> Handler:
             return json_response(_gemini_page(request, gateway, offered_to(request, gateway)))
         aliases = offered_to(request, gateway)
         if is_anthropic(request):
-            return json_response(_anthropic_page(request, [_anthropic_row(alias) for alias in aliases]))
+            return json_response(_anthropic_page(request, [_anthropic_row(gateway, alias) for alias in aliases]))
         return json_response({"object": "list", "data": await openai_rows(gateway, aliases)})
 
     return models
@@ -46,7 +47,7 @@ def model_handler(gateway: Gateway) -> Handler:
                 if is_gemini(request):
                     return json_response(_gemini_row(gateway, alias))
                 if is_anthropic(request):
-                    return json_response(_anthropic_row(alias))
+                    return json_response(_anthropic_row(gateway, alias))
                 return json_response((await openai_rows(gateway, [alias]))[0])
         # One error for both, so that a key cannot find out the names that it may not use.
         raise ModelNotFound(f"The model {name!r} does not exist, or this key may not use it.", param="model")
@@ -88,16 +89,21 @@ _EMBEDDING_NAMES = re.compile(r"embed|(?:^|[/_-])(?:bge|gte|e5)-", re.IGNORECASE
 
 def embeds(gateway: Gateway, target: BoundTarget) -> bool:
     """Whether a target is for embeddings: its provider lists it as such, or it has such a name."""
-    _, offered = gateway.state.offered.get(target.bound.name, (0, []))
-    features = next((model.features for model in offered if model.id == target.model), ())
+    listed = _listed(gateway, target)
+    features = listed.features if listed is not None else ()
     return "embeddings" in features or (not features and _EMBEDDING_NAMES.search(target.model) is not None)
 
 
 def _gemini_row(gateway: Gateway, alias: ModelAlias) -> Row:
     row: Row = {"name": f"models/{alias.alias}", "version": "1", "displayName": alias.alias}
-    if alias.max_context_tokens:
-        row["inputTokenLimit"] = alias.max_context_tokens
     target = _first_target(alias, gateway.snapshot)
+    model = details(gateway, target) if target is not None else None
+    if tokens := context_of(alias, model):
+        row["inputTokenLimit"] = tokens
+    if model is not None and model.max_output_tokens:
+        row["outputTokenLimit"] = model.max_output_tokens
+    if model is not None and "thinking" in model.features:
+        row["thinking"] = True
     methods = _EMBEDDING_METHODS if target is not None and embeds(gateway, target) else _CHAT_METHODS
     return {**row, "supportedGenerationMethods": methods}
 
@@ -112,14 +118,17 @@ def _gemini_page(request: web.Request, gateway: Gateway, aliases: list[ModelAlia
     return page | ({"nextPageToken": str(start + count)} if start + count < len(aliases) else {})
 
 
-def _anthropic_row(alias: ModelAlias) -> Row:
+def _anthropic_row(gateway: Gateway, alias: ModelAlias) -> Row:
     created = _rfc3339(alias.created_at)
-    return {"type": "model", "id": alias.alias, "display_name": alias.alias, "created_at": created}
+    row: Row = {"type": "model", "id": alias.alias, "display_name": alias.alias, "created_at": created, "lifecycle": "active"}
+    model = details_of_first(gateway, alias)
+    sizes = {"max_input_tokens": context_of(alias, model), "max_tokens": model.max_output_tokens if model is not None else None}
+    return row | {name: size for name, size in sizes.items() if size}
 
 
 async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
-    """OpenAI's rows, extended by facts of each alias's first target: `context_window` in tokens, and `pricing` in US
-    dollars (per million tokens by class; per_image, per_minute, per_1k_chars)."""
+    """OpenAI's rows, extended by facts of each alias's first target: `context_window` and `max_output_tokens`, and `pricing`
+    in US dollars (per million tokens by class; per_image, per_minute, per_1k_chars)."""
     snapshot = gateway.snapshot
     first = {alias.alias: target for alias in aliases if (target := _first_target(alias, snapshot)) is not None}
     wanted = list(first.values())
@@ -131,9 +140,11 @@ async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
     for alias in aliases:
         row: Row = {"id": alias.alias, "object": "model", "created": alias.created_at // 1000, "owned_by": "conduit"}
         target = first.get(alias.alias)
-        tokens = alias.max_context_tokens or (_context_of(gateway, target) if target else None)
-        if tokens:
+        model = details(gateway, target) if target else None
+        if tokens := context_of(alias, model):
             row["context_window"] = tokens
+        if model is not None and model.max_output_tokens:
+            row["max_output_tokens"] = model.max_output_tokens
         compiled_price = compiled_prices.get(target.name) if target else None
         if compiled_price is not None:
             row["pricing"] = {name: rate for name in _RATES if (rate := getattr(compiled_price.price, name)) is not None}
@@ -153,10 +164,26 @@ def _first_target(alias: ModelAlias, snapshot: Snapshot) -> BoundTarget | None:
     return None
 
 
-def _context_of(gateway: Gateway, target: BoundTarget) -> int | None:
-    """The context size in tokens from the provider's own list of models, where that was fetched before."""
+def _listed(gateway: Gateway, target: BoundTarget) -> OfferedModel | None:
+    """The model in the provider's own list, where that was fetched before."""
     _, offered = gateway.state.offered.get(target.bound.name, (0, []))
-    return next((model.context_tokens for model in offered if model.id == target.model), None)
+    return next((model for model in offered if model.id == target.model), None)
+
+
+def details(gateway: Gateway, target: BoundTarget) -> OfferedModel:
+    """What is known of a target's model: by its provider's list, where that was fetched before, and by the facts of models."""
+    return completed(_listed(gateway, target) or OfferedModel(target.model), target.bound.provider.kind)
+
+
+def context_of(alias: ModelAlias, model: OfferedModel | None) -> int | None:
+    """The context of an alias in tokens: its own limit, or that of its model where it is known."""
+    return alias.max_context_tokens or (model.context_tokens if model is not None else None)
+
+
+def details_of_first(gateway: Gateway, alias: ModelAlias) -> OfferedModel | None:
+    """What is known of the model of an alias's first target; None without a target."""
+    target = _first_target(alias, gateway.snapshot)
+    return details(gateway, target) if target is not None else None
 
 
 def _anthropic_page(request: web.Request, rows: list[Row]) -> Row:

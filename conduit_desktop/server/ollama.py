@@ -17,10 +17,11 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.health import probe
 from conduit_desktop.gateway.routing.resolve import resolve_model
 from conduit_desktop.gateway.routing.targets import Route
+from conduit_desktop.providers.model_details import completed
 from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import answer, make_call
 from conduit_desktop.server.middleware import Handler, caller_of
-from conduit_desktop.server.models import embeds, json_response, offered_to
+from conduit_desktop.server.models import context_of, details_of_first, embeds, json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.ollama_embeddings import OllamaEmbeddingsCaller, read_input
@@ -126,7 +127,12 @@ def running_handler(gateway: Gateway) -> Handler:
 
     async def running(request: web.Request) -> web.Response:
         rows = [
-            {**_tag(alias), "expires_at": _FOREVER, "size_vram": 0, "context_length": alias.max_context_tokens or 0}
+            {
+                **_tag(alias),
+                "expires_at": _FOREVER,
+                "size_vram": 0,
+                "context_length": context_of(alias, details_of_first(gateway, alias)) or 0,
+            }
             for alias in offered_to(request, gateway)
         ]
         return json_response({"models": [{name: value for name, value in row.items() if name != "modified_at"} for row in rows]})
@@ -169,19 +175,21 @@ def show_handler(gateway: Gateway) -> Handler:
 
 
 async def _known(gateway: Gateway, route: Route) -> list[OfferedModel]:
-    """The targets' models as their providers list them; without those of providers that do not answer within LIST_S."""
-    found: list[OfferedModel] = []
+    """The targets' models as their providers list them, where they answer within LIST_S, completed from the facts of models."""
+    listed: dict[str, OfferedModel] = {}
     with suppress(TimeoutError):
         async with asyncio.timeout(LIST_S):
             for target in route.targets:
                 with suppress(Invalid):
                     offered = await probe.offered_models(gateway, target.bound.name)
-                    found += [model for model in offered if model.id == target.model]
-    return found
+                    listed.update((target.name, model) for model in offered if model.id == target.model)
+    return [
+        completed(listed.get(target.name) or OfferedModel(target.model), target.bound.provider.kind) for target in route.targets
+    ]
 
 
 def _shown(route: Route, known: list[OfferedModel], embedding: bool) -> dict[str, Any]:
-    """The capabilities that every listed target has. Where none is listed, tools are assumed: most current models have them."""
+    """The capabilities that every known target has. Where none is known, tools are assumed: most current models have them."""
     listed = [model for model in known if model.features]
     # Every target, because any of them may answer the request.
     features = [name for name in _FEATURES if listed and all(name in model.features for model in listed)]

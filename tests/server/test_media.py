@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from anthropic.types import ModelInfo
 
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.paths import Home
@@ -427,6 +428,27 @@ async def test_models_show_their_context_and_price_where_known(served: ServedGat
     assert "gpt-*" not in rows
     async with served.session.get(f"{served.address}/v1/models/small", headers=headers) as answer:
         assert (await answer.json()) == rows["small"]
+
+
+async def test_models_show_the_sizes_of_a_known_model_in_every_dialect(served: ServedGateway) -> None:
+    await served.gateway.add_alias("known", "oa/gpt-5-mini-2025-08-07")
+    await served.gateway.add_alias("limited", "oa/gpt-5-mini-2025-08-07", max_context_tokens=8000)
+    await served.gateway.add_alias("invented", "oa/zephyr-9000")
+
+    async def row(name: str, **headers: str) -> dict[str, Any]:
+        headers |= {"Authorization": f"Bearer {KEY}"} if "x-goog-api-key" not in headers else {}
+        async with served.session.get(f"{served.address}/v1/models/{name}", headers=headers) as answer:
+            return await answer.json()
+
+    assert {name: (await row(name)).get("context_window") for name in ("known", "limited", "invented")} == {
+        "known": 400_000, "limited": 8000, "invented": None,
+    }  # fmt: skip
+    assert (await row("known"))["max_output_tokens"] == 128_000
+    gemini = await row("known", **{"x-goog-api-key": KEY})
+    assert (gemini["inputTokenLimit"], gemini["outputTokenLimit"], gemini["thinking"]) == (400_000, 128_000, True)
+    assert not {"inputTokenLimit", "outputTokenLimit", "thinking"} & (await row("invented", **{"x-goog-api-key": KEY})).keys()
+    claude = ModelInfo.model_validate(await row("known", **{"anthropic-version": "2023-06-01"}))
+    assert (claude.max_input_tokens, claude.max_tokens) == (400_000, 128_000)
 
 
 async def test_an_aliass_overrides_hold_in_json_and_in_forms(served: ServedGateway) -> None:

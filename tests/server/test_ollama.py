@@ -186,6 +186,18 @@ async def test_show_returns_the_known_details(
     assert info[f"{info['general.architecture']}.context_length"] == 4096
 
 
+async def test_show_and_ps_know_a_model_that_no_list_describes(client: ollama.AsyncClient, context: AppContext) -> None:
+    target = Target(provider="oa", model="gpt-4o-2024-08-06")
+    alias = ModelAlias(id="mod_gpt", alias="gpt", targets=(target,))
+    await context.store.models.replace(alias)
+    await context.gateway.refresh()
+    shown = await client.show("gpt")
+    assert shown.capabilities == ["completion", "tools", "vision"]
+    assert shown.modelinfo is not None
+    assert shown.modelinfo["conduit.context_length"] == 128_000
+    assert [model.context_length for model in (await client.ps()).models] == [128_000]
+
+
 async def test_the_version_and_the_stream_are_as_clients_expect(server: TestServer) -> None:
     async with aiohttp.ClientSession() as session:
         async with session.get(server.make_url("/api/version")) as response:

@@ -187,7 +187,7 @@ class ProviderTestView(View):
 
 
 class OfferedView(View):
-    """A model a provider offers; None where it does not report it. Prices in US dollars per million tokens."""
+    """A model a provider offers; None where neither its list nor our facts state it. Prices in US dollars per million tokens."""
 
     id: str
     name: str | None

@@ -1,4 +1,4 @@
-"""Which targets can serve a request, by the capabilities that providers list; an unlisted model counts as able."""
+"""Which targets can serve a request, by the lists of providers and the facts of models; an unknown model counts as able."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from conduit_desktop.core.errors import BadRequest, GatewayError
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Route
 from conduit_desktop.providers import FEATURES
+from conduit_desktop.providers.model_facts import facts_of
 
 Offered = Mapping[str, tuple[int, list[OfferedModel]]]
 """The models that providers list, by provider name, with the `updated_at` of the provider."""
@@ -25,10 +26,14 @@ _LABELS = {"tools": "tools", "vision": "images", "json": "JSON answers", "schema
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of one model: its context window in tokens, and the features it lacks."""
+    """What is known of one model: its context window in tokens, and the features it lacks.
+
+    `by_table`: the context is not from the provider's list but from the facts of models.
+    """
 
     context_tokens: int | None = None
     lacks: frozenset[str] = frozenset()
+    by_table: bool = False
 
 
 _NOTHING = ModelFacts()
@@ -48,10 +53,20 @@ class Capabilities:
             why = f"the request has about {call.input_tokens:,} tokens, and the model {route.name!r} takes {limit:,}"
             return {target.name: _too_long(why) for target in route.targets}
         found: dict[str, GatewayError] = {}
+        by_table: dict[str, GatewayError] = {}
+        # What a table says can only prefer one target to another. Alone, a target gets every request, and none is measured.
+        has_choice = len(route.targets) > 1
         for target in route.targets:
             facts = self._of(target)
+            if facts.by_table and not has_choice and not facts.lacks:
+                continue
             if facts is not _NOTHING and (reason := _why_not(call, facts)) is not None:
-                found[target.name] = reason
+                is_by_table = facts.by_table and reason.code == "context_length_exceeded"
+                (by_table if is_by_table else found)[target.name] = reason
+        # A table can be older than the model, or not know a header that widens the context (Anthropic's `context-1m`): where no
+        # other target is left, the vendor decides.
+        if by_table and any(target.name not in found and target.name not in by_table for target in route.targets):
+            found |= by_table
         return found
 
     def forget(self) -> None:
@@ -79,7 +94,9 @@ def _facts(target: BoundTarget, offered: list[OfferedModel]) -> ModelFacts:
     if model is not None:
         # Providers list schema support; plain JSON can be requested of any model by its prompt.
         lacks |= {"schema" if feature == "json" else feature for feature in model.lacks}
-    facts = ModelFacts(model.context_tokens if model else None, frozenset(lacks & _NEEDED))
+    listed = model.context_tokens if model else None
+    context = listed or facts_of(target.model, target.bound.provider.kind).context
+    facts = ModelFacts(context, frozenset(lacks & _NEEDED), by_table=listed is None and context is not None)
     return _NOTHING if facts == _NOTHING else facts
 
 

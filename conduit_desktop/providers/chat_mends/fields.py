@@ -79,6 +79,15 @@ def within(name: str, low: float, high: float) -> Mend:
     return mend
 
 
+def cap_output(body: Body, facts: ModelFacts) -> list[str]:
+    """Lower a limit that is more than the model can put out. Nothing is lost: no answer is longer."""
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+        limit = body.get(name)
+        if facts.max_output is not None and isinstance(limit, int) and limit > facts.max_output:
+            body[name] = facts.max_output
+    return []
+
+
 def at_most_stops(count: int) -> Mend:
     """Keep the first stop sequences, as many as the vendor takes, or fewer where the model is known to take fewer."""
 

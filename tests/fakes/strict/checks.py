@@ -395,6 +395,13 @@ COH_FIELDS = {
     "strict_tools", "thinking", "stream", "raw_prompting", "priority", "return_prompt",
 }  # fmt: skip
 OUT_MAX = (
+    (r"gpt-4o-2024-05-13|gpt-4-turbo|gpt-3\.5-turbo", 4096),
+    (r"gpt-4o|gpt-5(\.\d)?-chat", 16_384),
+    (r"gpt-4\.1", 32_768),
+    (r"gpt-5-pro", 272_000),
+    (r"gpt-[56]", 128_000),
+    (r"gpt-oss", 65_536),
+    (r"^o[134](?!-mini-2024|-preview)", 100_000),
     (r"claude-3-(opus|haiku|sonnet)", 4096),
     (r"claude-3-5", 8192),
     (r"claude-opus-4(-[01]|-2025)", 32000),
@@ -650,7 +657,8 @@ CHECKS = {  # what breaks each rule
     "version-header": lambda call: not call.headers.get("anthropic-version"),
     "max_tokens-missing": lambda call: not call.body.get("max_tokens"),
     "max_tokens-over-model": lambda call: (
-        (call.body.get("max_tokens") or 0) > next((n for rx, n in OUT_MAX if re.search(rx, call.model)), 10**9)
+        max(call.body.get(name) or 0 for name in ("max_tokens", "max_completion_tokens"))
+        > next((n for rx, n in OUT_MAX if re.search(rx, call.model)), 10**9)
     ),
     "temperature-and-top_p": two_sampling,
     "sampling-removed": lambda call: (

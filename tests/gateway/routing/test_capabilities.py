@@ -8,7 +8,7 @@ import pytest
 
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.gateway.routing import explain
+from conduit_desktop.gateway.routing import capabilities, explain
 from tests.fakes.gateway import GatewayFixture
 from tests.fakes.vendor import Vendor
 
@@ -147,3 +147,51 @@ async def test_what_is_learnt_later_holds_from_then_on(two: GatewayFixture, vend
     known(two)
     await two.ask("both", **WISHES["tools"])
     assert (len(vendor.requests), len(other.requests)) == (2, 1)
+
+
+async def two_sizes(gateway: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
+    """The alias `both`: GPT-4 with 8,192 tokens, then GPT-4.1 with a million, by the table of models alone."""
+    await gateway.add_provider("a", vendor.openai_url)
+    await gateway.add_provider("b", other.openai_url)
+    await gateway.add_alias("both", "a/gpt-4-0613", "b/gpt-4.1")
+    await gateway.add_alias("small", "a/gpt-4-0613", "b/gpt-4")
+    await gateway.add_alias("alone", "a/gpt-4-0613")
+    await gateway.add_key()
+
+
+async def test_a_target_that_is_too_small_by_the_table_is_passed_over_for_a_larger_one(
+    gateway: GatewayFixture, vendor: Vendor, other: Vendor
+) -> None:
+    await two_sizes(gateway, vendor, other)
+    await gateway.ask("both", "word " * 20_000)
+    assert (len(vendor.requests), len(other.requests)) == (0, 1)
+    await gateway.ask("both", "word " * 6000)
+    assert (len(vendor.requests), len(other.requests)) == (1, 1)
+
+
+@pytest.mark.parametrize("alias", ["alone", "small"])
+async def test_where_all_targets_are_too_small_by_the_table_the_vendor_decides(
+    gateway: GatewayFixture, vendor: Vendor, other: Vendor, alias: str
+) -> None:
+    await two_sizes(gateway, vendor, other)
+    await gateway.ask(alias, "word " * 20_000)
+    assert len(vendor.requests) == 1
+
+
+async def test_the_providers_list_wins_over_the_table(gateway: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
+    await two_sizes(gateway, vendor, other)
+    gateway.state.offered["a"] = (0, [OfferedModel("gpt-4-0613", context_tokens=1_000_000)])
+    await gateway.ask("both", "word " * 20_000)
+    assert (len(vendor.requests), len(other.requests)) == (1, 0)
+
+
+async def test_no_request_is_measured_for_the_table_where_there_is_no_choice(
+    gateway: GatewayFixture, vendor: Vendor, other: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await two_sizes(gateway, vendor, other)
+    measured = []
+    monkeypatch.setattr(capabilities, "_why_not", lambda call, facts: measured.append(facts))
+    await gateway.ask("alone")
+    assert measured == []
+    await gateway.ask("both")
+    assert len(measured) == 2
