@@ -431,7 +431,10 @@ _BEDROCK: tuple[Family, ...] = (
         "pixtral|palmyra|jamba|deepseek-r1|mistral-(7b|(large|small)-24)|mixtral", ModelFacts(streams_tools=False), _CONVERSE,
         ("bedrock",),
     ),
-    Family("palmyra|jamba|deepseek-r1|mistral|mixtral|titan", ModelFacts(images=False), _CONVERSE, ("bedrock",)),
+    Family(
+        r"palmyra(?!-vision)|jamba|deepseek-r1|mistral(?!-large-3)|mixtral|titan", ModelFacts(images=False), _CONVERSE,
+        ("bedrock",),
+    ),
     Family("deepseek-r1|jamba-instruct|mistral-7b|mixtral|titan", ModelFacts(tools=False), _CONVERSE, ("bedrock",)),
     # "This model doesn't support system messages."
     Family("mistral-7b|mixtral|titan", ModelFacts(system=False), _CONVERSE, ("bedrock",)),

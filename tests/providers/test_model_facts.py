@@ -83,6 +83,9 @@ def test_models_that_a_family_of_another_size_begins_like_have_their_own_sizes()
     # Qwen 3.8 at Cerebras reads images; a row for Qwen 3 took them away.
     assert facts_of("qwen-3.8-27b", "cerebras").images is True
     assert facts_of("qwen-3-32b", "cerebras").images is False
+    assert facts_of("mistral.mistral-large-3-675b-instruct", "bedrock").images is True
+    assert facts_of("mistral.mistral-large-2402-v1:0", "bedrock").images is False
+    assert facts_of("us.deepseek.r1-v1:0", "bedrock").tools is False
 
 
 def test_a_month_and_a_day_may_name_another_model_and_are_kept() -> None:
