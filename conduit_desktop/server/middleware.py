@@ -30,7 +30,7 @@ from conduit_desktop.core.errors import (
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call, new_id
 from conduit_desktop.server import request_fields
-from conduit_desktop.server.unknown_paths import UnknownPaths
+from conduit_desktop.server.unknown_paths import UnknownPaths, shown
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.errors.error_body import parse_json
 
@@ -79,7 +79,7 @@ def client_api_middleware(gateway: Gateway, unknown_paths: UnknownPaths | None =
             response = await handler(request)
         except (BadRequest, PayloadTooLarge) as error:
             # Only a caller with a valid key learns what is wrong with the body.
-            response = error_response(request, _authentication_error(request, gateway) or error)
+            response = _refused(request, _authentication_error(request, gateway) or error)
         except GatewayError as error:
             if error.code == UnknownPath.code:
                 unknown.asked(request.method, request.path, request_fields.client_name(request))
@@ -103,6 +103,15 @@ def client_api_middleware(gateway: Gateway, unknown_paths: UnknownPaths | None =
         return response
 
     return handle
+
+
+def _refused(request: web.Request, error: GatewayError) -> web.Response:
+    """The response to a request whose body is wrong."""
+    if REQUEST_ID not in request:
+        # There is no record of that id, so the log has it; without the error's text, which may quote the body.
+        request[REQUEST_ID] = new_id(now_ms())
+        log.info("%s %s was refused: %s (%s)", request.method, shown(request.path), error.code, request[REQUEST_ID])
+    return error_response(request, error)
 
 
 def cors_headers(request: web.Request, gateway: Gateway) -> dict[str, str]:

@@ -259,10 +259,26 @@ def directly(handlers: Mapping[str, RequestHandler], others: RequestHandler) -> 
         # As it came on the wire: with a query, or spelled in another way, a path goes to the router.
         handler = handlers.get(request.raw_path)
         if handler is None or request.method != "POST" or "Expect" in request.headers:
-            return await others(request)
+            # aiohttp refuses any other expectation with a plain text (RFC 9110, section 10.1.1).
+            if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+                error = BadRequest("The header Expect can only be 100-continue.", code="expectation_failed")
+                error.status = 417
+                return _refusal(request, error)
+            return await others(_with_single_slashes(request))
         return await handler(request)
 
     return handle
+
+
+def _with_single_slashes(request: web.BaseRequest) -> web.BaseRequest:
+    """The request without doubled and last slashes in its path, which come from base URLs that end in one; admin paths stay."""
+    path = request.raw_path.partition("?")[0]
+    if ("//" not in path and not path.endswith("/")) or path == "/" or not path.startswith("/") or path.startswith("/admin/"):
+        return request
+    single = "/" + "/".join(part for part in path.split("/") if part)
+    if single.startswith("/admin"):
+        return request
+    return request.clone(rel_url=request.rel_url.with_path(single, encoded=True, keep_query=True))
 
 
 class ClientServer(web.Server):

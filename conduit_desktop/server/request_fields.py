@@ -115,6 +115,9 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
     raw = await read_body(request, max_mb)
     if not raw:
         raise BadRequest("The request body is empty; a JSON object is needed.", code="invalid_json")
+    # .NET's and PowerShell's writers put a byte-order mark before the text; a parser may ignore it (RFC 8259, section 8.1).
+    if raw[:1] == b"\xef":
+        raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

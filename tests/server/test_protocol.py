@@ -208,3 +208,33 @@ async def test_an_encoding_that_is_not_supported_is_named_in_the_refusal(raw: Ra
     answer = (await raw.send(post(b"\x1f\x9d\x90compressed", b"Content-Encoding: compress")))[0]
     assert (answer.status, answer.body["error"]["code"]) == (400, "unsupported_encoding")
     assert "gzip, deflate, br, zstd" in answer.body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "path", [b"/v1/chat/completions/", b"/v1//chat/completions", b"//v1/chat/completions", b"/v1//chat//completions/?beta=true"]
+)
+async def test_slashes_too_many_are_accepted(raw: RawServer, path: bytes) -> None:
+    assert [one.status for one in await raw.send(post(BODY, path=path) + post(BODY), answers=2)] == [200, 200]
+
+
+async def test_slashes_too_many_lead_to_no_admin_path(raw: RawServer) -> None:
+    answer = (await raw.send(b"GET //admin/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0]
+    assert (answer.status, answer.body["error"]["code"]) == (404, "not_found")
+
+
+async def test_an_unknown_expectation_is_refused_in_json(raw: RawServer) -> None:
+    answer = (await raw.send(post(BODY, b"Expect: something")))[0]
+    assert (answer.status, answer.body["error"]["code"]) == (417, "expectation_failed")
+    assert answer.headers["x-conduit-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"[1]", BODY[:-1]])
+async def test_a_refused_body_has_an_id_that_the_log_names(raw: RawServer, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        answer = (await raw.send(post(body)))[0]
+    assert (answer.status, answer.body["error"]["code"]) == (400, "invalid_json")
+    assert [answer.headers["x-conduit-request-id"] in record.getMessage() for record in caplog.records].count(True) == 1
+
+
+async def test_a_byte_order_mark_before_the_body_is_ignored(raw: RawServer) -> None:
+    assert (await raw.send(post(b"\xef\xbb\xbf" + BODY)))[0].status == 200
