@@ -144,7 +144,7 @@ def _write_part(part: AnswerPart) -> Json:
 
 def write_call(call: ToolCall, own: bool) -> dict[str, Json]:
     """One call; the free text of a custom tool is wrapped into a JSON object."""
-    arguments = orjson.dumps(as_object(call)[0]).decode() if call.kind == "custom" else call.arguments
+    arguments = orjson.dumps(as_object(call)[0]).decode() if call.kind == "custom" else call.arguments or ("" if own else "{}")
     inner = {"name": call.name, "arguments": arguments}
     return {"id": call.id, "type": "function", "function": inner, **(call.extra if own else {})}
 

@@ -40,6 +40,8 @@ class CohereWriter(BlockWriter):
         self._text: list[str] = []
         """The text of the open block, which a citation quotes."""
         self._citations = 0
+        self._with_arguments: set[int] = set()
+        """The calls whose arguments have begun."""
 
     def _write_content(self, event: BlockEvent) -> bytes:
         match event:
@@ -105,14 +107,18 @@ class CohereWriter(BlockWriter):
     def _call_start(self, index: int, event: ToolCallStarted) -> bytes:
         # Without arguments: they follow as deltas, and clients join both.
         call = write_call(ToolCall(event.id, event.name, "", extra=event.extra), self._own)
+        call["function"]["arguments"] = ""
         return _frame({"type": "tool-call-start", "index": index, "delta": {"message": {"tool_calls": call}}})
 
     def _call_delta(self, index: int, arguments: str) -> bytes:
+        self._with_arguments.add(index)
         message = {"tool_calls": {"function": {"arguments": arguments}}}
         return _frame({"type": "tool-call-delta", "index": index, "delta": {"message": message}})
 
     def _call_stop(self, index: int) -> bytes:
-        return _frame({"type": "tool-call-end", "index": index})
+        # Cohere's calls have a JSON object as arguments, and clients parse it; other vendors send nothing for a tool without any.
+        missing = b"" if self._own or index in self._with_arguments else self._call_delta(index, "{}")
+        return missing + _frame({"type": "tool-call-end", "index": index})
 
     def _cite(self, event: Cited) -> bytes:
         index, self._citations = self._citations, self._citations + 1

@@ -496,3 +496,10 @@ def test_a_source_of_another_dialect_is_cited_with_the_text_it_covers() -> None:
     writer = COHERE.writer(ChatRequest("cohere", "m", stream=True))
     frames = b"".join([writer.write(event) for event in answer.events()])
     assert orjson.dumps(whole) in frames
+
+
+def test_a_call_without_arguments_has_an_empty_object_as_coheres_own_have() -> None:
+    answer = collect([Started("a"), ToolCallStarted("c", "f"), Finished("tool_calls")])
+    body = COHERE.write_response(answer, client_request(COHERE))
+    assert body["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
+    assert answer_of(COHERE, write_stream(COHERE, answer.events())).first.tool_calls == [ToolCall("c", "f", "{}")]
