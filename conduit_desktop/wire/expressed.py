@@ -68,6 +68,31 @@ def _search_result(block: dict[str, Any]) -> str | None:
     return "\n".join([*head, *texts])
 
 
+def _web_results(block: dict[str, Any]) -> str | None:
+    """What Anthropic's web search found: the pages; their texts are encrypted."""
+    results = block.get("content")
+    pages = [one for one in results if isinstance(one, dict) and one.get("url")] if isinstance(results, list) else []
+    lines = [f"- {one.get('title') or one['url']} ({one['url']})" for one in pages]
+    return "\n".join(["Found on the web:", *lines]) if lines else None
+
+
+def _web_page(block: dict[str, Any]) -> str | None:
+    """The text of the page that Anthropic's web fetch read."""
+    content = block.get("content")
+    document = content.get("content") if isinstance(content, dict) else None
+    source = document.get("source") if isinstance(document, dict) else None
+    data = source.get("data") if isinstance(source, dict) and source.get("type") == "text" else None
+    return f"{content.get('url') or 'A page'}:\n{data}" if isinstance(content, dict) and isinstance(data, str) and data else None
+
+
+def _execution(block: dict[str, Any]) -> str | None:
+    """What code printed that ran at Anthropic's."""
+    content = block.get("content")
+    if not isinstance(content, dict):
+        return None
+    return "\n".join(text for name in ("stdout", "stderr") if isinstance(text := content.get(name), str) and text) or None
+
+
 def _tool_reference(block: dict[str, Any]) -> str | None:
     """A tool that a client's tool search found; its definition is among the request's tools."""
     name = block.get("tool_name")
@@ -83,4 +108,8 @@ _TEXTS: dict[str, Callable[[dict[str, Any]], str | None]] = {
     "compaction": _compaction,
     "search_result": _search_result,
     "tool_reference": _tool_reference,
+    "web_search_tool_result": _web_results,
+    "web_fetch_tool_result": _web_page,
+    "code_execution_tool_result": _execution,
+    "bash_code_execution_tool_result": _execution,
 }

@@ -30,6 +30,7 @@ from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
+from conduit_desktop.wire.client_tools import as_functions
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.expressed import BILLING_LINE, expressed
 from conduit_desktop.wire.framing import splitter_of, sse
@@ -363,7 +364,7 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
     if call.untranslatable is not None:
         raise call.untranslatable
     kind = target.bound.kind
-    request, left_out = expressed(call.neutral)
+    request, left_out = expressed(as_functions(call.neutral))
     upstream = dialect(kind.dialect_for(target.model, request))
     request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
     # After the turns are joined: calls of one answer that came apart would each get the thoughts before them.

@@ -8,6 +8,7 @@ import orjson
 
 from conduit_desktop.core.chat import Citation, Json
 from conduit_desktop.wire import custom_tools, json_text
+from conduit_desktop.wire.client_tools import CallForm
 from conduit_desktop.wire.openai_responses.content_parts import write_citation
 from conduit_desktop.wire.tool_arguments import is_complete
 
@@ -161,6 +162,38 @@ class CallItem:
     @property
     def _event(self) -> str:
         return "response.custom_tool_call_input" if self._field == "input" else "response.function_call_arguments"
+
+
+class BuiltInCallItem:
+    """A call of one of OpenAI's tools that the client runs (a shell, a patch), made of a function's arguments."""
+
+    def __init__(self, id: str, call_id: str, form: CallForm) -> None:
+        empty: Json = [] if form.holder == "actions" else {**form.empty, **form.fixed}
+        self.item: dict[str, Json] = {
+            "id": id, "type": form.item, "status": "in_progress", "call_id": call_id, form.holder: empty, **form.more,
+        }  # fmt: skip
+        self._form = form
+        self._pieces: list[str] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing can follow."""
+        return is_complete(self._pieces)
+
+    def write(self, arguments: str) -> ItemEvents:
+        """Add arguments; they are in the item when it ends, as the API has no event for parts of them."""
+        self._pieces.append(arguments)
+        return []
+
+    def close(self) -> ItemEvents:
+        """Close the item: `incomplete` if its arguments are not JSON, which means that they were cut off."""
+        try:
+            held = self._form.holder_of("".join(self._pieces))
+        except ValueError:
+            self.item["status"] = "incomplete"
+        else:
+            self.item |= {self._form.holder: held, "status": "completed"}
+        return []
 
 
 def _is_json(text: str) -> bool:

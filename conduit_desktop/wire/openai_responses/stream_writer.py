@@ -26,11 +26,12 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     Usage,
 )
+from conduit_desktop.wire.client_tools import own_forms
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.errors import write_error_body
 from conduit_desktop.wire.openai_responses.errors import failure_code
 from conduit_desktop.wire.openai_responses.fields import NAME
-from conduit_desktop.wire.openai_responses.output_items import CallItem, ItemEvents, MessageItem, ReasoningItem
+from conduit_desktop.wire.openai_responses.output_items import BuiltInCallItem, CallItem, ItemEvents, MessageItem, ReasoningItem
 from conduit_desktop.wire.openai_responses.response_object import initial_response, item_id, write_status
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 from conduit_desktop.wire.openai_responses.usage import write_usage
@@ -56,10 +57,11 @@ class ResponsesWriter(SingleChoiceWriter):
         self.final: dict[str, Json] | None = None
         self._names = FlatToolNames(request.source_form)
         self._custom = {tool.name for tool in request.tools if tool.kind == "custom"}
+        self._built_in = own_forms(request)
         self._body: dict[str, Json] = {}
         self._number = 0
         self._open: tuple[int, MessageItem | ReasoningItem] | None = None
-        self._calls: dict[str, tuple[int, CallItem]] = {}
+        self._calls: dict[str, tuple[int, CallItem | BuiltInCallItem]] = {}
         self._known_calls: set[str] = set()
         self._refused = False
 
@@ -203,7 +205,11 @@ class ResponsesWriter(SingleChoiceWriter):
         custom = declared or event.kind == "custom"
         name, namespace = self._names.restore(event.name)
         fields = {"name": name, **namespace, **(event.extra if self._own else {})}
-        call = CallItem(self._new_id("ctc" if custom else "fc"), event.id, fields, custom, custom and event.kind == "function")
+        call: CallItem | BuiltInCallItem
+        if (form := self._built_in.get(event.name)) is not None and not self._own:
+            call = BuiltInCallItem(self._new_id("call"), event.id, form)
+        else:
+            call = CallItem(self._new_id("ctc" if custom else "fc"), event.id, fields, custom, custom and event.kind == "function")
         index, added = self._add(call.item)
         self._calls[event.id] = (index, call)
         return out + added

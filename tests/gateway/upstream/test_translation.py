@@ -226,3 +226,16 @@ def test_only_anthropic_gets_a_system_message_among_the_messages(kind: str, role
 def test_a_body_that_the_gateway_cannot_read_is_the_vendors_to_judge():
     odd = chat({"role": "robot", "content": "x"})
     assert sent("openai_chat", odd, "llamacpp")["messages"] == odd["messages"]
+
+
+def test_a_shell_that_the_client_runs_reaches_another_vendor_and_is_called_in_the_clients_form():
+    body = {"model": "m", "input": "hi", "tools": [{"type": "shell"}]}
+    request = prepared("openai_responses", body, "anthropic", "claude-opus-5")
+    (tool,) = orjson.loads(request.body)["tools"]
+    assert (tool["name"], tool["input_schema"]["required"]) == ("shell", ["commands"])
+    assert request.dropped == []
+    events: list[Event] = [
+        Started("id", "m"), ToolCallStarted("c", "shell"), ToolCallDelta("c", '{"commands":["ls"]}'), Finished("tool_calls"),
+    ]  # fmt: skip
+    (item,) = orjson.loads(request.write_answer(events, b""))["output"]
+    assert (item["type"], item["action"]) == ("shell_call", {"commands": ["ls"]})
