@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
@@ -117,3 +119,13 @@ def test_a_row_is_found_by_its_vendor_first(tmp_path: Path) -> None:
     assert table.find("only", "groq") == {"context": 5}
     assert table.find("only") == {}
     assert rows[0] == {"context": 9, "tools": True}
+
+
+def test_the_table_is_read_at_the_first_lookup_and_not_at_the_start() -> None:
+    code = (
+        "import conduit_desktop.providers.catalog as c, conduit_desktop.providers.model_table as t;"
+        "assert t.model_table.cache_info().currsize == 0;"
+        "from conduit_desktop.providers.model_facts import facts_of;"
+        "assert facts_of('gpt-4o').context and t.model_table.cache_info().currsize == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -110,6 +110,25 @@ def test_more_tools_than_openai_takes_are_refused_by_name(dialect: str) -> None:
     assert refused.value.param == "tools"
 
 
+@pytest.mark.parametrize("kind", ["openai", "azure"])
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [("gpt-4o-2024-08-06", 16_384), ("gpt-4.1", 32_768), ("gpt-5", 128_000), ("gpt-4-turbo", 4_096), ("o3", 100_000)],
+)
+def test_a_limit_over_the_most_that_a_model_puts_out_is_lowered_and_no_other(kind: str, model: str, most: int) -> None:
+    for dialect, name in ((CHAT, "max_completion_tokens"), (RESPONSES, "max_output_tokens")):
+        assert mended(model, dialect, kind, **{name: most + 1})[0][name] == most
+        assert mended(model, dialect, kind, **{name: most})[0][name] == most
+        assert mended(model, dialect, kind, **{name: 100})[0][name] == 100
+        assert name not in mended(model, dialect, kind)[0]
+    assert mended(model, kind=kind, max_completion_tokens=10**6)[1] == []
+
+
+def test_the_limit_of_an_unknown_model_or_of_another_maker_is_left_to_azure() -> None:
+    for model in ("my-deployment", "mistral-large", "gpt-oss-120b"):
+        assert mended(model, kind="azure", max_completion_tokens=10**6)[0] == {"max_completion_tokens": 10**6}
+
+
 def test_a_limit_under_that_of_the_responses_api_is_refused_and_not_raised() -> None:
     with pytest.raises(BadRequest, match="no limit under 16; got 9") as refused:
         mended("gpt-5-codex", RESPONSES, max_output_tokens=9)
