@@ -102,7 +102,7 @@ def _facts(target: BoundTarget, offered: list[OfferedModel]) -> ModelFacts:
 
 def _why_not(call: Call, facts: ModelFacts) -> GatewayError | None:
     size = facts.context_tokens
-    if size is not None and call.input_tokens > size * GUESS:
+    if size is not None and not _is_short(call, size * GUESS) and call.input_tokens > size * GUESS:
         return _too_long(f"the request has about {call.input_tokens:,} tokens, and the model takes {size:,}")
     # Only then: `needs` reads the whole request, which passthrough otherwise does without.
     if facts.lacks:
@@ -110,6 +110,11 @@ def _why_not(call: Call, facts: ModelFacts) -> GatewayError | None:
             if need in facts.lacks:
                 return BadRequest(f"the model does not take {_LABELS[need]}", code="unsupported_parameter")
     return None
+
+
+def _is_short(call: Call, tokens: float) -> bool:
+    """Whether the text that was received is too short for so many tokens: a byte is never estimated as more than one."""
+    return call.received is not None and len(call.received[0]) <= tokens
 
 
 def _too_long(why: str) -> BadRequest:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.admission.estimate import (
@@ -187,3 +190,15 @@ def test_an_image_edit_with_a_file_is_counted_in_pictures() -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n' + b"\0" * 32_000 + b"\r\n--x--\r\n"
     form = multipart.parse(body, "multipart/form-data; boundary=x")
     assert expected_units(MediaRequest("image_edits", {}, form)) == Units(images=1)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=20) | st.just("A" * 4097) | st.just("data:" + "A" * 4092),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(_JSON)
+def test_a_byte_of_json_is_never_estimated_as_more_than_one_token(body: Any) -> None:
+    assert input_tokens(body) <= max(1, len(orjson.dumps(body)))

@@ -8,7 +8,11 @@ import pytest
 
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.gateway import call as call_module
+from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing import capabilities, explain
+from conduit_desktop.gateway.routing.resolve import resolve_model
+from conduit_desktop.wire import dialect
 from tests.fakes.gateway import GatewayFixture
 from tests.fakes.vendor import Vendor
 
@@ -195,3 +199,17 @@ async def test_no_request_is_measured_for_the_table_where_there_is_no_choice(
     assert measured == []
     await gateway.ask("both")
     assert len(measured) == 2
+
+
+async def test_a_short_text_is_not_measured(
+    gateway: GatewayFixture, vendor: Vendor, other: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await two_sizes(gateway, vendor, other)
+    route = resolve_model("both", gateway.state.snapshot, endpoint=None)
+    measured = []
+    monkeypatch.setattr(call_module, "input_tokens", lambda body: measured.append(body) or 10**9)
+    for size, times in ((12_000, 0), (13_000, 1)):  # 8,192 tokens and a half
+        body = {"model": "both", "messages": [{"role": "user", "content": "x"}]}
+        call = Call(dialect("openai_chat"), body, "both", received=(b"x" * size, body))
+        assert len(gateway.state.capabilities.unfit(call, route)) == times
+        assert len(measured) == times
