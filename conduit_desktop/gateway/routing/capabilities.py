@@ -28,12 +28,13 @@ _LABELS = {"tools": "tools", "vision": "images", "json": "JSON answers", "schema
 class ModelFacts:
     """What is known of one model: its context window in tokens, and the features it lacks.
 
-    `by_table`: the context is not from the provider's list but from the facts of models.
+    `by_table`: the context is not from the provider's list but from the facts of models; `only_by_table`: nothing else is known.
     """
 
     context_tokens: int | None = None
     lacks: frozenset[str] = frozenset()
     by_table: bool = False
+    only_by_table: bool = False
 
 
 _NOTHING = ModelFacts()
@@ -53,20 +54,21 @@ class Capabilities:
             why = f"the request has about {call.input_tokens:,} tokens, and the model {route.name!r} takes {limit:,}"
             return {target.name: _too_long(why) for target in route.targets}
         found: dict[str, GatewayError] = {}
-        by_table: dict[str, GatewayError] = {}
-        # What a table says can only prefer one target to another. Alone, a target gets every request, and none is measured.
-        has_choice = len(route.targets) > 1
+        by_table: list[str] = []
         for target in route.targets:
             facts = self._of(target)
-            if facts.by_table and not has_choice and not facts.lacks:
+            # What a table says can only prefer one target to another. Alone, a target gets every request, and none is measured.
+            if facts is _NOTHING or (facts.only_by_table and len(route.targets) == 1):
                 continue
-            if facts is not _NOTHING and (reason := _why_not(call, facts)) is not None:
-                is_by_table = facts.by_table and reason.code == "context_length_exceeded"
-                (by_table if is_by_table else found)[target.name] = reason
+            if (reason := _why_not(call, facts)) is not None:
+                found[target.name] = reason
+                if facts.by_table and reason.code == "context_length_exceeded":
+                    by_table.append(target.name)
         # A table can be older than the model, or not know a header that widens the context (Anthropic's `context-1m`): where no
         # other target is left, the vendor decides.
-        if by_table and any(target.name not in found and target.name not in by_table for target in route.targets):
-            found |= by_table
+        if by_table and all(target.name in found for target in route.targets):
+            for name in by_table:
+                found.pop(name, None)
         return found
 
     def forget(self) -> None:
@@ -96,7 +98,8 @@ def _facts(target: BoundTarget, offered: list[OfferedModel]) -> ModelFacts:
         lacks |= {"schema" if feature == "json" else feature for feature in model.lacks}
     listed = model.context_tokens if model else None
     context = listed or facts_of(target.model, target.bound.provider.kind).context
-    facts = ModelFacts(context, frozenset(lacks & _NEEDED), by_table=listed is None and context is not None)
+    needed, by_table = frozenset(lacks & _NEEDED), listed is None and context is not None
+    facts = ModelFacts(context, needed, by_table, only_by_table=by_table and not needed)
     return _NOTHING if facts == _NOTHING else facts
 
 
