@@ -82,4 +82,4 @@ def _cell(value: Any) -> Any:
         return decimal_usd(to_nano(value))
     # Model and key names come from outside: a cell that begins with one of these runs as a formula in a spreadsheet
     # (https://owasp.org/www-community/attacks/CSV_Injection).
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r\n" and value else value

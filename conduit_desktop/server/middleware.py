@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -215,8 +215,12 @@ def caller_of(request: web.Request, gateway: Gateway) -> Call:
 
 def dialect_of(request: web.Request) -> Dialect:
     """The dialect of a request by its path, for lists of models by its headers; OpenAI's for every other path."""
+    return dialect_of_path(request.path, request.headers)
+
+
+def dialect_of_path(path: str, headers: Mapping[str, str]) -> Dialect:
+    """The dialect of a request of which nothing but the head may have been read; names of headers ignore case."""
     # By path, because an error may come before the body was read.
-    path = request.path
     if path.startswith("/v2/"):
         return dialect("cohere")
     if path.startswith("/anthropic/"):
@@ -232,9 +236,9 @@ def dialect_of(request: web.Request) -> Dialect:
     if "/messages" in path:
         return dialect("anthropic_messages")
     if "/models" in path:
-        if GEMINI_KEY_HEADER in request.headers:
+        if GEMINI_KEY_HEADER in headers:
             return dialect("gemini")
-        return dialect("anthropic_messages" if ANTHROPIC_VERSION_HEADER in request.headers else "openai_chat")
+        return dialect("anthropic_messages" if ANTHROPIC_VERSION_HEADER in headers else "openai_chat")
     return dialect("openai_chat")
 
 

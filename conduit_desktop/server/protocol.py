@@ -25,7 +25,7 @@ from aiohttp.web_protocol import _ErrInfo
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import BadRequest, GatewayError, Internal
 from conduit_desktop.gateway.call import new_id
-from conduit_desktop.wire import dialect
+from conduit_desktop.server.middleware import dialect_of_path
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ class FoldingParser(HttpRequestParser):
         """Bytes to come of the body; _UNKNOWN where the beginning of the next head cannot be told for certain."""
         self._last: tuple[Any, bytes] | None = None
         """The last request, where it came in one piece: its messages and its bytes, from which `_left` is still to be set."""
+        self.refused_path = ""
+        """The path of the request that is being refused, where its head could be told for certain."""
 
     def feed_data(self, data: bytes) -> Any:  # type: ignore[override]
         """As aiohttp's: the messages that `data` completes, whether it switched protocols, and the rest of `data`."""
@@ -119,6 +121,7 @@ class FoldingParser(HttpRequestParser):
         if self._left == 0 and _is_foldable(error):
             slow = self._connection._parser = self._slow()
             return slow.feed_data(self._head + data)
+        self.refused_path = _path_of(self._head + data) if self._left == 0 else ""
         raise error
 
     def _note_last(self) -> None:
@@ -182,7 +185,10 @@ class ClientConnection(web.RequestHandler):
 
     def _make_error_handler(self, err_info: _ErrInfo) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def refuse(request: web.BaseRequest) -> web.StreamResponse:
-            return _refusal(request, BadRequest(why_unreadable(err_info.exc), code="malformed_request"))
+            # A body that came in one packet with its head is refused before there is a request with a path.
+            in_body = isinstance(err_info.exc, ContentEncodingError)
+            error = BadRequest(why_unreadable(err_info.exc), code="invalid_encoding" if in_body else "malformed_request")
+            return _refusal(request, error, getattr(self._parser, "refused_path", ""))
 
         return refuse
 
@@ -204,11 +210,17 @@ class ClientConnection(web.RequestHandler):
         return _refusal(request, error)
 
 
-def _refusal(request: web.BaseRequest, error: GatewayError) -> web.Response:
+def _path_of(head: bytes) -> str:
+    """The path in the request line; empty where it cannot be told."""
+    parts = head.lstrip(b"\r\n").partition(b"\r\n")[0].split(b" ")
+    return parts[1].partition(b"?")[0].decode("ascii", "replace") if len(parts) == 3 and parts[1][:1] == b"/" else ""
+
+
+def _refusal(request: web.BaseRequest, error: GatewayError, path: str = "") -> web.Response:
     id = new_id(now_ms())
     # Never the exception's own text: it quotes what the client sent, which may be a key.
     log.warning("a request from %s was refused before it was read: %s (%s)", request.remote, error.message, id)
-    status, body = dialect("openai_chat").write_error(error)
+    status, body = dialect_of_path(path or request.path, request.headers).write_error(error)
     # The request that aiohttp makes up for an unreadable one has version 1.0.
     request._version = HttpVersion11
     response = web.Response(

@@ -66,6 +66,10 @@ class _Connection:
         self._answered = answered
         self._messages: asyncio.Queue[str] = asyncio.Queue(WAITING)
         self._last_id = ""
+        self._sent = 0
+        """Events of the response in progress that have been sent."""
+        self._lane: bytes = b""
+        """The field `stream_id` that its client gave it, which all of its events have."""
         self._conversation: list[Json] = []
         """The conversation up to the response `_last_id`, which is continued here though no one stores it."""
 
@@ -76,6 +80,8 @@ class _Connection:
             async for message in self._socket:
                 if message.type is not WSMsgType.TEXT:
                     await self._fail(BadRequest("Events are text messages with JSON.", code="invalid_json"))
+                elif (steer := _steer(message.data)) is not None:
+                    await self._refuse_to_steer(steer)
                 elif self._messages.full():
                     await self._socket.close(code=_TRY_AGAIN_LATER, message=b"too many events are waiting")
                 else:
@@ -102,6 +108,9 @@ class _Connection:
         from conduit_desktop.server.response_storage import StoringResponses
         from conduit_desktop.wire.openai_responses.compaction import is_triggered
 
+        lane = event.get("stream_id")
+        self._lane = b'"stream_id":' + orjson.dumps(lane) + b"," if isinstance(lane, str) else b""
+        self._sent = 0
         generate = event.pop("generate", True)
         body = {name: value for name, value in event.items() if name not in ("type", "stream", "stream_id")} | {"stream": True}
         dialect = StoringResponses(compacting=is_triggered(body))
@@ -133,7 +142,7 @@ class _Connection:
                     if frame.data.startswith(b"{"):
                         if any(name in frame.data for name in _TERMINAL):
                             self._keep(call, orjson.loads(frame.data))
-                        await self._socket.send_str(frame.data.decode())
+                        await self._send_bytes(frame.data)
                     elif not frame.data:
                         await self._socket.ping()  # as the comment of the stream does, this keeps the connection alive
         finally:
@@ -181,8 +190,34 @@ class _Connection:
         with suppress(ConnectionError):
             await self._send({**event, "headers": headers})
 
+    async def _refuse_to_steer(self, event: dict[str, Any]) -> None:
+        """Give the input back at once: no vendor but OpenAI can be steered, and the client sends it with its next response."""
+        error = {
+            "type": "invalid_request_error", "code": "steering_not_supported",
+            "message": "The gateway does not steer responses. Send the input with the next response.create.",
+        }  # fmt: skip
+        steer = {name: event.get(name) for name in ("previous_response_id", "input")}
+        with suppress(ConnectionError):
+            await self._send({"type": "response.steer.failed", "sequence_number": self._sent, "error": error, "steer": steer})
+
     async def _send(self, event: dict[str, Json]) -> None:
-        await self._socket.send_str(orjson.dumps(event).decode())
+        await self._send_bytes(orjson.dumps(event))
+
+    async def _send_bytes(self, event: bytes) -> None:
+        """Send one JSON object, with the lane that its client gave to the response."""
+        self._sent += 1
+        await self._socket.send_str((b"{" + self._lane + event[1:] if self._lane else event).decode())
+
+
+def _steer(text: str) -> dict[str, Any] | None:
+    """The event where it is one that steers the response in progress, which it must not wait for."""
+    if "response.steer" not in text[:4096]:
+        return None
+    try:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return event if isinstance(event, dict) and event.get("type") == "response.steer" else None
 
 
 def _event(text: str) -> dict[str, Any]:

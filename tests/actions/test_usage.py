@@ -31,7 +31,7 @@ def test_a_cost_is_unknown_only_where_nothing_is_priced(cost: int, unpriced: int
     assert view(UsageRow(cost_nano=cost, unpriced_requests=unpriced), [])["cost_usd"] == shown
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1"])
 def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_quoted(text: str) -> None:
     cell = as_csv([view(UsageRow(model=text), ["model"])], "model").split("\n", 1)[1]
     assert cell.lstrip('"').startswith(f"'{text[0]}")

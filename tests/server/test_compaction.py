@@ -60,6 +60,7 @@ async def codex(home: Home) -> AsyncIterator[Codex]:
         await gateway.add_provider("chat", vendor.openai_url)
         await gateway.add_provider("claude", vendor.anthropic_url, kind="anthropic-compatible")
         await gateway.add_provider("openai", vendor.openai_url, kind="openai")
+        await gateway.add_provider("xai", vendor.openai_url, kind="xai")
         await gateway.add_key()
         yield Codex(vendor, session, str(context.server.address))
 
@@ -68,7 +69,7 @@ def texts(sent: Any) -> str:
     return orjson.dumps(sent["messages"]).decode()
 
 
-@pytest.mark.parametrize("model", ["chat/m", "claude/m"])
+@pytest.mark.parametrize("model", ["chat/m", "claude/m", "xai/grok-4.5"])
 async def test_a_trigger_gives_exactly_one_compaction_item(codex: Codex, model: str) -> None:
     answer = await codex.ask(model=model, input=[*HISTORY, {"type": "compaction_trigger"}], tools=TOOLS)
     assert [item["type"] for item in answer["output"]] == ["compaction"]

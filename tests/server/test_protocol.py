@@ -190,9 +190,35 @@ async def test_a_broken_encoding_is_the_callers_fault(
     assert all(record.exc_info is None for record in caplog.records)
 
 
-async def test_a_broken_encoding_is_refused_in_the_callers_dialect(raw: RawServer) -> None:
-    answer = (await raw.send(post(b"not zstd", b"Content-Encoding: zstd", path=b"/v1/messages")))[0]
-    assert (answer.status, answer.body["type"], answer.body["error"]["type"]) == (400, "error", "invalid_request_error")
+@pytest.mark.parametrize("form", ["other bytes", "cut off", "cut off in two packets"])
+@pytest.mark.parametrize("encoding", COMPRESSIONS)
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        (b"/v1/messages", ["type", "error"]), (b"/v1beta/models/m:generateContent", ["error"]), (b"/api/chat", ["error"]),
+        (b"/v1/responses", ["error"]), (b"/v2/chat", ["message"]),
+    ],
+)  # fmt: skip
+async def test_a_broken_encoding_is_refused_in_the_callers_dialect(
+    raw: RawServer, path: bytes, shape: list[str], encoding: str, form: str
+) -> None:
+    body = b"\x00not compressed at all" if form == "other bytes" else COMPRESSIONS[encoding](BODY * 30)[:-8]
+    request = post(body, b"Content-Encoding: " + encoding.encode(), path=path)
+    pieces = [request[:-20], request[-20:]] if "two" in form else [request]
+    answer = (await raw.send(*pieces))[0]
+    assert answer.status == 400
+    assert [name for name in answer.body if name in ("type", "error", "message")] == shape
+    error = answer.body.get("error")
+    match path:
+        case b"/v1/messages":
+            assert error["type"] == "invalid_request_error"
+        case b"/v1beta/models/m:generateContent":
+            assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+        case b"/api/chat":
+            assert isinstance(error, str)
+        case b"/v1/responses":
+            # Of a body that is cut off, gzip and br say nothing: what came is no whole JSON.
+            assert error["code"] in ("invalid_encoding", "invalid_json")
 
 
 async def test_a_body_that_breaks_off_later_is_refused_without_a_traceback(

@@ -104,7 +104,8 @@ async def test_a_warm_up_costs_nothing_and_can_be_continued(served: Served) -> N
     [
         ("{", 400, "invalid_json"),
         ('"text"', 400, "invalid_event"),
-        ('{"type":"response.steer"}', 400, "invalid_event"),
+        ('{"type":"response.cancel"}', 400, "invalid_event"),
+        ('{"type":"response.inject","input":"x"}', 400, "invalid_event"),
         ('{"type":"response.create","input":"x"}', 400, "missing_parameter"),
         ('{"type":"response.create","model":"alias"}', 400, "missing_parameter"),
         ('{"type":"response.create","model":"alias","input":"x","background":true}', 400, "invalid_parameter"),
@@ -199,3 +200,33 @@ async def test_openais_sdk_streams_over_the_connection(served: Served) -> None:
             if event.type == "response.completed":
                 break
     assert text == "You said: hello"
+
+
+async def test_input_that_steers_is_given_back_at_once_while_the_response_goes_on(served: Served) -> None:
+    pytest.importorskip("openai")
+    from openai.types.responses import ResponseSteerFailedEvent
+
+    served.vendor.script(Step(text="word " * 40, frame_s=0.02), model="gpt-x")
+    async with served.connected() as client:
+        await client.socket.send_str('{"type":"response.create","model":"alias","input":"hello"}')
+        begun = orjson.loads(await client.socket.receive_str())
+        steer = {"type": "response.steer", "previous_response_id": begun["response"]["id"], "input": "faster"}
+        await client.socket.send_str(orjson.dumps(steer).decode())
+        types: list[str] = []
+        failed: dict[str, Any] = {}
+        while not types or types[-1] != "response.completed":
+            event = orjson.loads(await client.socket.receive_str())
+            types.append(event["type"])
+            failed = event if event["type"] == "response.steer.failed" else failed
+        assert types.index("response.steer.failed") < len(types) - 10, "before the end of the response"
+        ResponseSteerFailedEvent.model_validate(failed)
+        assert failed["error"]["code"] == "steering_not_supported"
+        assert failed["steer"] == {"previous_response_id": begun["response"]["id"], "input": "faster"}
+        assert (await client.create(input="hello"))[-1]["type"] == "response.completed"
+
+
+async def test_every_event_of_a_response_has_the_lane_that_its_client_gave_it(served: Served) -> None:
+    async with served.connected() as client:
+        events = await client.create(input="hello", stream_id="left")
+        assert {event.get("stream_id") for event in events} == {"left"}
+        assert not any("stream_id" in event for event in await client.create(input="hello"))

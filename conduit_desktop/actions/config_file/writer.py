@@ -34,8 +34,9 @@ def document(
 
 def variable(*parts: str) -> str:
     """The name of an environment variable made of `parts`: `MY_OPENAI_API_KEY`."""
-    # A shell can set only names of letters, digits and underscores.
-    return re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper()).strip("_")
+    # A shell can set only names of letters, digits and underscores that do not begin with a digit.
+    name = re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper()).strip("_")
+    return f"_{name}" if name[:1].isdigit() else name
 
 
 def _provider(provider: Provider) -> dict[str, Any]:

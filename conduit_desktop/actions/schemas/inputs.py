@@ -67,7 +67,7 @@ class NewProvider(Body):
 
 
 class ProviderPatch(Body):
-    """PATCH /providers/{name}. `api_key` replaces the first key alone, `api_keys` all of them; so does `headers`."""
+    """PATCH /providers/{name}. `api_key` replaces the first key alone, `api_keys` all of them; `headers` changes those it names."""
 
     name: ProviderName | None = None
     kind: str | None = None
@@ -75,7 +75,7 @@ class ProviderPatch(Body):
     api_key: SecretText | None = None
     api_keys: list[NewCredential] | None = None
     headers: dict[str, str | None] | None = None
-    """A null value keeps the header that is there."""
+    """A null value removes that header, null for the field removes all of them."""
     options: dict[str, Any] | None = None
     accept_client_keys: bool | None = None
     enabled: bool | None = None

@@ -301,6 +301,8 @@ def prepare(
     passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
     if passthrough and other_model:
         passthrough = _takes(call, kind, target.model)
+    if passthrough and call.dialect.name == "openai_responses" and "compact" not in kind.endpoints:
+        passthrough = not _asks_to_compact(call)
     draft = _passed_through(call, target, reasoning) if passthrough else _translated(call, target, reasoning)
     upstream, body, dropped = draft.upstream, draft.body, draft.dropped
     if overrides:
@@ -380,6 +382,14 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
     if upstream.name in kind.cache_keys:
         _set_cache_key(call, outgoing.body)
     return _Draft(upstream, outgoing.body, names, [*left_out, *lost, *outgoing.dropped], watch)
+
+
+def _asks_to_compact(call: Call) -> bool:
+    """Whether the request ends in the item that asks for a compaction: vendors that only borrow the API do not know it."""
+    # Imported late: a dialect is loaded at its first request.
+    from conduit_desktop.wire.openai_responses.compaction import is_triggered
+
+    return is_triggered(call.body)
 
 
 def _binds_thoughts(kind: ProviderKind, model: str) -> bool:

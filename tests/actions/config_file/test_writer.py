@@ -35,7 +35,13 @@ def test_what_toml_cannot_write_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "name"), [(("my openai", "API_KEY"), "MY_OPENAI_API_KEY"), (("a", "", "K"), "A_K"), (("é-x",), "X")]
+    ("parts", "name"),
+    [
+        (("my openai", "API_KEY"), "MY_OPENAI_API_KEY"),
+        (("a", "", "K"), "A_K"),
+        (("é-x",), "X"),
+        (("302.ai", "API_KEY"), "_302_AI_API_KEY"),
+    ],
 )
 def test_the_name_of_a_variable_has_letters_digits_and_underscores(parts: tuple[str, ...], name: str) -> None:
     assert variable(*parts) == name

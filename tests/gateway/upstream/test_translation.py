@@ -239,3 +239,12 @@ def test_a_shell_that_the_client_runs_reaches_another_vendor_and_is_called_in_th
     ]  # fmt: skip
     (item,) = orjson.loads(request.write_answer(events, b""))["output"]
     assert (item["type"], item["action"]) == ("shell_call", {"commands": ["ls"]})
+
+
+@pytest.mark.parametrize(("kind", "model", "own"), [("xai", "grok-4.5", False), ("openai", "gpt-5.1", True)])
+def test_a_compaction_is_asked_of_a_vendor_that_knows_it_and_made_here_for_all_others(kind: str, model: str, own: bool):
+    items = [said("user", "hi"), said("assistant", "yo"), {"type": "compaction_trigger"}]
+    request = prepared("openai_responses", {"model": "m", "input": items, "store": False}, kind, model)
+    assert request.passthrough is own
+    assert (b"compaction_trigger" in request.body) is own
+    assert request.upstream.name == ("openai_responses" if own else "openai_chat")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QDoubleValidator, QWheelEvent
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 
 from conduit_desktop.gui.theme import theme
@@ -15,6 +15,7 @@ from conduit_desktop.gui.widgets.buttons import icon_button
 from conduit_desktop.gui.widgets.forms.switch import Switch
 from conduit_desktop.gui.widgets.labels import PlainLabel
 
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 WIDEST_LIST = 480
 """Pixels of a combo box's list, which may be wider than the box."""
 
@@ -90,25 +91,22 @@ class SecretText(TextLine):
 class Number(TextLine):
     """A number or nothing: `value()` is an int (no decimals), a float, or None; a text that is not a number is returned as it is.
 
-    The bounds are checked when the value is saved, not while typing.
+    The bounds are checked by the action that saves the value.
     """
 
-    def __init__(
-        self, minimum: float | None = None, maximum: float | None = None, decimals: int = 0, unit: str = "", placeholder: str = ""
-    ) -> None:
+    def __init__(self, decimals: int = 0, unit: str = "", placeholder: str = "") -> None:
         super().__init__(placeholder)
         self._decimals = decimals
-        check = QDoubleValidator(minimum if minimum is not None else -1e15, maximum if maximum is not None else 1e15, decimals)
-        check.setNotation(QDoubleValidator.Notation.StandardNotation)
-        self._check = check
         self.line.setMaximumWidth(180)
         if unit:
             self.row.addWidget(PlainLabel(unit, "muted"))
         self.row.addStretch(1)
 
     def value(self) -> Any:
-        # This window writes thousands with commas itself, and pasted numbers have spaces.
-        text = self.line.text().strip().replace(",", "").replace(" ", "")
+        # Pasted numbers have spaces, and this window writes thousands with commas itself. Any other comma may be a decimal one.
+        text = self.line.text().strip().replace(" ", "")
+        if _THOUSANDS.fullmatch(text):
+            text = text.replace(",", "")
         if not text:
             return None
         try:

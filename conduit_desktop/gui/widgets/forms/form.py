@@ -102,11 +102,11 @@ class Form(QWidget):
         return self.add(path, label, SecretText(placeholder), help, required)
 
     def add_number(
-        self, path: str, label: str, help: str = "", *, minimum: float | None = None, maximum: float | None = None,
-        decimals: int = 0, unit: str = "", placeholder: str = "", optional: bool = True,
+        self, path: str, label: str, help: str = "", *, decimals: int = 0, unit: str = "", placeholder: str = "",
+        optional: bool = True,
     ) -> FormField:  # fmt: skip
         """A number; empty is None where `optional`."""
-        return self.add(path, label, Number(minimum, maximum, decimals, unit, placeholder), help, not optional)
+        return self.add(path, label, Number(decimals, unit, placeholder), help, not optional)
 
     def add_combo(self, path: str, label: str, choices: Choices, help: str = "", editable: bool = False) -> FormField:
         """One of several values; `editable` lets the user type another."""

@@ -112,7 +112,7 @@ def test_a_number_field_returns_a_number_none_or_the_invalid_text(qtbot: QtBot):
     number = Number(decimals=2)
     qtbot.addWidget(number)
     assert number.value() is None
-    for text, value in (("12", 12.0), ("1,250.5", 1250.5), ("abc", "abc")):
+    for text, value in (("12", 12.0), ("1,250.5", 1250.5), ("1,5", "1,5"), ("1,25", "1,25"), ("abc", "abc")):
         number.line.setText(text)
         assert number.value() == value
     whole = Number()
