@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from conduit_desktop.core.chat import Json, Media, MediaKind, Opaque
-from conduit_desktop.core.events import Event, OpaqueBlock
+from conduit_desktop.core.chat import Citation, Json, Media, MediaKind, Opaque
+from conduit_desktop.core.events import Cited, Event, Finished, OpaqueBlock
 from conduit_desktop.wire.values import image_type, standard_base64
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
@@ -22,6 +22,11 @@ _WRITTEN: Mapping[str, frozenset[str]] = {
     "ollama_generate": frozenset({"image"}),
 }
 """The generated media that each dialect's answers can hold."""
+_SEVERAL_CHOICES = frozenset({"openai_chat", "openai_completions", "gemini", "gemini_array"})
+_WITHOUT_SOURCES = frozenset({"ollama", "ollama_generate", "openai_completions"})
+"""The dialects whose answers cannot cite."""
+_BY_URL = frozenset({"openai_chat", "openai_responses", "anthropic_messages"})
+"""Those that cite pages only: a client's own documents have numbers there that other vendors do not know."""
 _NOT_SHOWN = frozenset({"textSignature", "attachedSignature", "thoughtSignature", "reasoning_details", "reasoning"})
 """Blocks that a client never shows: signatures and encrypted thoughts."""
 
@@ -68,9 +73,22 @@ def url_of(media: Media) -> str | None:
 
 
 def lost_in_answer(events: Iterable[Event], caller: str) -> list[str]:
-    """The names of the blocks that answers in the dialect `caller` cannot hold, as `answer.name`."""
-    blocks = [event.block for event in events if type(event) is OpaqueBlock]
-    return list(dict.fromkeys(f"answer.{_name(block)}" for block in blocks if _is_lost(block, caller)))
+    """The names of the blocks, sources and choices that answers in the dialect `caller` cannot hold, as `answer.name`."""
+    lost: dict[str, None] = {}
+    for event in events:
+        if type(event) is OpaqueBlock and _is_lost(event.block, caller):
+            lost[f"answer.{_name(event.block)}"] = None
+        elif type(event) is Cited and _is_uncited(event.citation, caller):
+            lost["answer.citations"] = None
+        elif type(event) is Finished and event.choice and caller not in _SEVERAL_CHOICES:
+            lost["answer.choices"] = None
+    return list(lost)
+
+
+def _is_uncited(citation: Citation, caller: str) -> bool:
+    return not caller.startswith(citation.dialect or "-") and (
+        caller in _WITHOUT_SOURCES or (not citation.url and caller in _BY_URL)
+    )
 
 
 def _is_lost(block: Opaque, caller: str) -> bool:

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from conduit_desktop.core.answer import collect
-from conduit_desktop.core.chat import Media
-from conduit_desktop.core.events import Event, OpaqueBlock
+from conduit_desktop.core.chat import Citation, Media
+from conduit_desktop.core.events import Cited, Event, Finished, OpaqueBlock, TextDelta
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.generated_media import image_from, image_of, lost_in_answer, media_of, sound_of
 from tests.wire.dialect_io import client_request, read, write_stream
@@ -110,7 +110,7 @@ def test_sound_of_gemini_is_the_audio_of_a_chat_message() -> None:
     assert lost_in_answer(events, "anthropic_messages") == ["answer.audio"]
 
 
-@pytest.mark.parametrize("caller", ["anthropic_messages", "openai_responses", "ollama"])
+@pytest.mark.parametrize("caller", ["anthropic_messages", "openai_responses", "ollama", "cohere", "bedrock"])
 def test_the_text_of_a_sound_is_the_answer_where_sound_has_no_place(caller: str) -> None:
     audio = {"id": "a", "data": WAV, "transcript": "hello there", "expires_at": 9}
     body = {"id": "c", "choices": [{"index": 0, "message": {"content": None, "audio": audio}, "finish_reason": "stop"}]}
@@ -176,3 +176,34 @@ def test_the_type_of_sound_is_that_of_its_first_bytes(data: str, kind: str) -> N
 @pytest.mark.parametrize("data", [":", "", "A", None, 7, "AAAA=AAA"])
 def test_data_that_is_no_base64_is_no_media(data: Any) -> None:
     assert media_of("image/png", data) is sound_of(data) is image_from(data) is None
+
+
+@pytest.mark.parametrize(
+    ("caller", "lost"),
+    [
+        ("ollama", True),
+        ("ollama_generate", True),
+        ("openai_completions", True),
+        ("cohere", False),
+        ("gemini", False),
+        ("bedrock", False),
+    ],
+)
+def test_sources_are_named_where_answers_cannot_cite(caller: str, lost: bool) -> None:
+    cited: list[Event] = [TextDelta("a"), Cited(Citation(url="https://a.example", dialect="gemini"))]
+    assert lost_in_answer(cited, caller) == (["answer.citations"] if lost else [])
+
+
+@pytest.mark.parametrize("caller", ["openai_chat", "openai_responses", "anthropic_messages"])
+def test_a_source_without_a_url_is_named_where_only_pages_are_cited(caller: str) -> None:
+    document, page = Citation(title="d", dialect="cohere"), Citation(url="https://a.example", dialect="cohere")
+    assert lost_in_answer([Cited(document)], caller) == ["answer.citations"]
+    assert lost_in_answer([Cited(page)], caller) == []
+    assert lost_in_answer([Cited(Citation(title="d", dialect=caller))], caller) == []
+
+
+@pytest.mark.parametrize("caller", ["anthropic_messages", "openai_responses", "ollama", "cohere", "bedrock"])
+def test_further_choices_are_named_where_an_answer_has_one(caller: str) -> None:
+    events: list[Event] = [Finished("stop"), Finished("stop", choice=1)]
+    assert lost_in_answer(events, caller) == ["answer.choices"]
+    assert lost_in_answer(events, "openai_chat") == lost_in_answer(events, "gemini_array") == []

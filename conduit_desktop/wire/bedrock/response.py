@@ -94,6 +94,8 @@ def _write_part(part: AnswerPart, own: bool) -> dict[str, Json] | None:
             call = {"toolUseId": part.id, "name": part.name, "input": as_object(part)[0]}
             return {"toolUse": {**call, **(part.extra if own else {})}}
         case Opaque():
+            if part.media is not None and part.media.text:
+                return {"text": part.media.text}
             return part.value if part.dialect == NAME else None
         case _:
             assert_never(part)

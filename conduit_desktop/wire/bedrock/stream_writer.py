@@ -61,7 +61,9 @@ class ConverseWriter(BlockWriter):
             case ToolCallDelta():
                 return self._continue_call(event)
             case OpaqueBlock():
-                return b""
+                # Of sound, what was spoken.
+                media = event.block.media
+                return self._delta("text", {"text": media.text}) if media is not None and media.text else b""
             case _:
                 assert_never(event)
 

@@ -134,6 +134,8 @@ def _write_part(part: AnswerPart) -> Json:
         case Thinking():
             return {"type": "thinking", "thinking": part.text}
         case Opaque():
+            if part.media is not None and part.media.text:
+                return {"type": "text", "text": part.media.text}
             return part.value if part.dialect == NAME else None
         case RedactedThinking() | ToolCall():
             # Calls are in a field of their own, and Cohere has no hidden thoughts.

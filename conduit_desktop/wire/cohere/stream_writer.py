@@ -59,6 +59,8 @@ class CohereWriter(BlockWriter):
                 return self._continue_call(event)
             case Cited():
                 return self._cite(event)
+            case OpaqueBlock() if event.block.media is not None and event.block.media.text:
+                return self._content_delta("text", event.block.media.text)  # what was spoken
             case ThinkingSigned() | ThinkingRedacted() | OpaqueBlock():
                 # Cohere's thoughts have neither signatures nor a hidden form.
                 return b""
