@@ -49,6 +49,9 @@ def has_long_number(text: bytes | str) -> bool:
 
 def _tolerant(text: bytes | str, error: orjson.JSONDecodeError) -> Json:
     # Everything else that is malformed is refused at once, without a second look at the text.
+    # .NET's writers put a byte-order mark before the text.
+    if text[:3] == b"\xef\xbb\xbf":
+        return loads(text[3:])
     if not ("surrogate" in error.msg or "infinity" in error.msg) or len(text) > _MAX_BYTES:
         raise error
     try:

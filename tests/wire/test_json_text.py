@@ -31,6 +31,10 @@ def test_half_a_character_is_replaced(text: str, value: Any) -> None:
     assert loads(text) == loads(text.encode()) == value
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    assert loads(b'\xef\xbb\xbf{"a":1}') == loads_exact(b'\xef\xbb\xbf{"a":1}') == {"a": 1}
+
+
 @pytest.mark.parametrize("text", ['{"a":', "", "NaN", r'"\ud83d" NaN', r'{"a": "\ud83d"', '{"a":1e400,}', '"\udc80'])
 def test_what_is_malformed_is_refused(text: str) -> None:
     with pytest.raises(orjson.JSONDecodeError):

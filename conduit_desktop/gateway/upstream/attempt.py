@@ -245,6 +245,8 @@ class ChatAttempt(TargetAttempt):
         content_type = content_type_of(response)
         first = b""
         # A wrong base URL often leads to a web page with status 200: read whole, it is named as that in the error.
+        if not stream and content_type == _EVENT_STREAM:
+            return await self._streamed_unasked(response)
         if not stream or content_type == "text/html":
             return self._whole(response, await response.read())
         if content_type != _EVENT_STREAM:
@@ -259,6 +261,17 @@ class ChatAttempt(TargetAttempt):
         await _read_until_content(answer, first)
         if prepared.collected:
             await _read_rest(answer)
+        return answer
+
+    async def _streamed_unasked(self, response: UpstreamResponse) -> UpstreamAnswer:
+        """The whole answer of a server that streams whatever it is asked for; an answer that it only labels so is read as it is."""
+        first = await response.chunk()
+        if first.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+            return self._whole(response, first + await response.read())
+        answer = self._answer(response)
+        answer.reader = self.prepared.upstream.reader()
+        await _read_until_content(answer, first)
+        await _read_rest(answer)
         return answer
 
     def _whole(self, response: UpstreamResponse, body: bytes) -> UpstreamAnswer:

@@ -240,7 +240,7 @@ class PreparedRequest:
         if self.watch is not None:
             self.watch.see(events)
         # A collected stream has no body to pass through.
-        if self.relays_answer and not self.collected:
+        if self.relays_answer and not self.collected and body:
             return body
         if self.names:
             events = with_own_names(events, self.names)

@@ -8,9 +8,11 @@ import pytest
 
 from conduit_desktop.core.errors import UpstreamError
 from tests.fakes.gateway import GatewayFixture
+from tests.fakes.raw_upstream import http_answer, raw_upstream
 from tests.fakes.script import Step
 from tests.fakes.strict.vendor import strict_vendors
 from tests.fakes.vendor import Vendor
+from tests.wire.chat_frames import DONE, chunk
 
 OPEN_QWEN = "qwen3-32b"
 
@@ -75,3 +77,24 @@ async def test_an_error_in_a_collected_stream_is_the_answer(gateway: GatewayFixt
     with pytest.raises(UpstreamError) as refused:
         await gateway.ask(f"v/{OPEN_QWEN}")
     assert refused.value.reason == "content_filter"
+
+
+@pytest.mark.parametrize("client_dialect", ["openai_chat", "anthropic_messages", "ollama"])
+@pytest.mark.parametrize("content_type", ["text/event-stream", "text/event-stream; charset=utf-8"])
+async def test_a_stream_that_nobody_asked_for_is_collected(gateway: GatewayFixture, client_dialect: str, content_type: str) -> None:
+    data = b"".join([chunk({"content": "one "}), chunk({"content": "two"}), chunk({}, "stop"), DONE])
+    async with raw_upstream(http_answer(data, content_type, "chunked")) as address:
+        await gateway.add_provider("r", address)
+        await gateway.add_key()
+        assert text_of(client_dialect, await gateway.ask("r/m", client_dialect=client_dialect)) == "one two"
+        assert gateway.records[-1].status == "success"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte-order mark"])
+@pytest.mark.parametrize("content_type", ["text/event-stream", "application/json"])
+async def test_a_whole_answer_is_one_under_any_label(gateway: GatewayFixture, content_type: str, mark: bytes) -> None:
+    body = b'{"id":"a","choices":[{"index":0,"message":{"content":"one"},"finish_reason":"stop"}]}'
+    async with raw_upstream(http_answer(mark + body, content_type, "length")) as address:
+        await gateway.add_provider("r", address)
+        await gateway.add_key()
+        assert text_of("anthropic_messages", await gateway.ask("r/m", client_dialect="anthropic_messages")) == "one"
