@@ -91,6 +91,8 @@ _OVERLOADED = re.compile(
 )
 _IN_FLIGHT = re.compile(r"in_flight_budget", re.IGNORECASE)
 """OpenRouter's 402 for concurrent requests that together exceed the credits: https://openrouter.ai/docs/api_reference/errors-and-debugging"""
+_UNREADABLE = re.compile(r"(image|audio|video) input is not supported", re.IGNORECASE)
+"""llama.cpp (b11549) answers 500 where a model without a projector gets a picture: the request is at fault, not the server."""
 _RATE = re.compile(r"rate[ _-]?limit|too many requests|tokens per minute|requests per minute", re.IGNORECASE)
 
 _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
@@ -114,7 +116,7 @@ _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
     # Groq answers 413 for a prompt over its tokens a minute, with code `rate_limit_exceeded`. HunorLaczko/ha-groq-cloud-api#27
     413: ((_RATE, "rate_limit"), (_CONTEXT, "context_length")),
     429: ((_MONEY, "money"), (_OVERLOADED, "overloaded")),
-    500: ((_CONTEXT, "context_length"), (_OVERLOADED, "overloaded"), (_RATE, "rate_limit")),
+    500: ((_UNREADABLE, "bad_request"), (_CONTEXT, "context_length"), (_OVERLOADED, "overloaded"), (_RATE, "rate_limit")),
 }
 
 
