@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
 from conduit_desktop.providers.chat_mends.answer_format import any_object_as_schema
-from conduit_desktop.providers.chat_mends.media import without_remote_images
+from conduit_desktop.providers.chat_mends.media import without_parts, without_remote_images
 from conduit_desktop.providers.chat_mends.messages import json_arguments, with_content
-from conduit_desktop.providers.chat_mends.tools import named_tool_alone, unknown_tools
+from conduit_desktop.providers.chat_mends.tools import grammar_schemas, logprobs_or_streamed_tools, named_tool_alone, unknown_tools
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
@@ -114,6 +114,9 @@ class LlamaCpp(LocalServer):
         ORPHANS,
         RequestRule(with_content, "ggml-org/llama.cpp, common/chat.cpp: Expected 'content' or 'tool_calls'", dialect=_CHAT),
         RequestRule(json_arguments, "ggml-org/llama.cpp, common/chat.cpp: templates parse them", dialect=_CHAT),
+        RequestRule(grammar_schemas, "llama.cpp b11549: Unable to generate parser for this template", dialect=_CHAT),
+        RequestRule(without_parts("file"), "llama.cpp b11549: unsupported content[].type", dialect=_CHAT),
+        RequestRule(logprobs_or_streamed_tools, "llama.cpp b11549: logprobs is not supported with tools + stream", dialect=_CHAT),
     )
     unsupported = ("user", "metadata", "service_tier", "store")
 

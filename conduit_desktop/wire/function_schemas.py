@@ -62,6 +62,38 @@ def mapped(schema: dict[str, Json], change: Callable[[dict[str, Json]], dict[str
     return change({**schema, **made} if made else schema)
 
 
+_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
+
+
+def for_grammars(schema: dict[str, Json]) -> dict[str, Json]:
+    """The schema as llama.cpp (b11549) reads it to make a grammar: it refuses true and false as schemas inside of it, types that
+    JSON Schema does not have, empty lists of alternatives or values, and a reference to the root.
+    """
+    return mapped(schema, _for_grammar)
+
+
+def _for_grammar(schema: dict[str, Json]) -> dict[str, Json]:
+    made = dict(schema)
+    for name, value in schema.items():
+        if name in _MAPS and isinstance(value, dict):
+            made[name] = {key: _as_object(one) for key, one in value.items()}
+        elif name in ("anyOf", "oneOf", "allOf", "enum") and value == []:
+            del made[name]
+        elif name in _LISTS and isinstance(value, list):
+            made[name] = [_as_object(one) for one in value]
+        elif name == "items":
+            made[name] = _as_object(value)
+        elif name == "type" and isinstance(value, str) and value not in _TYPES:
+            del made[name]
+    if made.get("$ref") == "#":
+        made = {**{name: value for name, value in made.items() if name != "$ref"}, "type": "object"}
+    return schema if made == schema else made
+
+
+def _as_object(schema: Any) -> Any:
+    return schema if not isinstance(schema, bool) else {} if schema else {"not": {}}
+
+
 def _with_items(schema: dict[str, Json]) -> dict[str, Json]:
     kind = schema.get("type")
     if (kind == "array" or (isinstance(kind, list) and "array" in kind)) and "items" not in schema:

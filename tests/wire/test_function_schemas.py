@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union
+from conduit_desktop.wire.function_schemas import for_grammars, function_schema, strict_schema, without_root_union
 
 STRING = {"type": "string"}
 
@@ -125,3 +125,26 @@ def nested(depth: int) -> dict[str, Any]:
 )
 def test_a_schema_that_strict_mode_cannot_express_is_none(schema: dict[str, Any]) -> None:
     assert strict_schema(schema) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ({"properties": {"a": True, "b": False}}, {"properties": {"a": {}, "b": {"not": {}}}}),
+        ({"type": "array", "items": True}, {"type": "array", "items": {}}),
+        ({"anyOf": [True, STRING]}, {"anyOf": [{}, STRING]}),
+        ({"type": "string", "enum": []}, STRING),
+        ({"oneOf": []}, {}),
+        ({"properties": {"a": {"type": "any", "description": "d"}}}, {"properties": {"a": {"description": "d"}}}),
+        ({"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"type": "object"}}}),
+        # A property may have the name of a keyword.
+        ({"properties": {"type": STRING, "enum": True}}, {"properties": {"type": STRING, "enum": {}}}),
+    ],
+)
+def test_a_schema_for_a_grammar_has_only_what_llama_cpp_reads(given: dict[str, Any], written: dict[str, Any]) -> None:
+    assert for_grammars(given) == written
+
+
+def test_a_schema_that_llama_cpp_reads_stays_the_same_object() -> None:
+    fine = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "additionalProperties": False, "$defs": {"A": STRING}}
+    assert for_grammars(fine) is fine

@@ -8,10 +8,10 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.chat_mends.answer_format import _format_of
-from conduit_desktop.providers.chat_mends.fields import without_tool_settings
+from conduit_desktop.providers.chat_mends.fields import dropping, without_tool_settings
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import Body, Mend
-from conduit_desktop.wire.function_schemas import mapped
+from conduit_desktop.wire.function_schemas import for_grammars, mapped
 
 
 def unknown_tools(body: Body, facts: ModelFacts) -> list[str]:
@@ -20,6 +20,28 @@ def unknown_tools(body: Body, facts: ModelFacts) -> list[str]:
         return []
     del body["tools"]
     return ["tools", *without_tool_settings(body)]
+
+
+def logprobs_or_streamed_tools(body: Body, facts: ModelFacts) -> list[str]:
+    """A stream with tools has no log probabilities."""
+    return dropping("logprobs", "top_logprobs")(body, facts) if body.get("stream") and body.get("tools") else []
+
+
+def grammar_schemas(body: Body, facts: ModelFacts) -> list[str]:
+    """The schemas of tools and of the answer as llama.cpp reads them to make grammars."""
+
+    def change(function: dict[str, Json]) -> dict[str, Json]:
+        schema = function.get("parameters")
+        made = for_grammars(schema) if isinstance(schema, dict) else schema
+        return function if made is schema else {**function, "parameters": made}
+
+    with_functions(change)(body, facts)
+    wanted = body.get("response_format")
+    inner = wanted.get("json_schema") if isinstance(wanted, dict) else None
+    schema = inner.get("schema") if isinstance(inner, dict) else None
+    if isinstance(schema, dict) and (made := for_grammars(schema)) is not schema:
+        body["response_format"] = {**wanted, "json_schema": {**inner, "schema": made}}
+    return []
 
 
 def at_most_tools(count: int) -> Mend:

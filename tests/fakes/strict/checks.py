@@ -1042,6 +1042,17 @@ CHECKS = {  # what breaks each rule
     "system-not-first": mid_system,
     "mistral-alternate": lambda call: not alternates([m for m in call.messages if m.get("role") != "system"]),
     "arguments-not-json": lambda call: chat_args(call, lambda a: not valid_json(a)),
+    "logprobs-in-streams-with-tools": lambda call: call.streamed and call.body.get("tools") and call.body.get("logprobs"),
+    "tools-functions": lambda call: any(t.get("type") != "function" for t in as_list(call.body.get("tools"))),
+    "calls-last": lambda call: bool(call.messages) and bool(call.messages[-1].get("tool_calls")),
+    "schema-boolean": lambda call: any_schema(
+        call,
+        lambda x: (
+            isinstance(x.get("items"), bool)
+            or any(isinstance(y, bool) for y in as_dict(x.get("properties")).values())
+            or any(isinstance(y, bool) for k in ("anyOf", "oneOf", "allOf") for y in as_list(x.get(k)))
+        ),
+    ),
     "two-assistants-last": lambda call: [m.get("role") for m in call.messages[-2:]] == ["assistant", "assistant"],
     "content-missing": lambda call: any("content" not in m and not m.get("tool_calls") for m in call.messages),
     "response_format-json_object": JSON_OBJ,

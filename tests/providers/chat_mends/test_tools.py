@@ -58,3 +58,22 @@ def test_a_schema_is_strict_only_where_it_fulfils_the_conditions() -> None:
     body, lost = mended(tools.strict_where_it_can_be(required=True), fields)
     assert body["response_format"]["json_schema"]["strict"] is False
     assert lost == ["tools.strict", "tools.strict", "response_format.strict"]
+
+
+def test_a_stream_with_tools_has_no_log_probabilities_where_they_exclude_each_other() -> None:
+    asked = {"tools": [tool("a")], "logprobs": True, "top_logprobs": 2}
+    assert mended(tools.logprobs_or_streamed_tools, asked) == (asked, [])
+    streamed = mended(tools.logprobs_or_streamed_tools, {**asked, "stream": True})
+    assert streamed == ({"tools": [tool("a")], "stream": True}, ["logprobs", "top_logprobs"])
+    alone = {"logprobs": True, "stream": True}
+    assert mended(tools.logprobs_or_streamed_tools, alone) == (alone, [])
+
+
+def test_schemas_are_written_for_grammars_in_tools_and_in_the_answers_format() -> None:
+    schema = {"type": "object", "properties": {"x": True}}
+    form = {"type": "json_schema", "json_schema": {"name": "o", "schema": schema}}
+    body, lost = mended(tools.grammar_schemas, {"tools": [tool("a", schema)], "response_format": form})
+    assert lost == []
+    plain = {"type": "object", "properties": {"x": {}}}
+    assert body["tools"] == [tool("a", plain)]
+    assert body["response_format"]["json_schema"] == {"name": "o", "schema": plain}
