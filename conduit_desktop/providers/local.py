@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
-from conduit_desktop.providers.chat_mends.answer_format import any_object_as_schema
+from conduit_desktop.providers.chat_mends.answer_format import any_object_as_schema, format_or_prefill
 from conduit_desktop.providers.chat_mends.media import without_parts, without_remote_images
 from conduit_desktop.providers.chat_mends.messages import json_arguments, with_content
 from conduit_desktop.providers.chat_mends.tools import grammar_schemas, logprobs_or_streamed_tools, named_tool_alone, unknown_tools
@@ -115,6 +115,7 @@ class LlamaCpp(LocalServer):
         RequestRule(with_content, "ggml-org/llama.cpp, common/chat.cpp: Expected 'content' or 'tool_calls'", dialect=_CHAT),
         RequestRule(json_arguments, "ggml-org/llama.cpp, common/chat.cpp: templates parse them", dialect=_CHAT),
         RequestRule(grammar_schemas, "llama.cpp b11549: Unable to generate parser for this template", dialect=_CHAT),
+        RequestRule(format_or_prefill, "llama.cpp b11549: Failed to initialize samplers", dialect=_CHAT),
         RequestRule(without_parts("file"), "llama.cpp b11549: unsupported content[].type", dialect=_CHAT),
         RequestRule(logprobs_or_streamed_tools, "llama.cpp b11549: logprobs is not supported with tools + stream", dialect=_CHAT),
     )

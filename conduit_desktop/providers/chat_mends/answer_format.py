@@ -49,6 +49,13 @@ def tools_or_format(body: Body, facts: ModelFacts) -> list[str]:
     return format_in_instructions(body, facts) if body.get("tools") else []
 
 
+def format_or_prefill(body: Body, facts: ModelFacts) -> list[str]:
+    """Where the answer is to continue the assistant's last message, a format for JSON becomes a sentence in the instructions."""
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return format_in_instructions(body, facts) if isinstance(last, dict) and last.get("role") == "assistant" else []
+
+
 def any_object_as_schema(body: Body, facts: ModelFacts) -> list[str]:
     """JSON mode as the schema of any object, which means the same."""
     if _format_of(body) == "json_object":

@@ -38,9 +38,10 @@ def grammar_schemas(body: Body, facts: ModelFacts) -> list[str]:
     with_functions(change)(body, facts)
     wanted = body.get("response_format")
     inner = wanted.get("json_schema") if isinstance(wanted, dict) else None
-    schema = inner.get("schema") if isinstance(inner, dict) else None
-    if isinstance(schema, dict) and (made := for_grammars(schema)) is not schema:
-        body["response_format"] = {**wanted, "json_schema": {**inner, "schema": made}}
+    if isinstance(wanted, dict) and isinstance(inner, dict) and isinstance(schema := inner.get("schema"), dict):
+        made = for_grammars(schema)
+        if made is not schema:
+            body["response_format"] = {**wanted, "json_schema": {**inner, "schema": made}}
     return []
 
 

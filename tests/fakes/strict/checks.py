@@ -1043,6 +1043,11 @@ CHECKS = {  # what breaks each rule
     "mistral-alternate": lambda call: not alternates([m for m in call.messages if m.get("role") != "system"]),
     "arguments-not-json": lambda call: chat_args(call, lambda a: not valid_json(a)),
     "logprobs-in-streams-with-tools": lambda call: call.streamed and call.body.get("tools") and call.body.get("logprobs"),
+    "format-with-prefill": lambda call: (
+        as_dict(call.body.get("response_format")).get("type") in ("json_object", "json_schema")
+        and bool(call.messages)
+        and call.messages[-1].get("role") == "assistant"
+    ),
     "tools-functions": lambda call: any(t.get("type") != "function" for t in as_list(call.body.get("tools"))),
     "calls-last": lambda call: bool(call.messages) and bool(call.messages[-1].get("tool_calls")),
     "schema-boolean": lambda call: any_schema(

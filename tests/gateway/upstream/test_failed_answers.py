@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conduit_desktop.core.answer import collect
-from conduit_desktop.core.errors import ProviderFailed
+from conduit_desktop.core.errors import ProviderFailed, UpstreamError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.wire import dialect
@@ -105,3 +105,22 @@ async def test_a_client_of_the_vendors_own_dialect_gets_the_reason_as_it_came(ga
     exchange = await gateway.answer(Call(dialect("gemini"), body, "alone", stream=False, credential=KEY))
     assert isinstance(exchange, WholeReply)
     assert orjson.loads(exchange.body) == FAILED
+
+
+async def test_a_picture_that_llama_cpp_cannot_see_is_a_400_and_closes_no_provider(home: Home) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        # llama.cpp b11549, for a model without a projector
+        why = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+        return web.json_response({"error": {"code": 500, "message": why, "type": "server_error"}}, status=500)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", refuse)
+    async with TestServer(app, host="127.0.0.1") as server, open_gateway(home) as gateway:
+        await gateway.add_provider("local", str(server.make_url("/v1")), kind="llamacpp")
+        await gateway.add_alias("alone", "local/m", retries=0)
+        await gateway.add_key()
+        for _ in range(8):
+            with pytest.raises(UpstreamError, match="image input is not supported") as refused:
+                await gateway.ask("alone")
+            assert (refused.value.status, refused.value.reason) == (400, "bad_request")
+        await gateway.state.upstream.close()

@@ -63,3 +63,13 @@ def test_a_model_that_always_thinks_is_asked_for_json_in_words() -> None:
     sent, lost = mended(mend, body)
     assert lost == ["response_format"]
     assert sent["messages"][0]["content"] == "Give the final answer as one JSON object, and nothing else."
+
+
+def test_a_format_gives_way_to_the_assistants_begun_answer_where_they_exclude_each_other() -> None:
+    begun = {"messages": [USER, {"role": "assistant", "content": "{"}], "response_format": {"type": "json_object"}}
+    body, lost = mended(answer_format.format_or_prefill, begun)
+    assert lost == ["response_format"]
+    assert "response_format" not in body
+    assert body["messages"][0]["role"] == "system"
+    asked = {"messages": [USER], "response_format": {"type": "json_object"}}
+    assert mended(answer_format.format_or_prefill, asked) == (asked, [])
