@@ -28,8 +28,9 @@ _OPENAI_JS = "`baseURL` = `http://127.0.0.1:5000/v1`, `apiKey` = the virtual key
 _ROOT_JS = "`baseURL` = `http://127.0.0.1:5000`, `apiKey` = the virtual key"
 _ROOT = "`base_url` = `http://127.0.0.1:5000`, `api_key` = the virtual key"
 
+# Lower bounds name releases that ask for Node 22 and run on Node 20: npm would else choose an older one there.
 CLIENTS = (
-    Client("Claude Code", "npm", "@anthropic-ai/claude-code", "^2", "messages",
+    Client("Claude Code", "npm", "@anthropic-ai/claude-code", ">=2.1.332 <3", "messages",
            "`ANTHROPIC_BASE_URL=http://127.0.0.1:5000`, `ANTHROPIC_AUTH_TOKEN` = the virtual key; `ANTHROPIC_MODEL` and"
            " `ANTHROPIC_DEFAULT_HAIKU_MODEL` = an alias"),
     Client("Codex CLI", "npm", "@openai/codex", ">=0.169 <1", "responses",
@@ -41,7 +42,7 @@ CLIENTS = (
     Client("OpenCode", "npm", "opencode-ai", "^1.18", "chat",
            "`opencode.json`: `provider.conduit` with `npm` = `@ai-sdk/openai-compatible`, `options.baseURL` (ends in `/v1`),"
            " `options.apiKey`, `models`; then `model` = `conduit/<alias>`"),
-    Client("Qwen Code", "npm", "@qwen-code/qwen-code", ">=0.15 <1", "chat",
+    Client("Qwen Code", "npm", "@qwen-code/qwen-code", ">=0.24.4 <1", "chat",
            "`OPENAI_BASE_URL=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key, `OPENAI_MODEL` = an alias;"
            " `--auth-type openai`. It ignores `NO_PROXY`: unset `HTTP_PROXY` and `HTTPS_PROXY` for it"),
     Client("Copilot CLI", "npm", "@github/copilot", ">=1.0.102 <2", "chat",
@@ -49,6 +50,9 @@ CLIENTS = (
            " an alias; `COPILOT_OFFLINE=true` keeps it from calling anybody else"),
     Client("Cline", "npm", "cline", "^3", "chat",
            "`cline auth --provider openai --baseurl http://127.0.0.1:5000/v1 --apikey <virtual key> --modelid <alias>`"),
+    Client("Pi", "npm", "@earendil-works/pi-coding-agent", ">=0.74 <2", "chat",
+           "`~/.pi/agent/models.json`: `providers.conduit` with `baseUrl` (ends in `/v1`), `api` = `openai-completions`, `apiKey`,"
+           " `models`; then `pi --provider conduit --model <alias>`"),
     Client("Continue CLI", "npm", "@continuedev/cli", "^1.5", "chat",
            "`config.yaml`: a model with `provider: openai`, `model` = an alias, `apiBase` (ends in `/v1`), `apiKey`,"
            " `capabilities: [tool_use]`"),
@@ -58,13 +62,13 @@ CLIENTS = (
            "`extra-openai-models.yaml` in `llm`'s folder: `model_id`, `model_name` = an alias, `api_base` (ends in `/v1`),"
            " `api_key_name: conduit`, `supports_tools: true`; then `llm keys set conduit`"),
     Client("OpenAI Python", "python", "openai", ">=2,<4", "chat, responses", _OPENAI),
-    Client("OpenAI Node", "npm", "openai", "^7", "chat, responses", _OPENAI_JS),
+    Client("OpenAI Node", "npm", "openai", "^7.59", "chat, responses", _OPENAI_JS),
     Client("Anthropic Python", "python", "anthropic", ">=1,<3", "messages", _ROOT),
     Client("Anthropic Node", "npm", "@anthropic-ai/sdk", "^1", "messages",
            _ROOT_JS),
     Client("google-genai Python", "python", "google-genai", ">=2,<4", "Gemini",
            "`Client(api_key=…, http_options=HttpOptions(base_url=\"http://127.0.0.1:5000\"))`"),
-    Client("google-genai Node", "npm", "@google/genai", "^2", "Gemini",
+    Client("google-genai Node", "npm", "@google/genai", "^3.3", "Gemini",
            '`new GoogleGenAI({ apiKey, httpOptions: { baseUrl: "http://127.0.0.1:5000" } })`'),
     Client("LangChain", "python", "langchain", ">=1,<2", "chat, responses, messages",
            "`ChatOpenAI(base_url=\"http://127.0.0.1:5000/v1\", …)`, `ChatAnthropic(base_url=\"http://127.0.0.1:5000\", …)`",
@@ -78,8 +82,18 @@ CLIENTS = (
            ("anthropic<2",)),
     Client("instructor", "instructor", "instructor", ">=1,<2", "chat",
            "`instructor.from_openai(OpenAI(base_url=\"http://127.0.0.1:5000/v1\", …))`"),
-    Client("Vercel AI SDK", "npm", "ai", "^6", "responses, chat",
-           '`createOpenAI({ baseURL: "http://127.0.0.1:5000/v1", apiKey })`', ("@ai-sdk/openai@^3",)),
+    Client("Vercel AI SDK", "npm", "ai", "^7", "responses, chat, messages, Gemini",
+           '`createOpenAI({ baseURL: "http://127.0.0.1:5000/v1", apiKey })`, also `createAnthropic` and those of DeepSeek, xAI and'
+           ' Mistral; `createGoogleGenerativeAI` with `/v1beta`',
+           ("@ai-sdk/openai@^4.0.118", "@ai-sdk/anthropic@^4.0.105", "@ai-sdk/google@^4.0.121", "@ai-sdk/openai-compatible@^3.0.92",
+            "@ai-sdk/deepseek@^3.0.56", "@ai-sdk/xai@^5.0.12", "@ai-sdk/mistral@^4.0.87", "zod@^4")),
+    Client("Claude Agent SDK Node", "npm", "@anthropic-ai/claude-agent-sdk", ">=0.3.332 <1", "messages", "as Claude Code"),
+    Client("OpenAI Agents Node", "npm", "@openai/agents", ">=0.20 <1", "responses, chat",
+           "`setDefaultOpenAIClient(new OpenAI({ baseURL: \"http://127.0.0.1:5000/v1\", apiKey }))`"),
+    Client("LangChain.js", "npm", "@langchain/openai", "^1.6", "chat, responses, messages",
+           '`new ChatOpenAI({ apiKey, configuration: { baseURL: "http://127.0.0.1:5000/v1" } })`,'
+           ' `new ChatAnthropic({ apiKey, anthropicApiUrl: "http://127.0.0.1:5000" })`',
+           ("@langchain/anthropic@^1.5", "@langchain/core@^1.4", "langchain@^1.5")),
     Client("Ollama Node", "npm", "ollama", ">=0.6 <1", "Ollama",
            '`new Ollama({ host: "http://127.0.0.1:5000", headers: { Authorization: "Bearer …" } })`'),
     Client("Ollama Python", "python", "ollama", ">=0.6,<1", "Ollama",

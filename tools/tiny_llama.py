@@ -1,4 +1,4 @@
-"""Make a random llama model of about one megabyte for llama.cpp, with a chat template that takes tools: `python -m tools.tiny_llama FILE`.
+"""Make a random llama model of half a megabyte for llama.cpp, with a chat template that takes tools: `tiny_llama.py FILE`.
 
 It runs in the environment that holds `gguf` and `numpy`, so it imports nothing of this project.
 """
@@ -47,7 +47,8 @@ SYSTEM_FIRST = """\
 """
 """ChatML with Hermes' tool calls, and the rule of Qwen 3.5's template: one system message, the first."""
 
-ALTERNATING = """\
+ALTERNATING = (
+    """\
 {%- set ns = namespace(user=true) -%}
 {%- for message in messages %}
 {%- if not (message.role == 'system' and loop.first) and message.role != 'tool' and not message.tool_calls %}
@@ -57,7 +58,9 @@ ALTERNATING = """\
 {%- set ns.user = not ns.user %}
 {%- endif %}
 {%- endfor -%}
-""" + SYSTEM_FIRST
+"""
+    + SYSTEM_FIRST
+)
 """The same with the rule of Mistral's templates: user and assistant in turn, calls and results aside."""
 
 WIDTH, LAYERS, HEADS, CONTEXT = 64, 2, 4, 131072
@@ -66,17 +69,21 @@ WORDS = ("the", "model", "says", "weather", "in", "Bern", "is", "sunny")
 
 
 def main() -> None:
-    """Write the model to the path that the command line names."""
-    write(Path(sys.argv[1]))
+    """Write the model to the path that the command line names, and next to it the other template."""
+    path = Path(sys.argv[1])
+    write(path)
+    path.with_name("alternating.jinja").write_text(ALTERNATING, encoding="utf-8")
 
 
 def write(path: Path) -> None:
-    """A byte-level vocabulary, random weights, and an output layer that prefers letters, spaces, quotes and the end."""
+    """A byte-level vocabulary, random weights, and an output layer that prefers letters, quotes, calls and the end."""
     import gguf
     import numpy as np
 
     tokens, merges = _vocabulary()
-    kinds = [gguf.TokenType.NORMAL] * (len(tokens) - len(SPECIAL)) + [gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.USER_DEFINED] * 2
+    kinds = (
+        [gguf.TokenType.NORMAL] * (len(tokens) - len(SPECIAL)) + [gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.USER_DEFINED] * 2
+    )
     made = gguf.GGUFWriter(path, "llama")
     made.add_name("tiny")
     made.add_context_length(CONTEXT)
@@ -142,7 +149,7 @@ def _vocabulary() -> tuple[list[str], list[str]]:
 def _bias(token: str) -> float:
     """In parts of a logit: the norm makes the first channel about eight."""
     if token in SPECIAL:
-        return 0.45 if token == "<|im_end|>" else -2.0
+        return {"<|im_end|>": 0.45, "<tool_call>": 0.65}.get(token, -2.0)
     if len(token) > 1 or token == '"':
         return 0.5
     return 0.3 if token.isascii() and token.isalnum() else -0.2

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +67,14 @@ def conduit(home: Path, *options: str, **env: str) -> Iterator[RunningGateway]:
 @contextmanager
 def vendor(module: str = "tests.fakes.vendor") -> Iterator[str]:
     """The scripted vendor, or the strict ones of `tests.fakes.strict.vendor`; the address without a version."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT
-    )
+    with started([sys.executable, "-m", module, "--port", "0"]) as address:
+        yield address
+
+
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[str]:
+    """A server that announces its address in its first line."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT)
     try:
         yield _announced(process)
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.journeys.conftest import ConfiguredGateway
-from tests.journeys.installed import CLIENTS, MODELS, NPM, Client, RecordProperty, play
+from tests.journeys.installed import CLIENTS, MODELS, NPM, TWO_CITIES_TEXT, Client, RecordProperty, play
 from tests.journeys.processes import ROOT
 
 NODE = shutil.which("node")
@@ -28,6 +28,7 @@ def run(folder: Path, script: str, *arguments: str) -> Any:
 @pytest.mark.parametrize("alias", MODELS)
 def test_openai_for_node(strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "OpenAI Node")
+    play(strict_gateway, alias)
     saw = run(tmp_path, "openai.mjs", f"{strict_gateway.served.address}/v1", strict_gateway.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
@@ -40,6 +41,7 @@ def test_openai_for_node(strict_gateway: ConfiguredGateway, tmp_path: Path, reco
 @pytest.mark.parametrize("alias", MODELS)
 def test_anthropic_for_node(strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "Anthropic Node")
+    play(strict_gateway, alias)
     saw = run(tmp_path, "anthropic.mjs", strict_gateway.served.address, strict_gateway.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
@@ -48,24 +50,61 @@ def test_anthropic_for_node(strict_gateway: ConfiguredGateway, tmp_path: Path, r
     assert "sunny, 21 degrees" in saw["answer"]
 
 
-LOOPS = {
-    "OpenAI Node": ("openai", "openai-responses.mjs"),
-    "google-genai Node": ("@google/genai", "google.mjs"),
-    "Ollama Node": ("ollama", "ollama.mjs"),
-    "Vercel AI SDK": ("@ai-sdk/openai", "ai-sdk.mjs"),
+CITIES = [{"weather": {"city": city}, "mcp__own__weather": {"city": city}} for city in ("Bern", "Oslo")]
+AI_SDK = ("openai", "chat", "anthropic", "google", "openai-compatible", "deepseek", "xai", "mistral")
+LOOPS = [
+    ("OpenAI Node", "openai", "openai-responses.mjs", ()),
+    ("OpenAI Node", "openai", "openai-chat.mjs", ()),
+    ("Anthropic Node", "@anthropic-ai/sdk", "anthropic-runner.mjs", ()),
+    ("google-genai Node", "@google/genai", "google.mjs", ()),
+    ("Ollama Node", "ollama", "ollama.mjs", ()),
+    ("OpenAI Agents Node", "@openai/agents", "agents.mjs", ()),
+    ("LangChain.js", "@langchain/openai", "langchain.mjs", ()),
+    ("Claude Agent SDK Node", "@anthropic-ai/claude-agent-sdk", "claude-agent.mjs", ()),
+    *(("Vercel AI SDK", "ai", "ai-sdk.mjs", (provider,)) for provider in AI_SDK),
+]
+"""(client, package, script, its further arguments)"""
+
+
+@pytest.mark.parametrize("alias", MODELS)
+@pytest.mark.parametrize(("library", "package", "script", "more"), LOOPS, ids=["-".join((one[2], *one[3])) for one in LOOPS])
+def test_a_library_calls_a_tool_twice_and_says_both_results(
+    strict_gateway: ConfiguredGateway,
+    tmp_path: Path,
+    record_property: RecordProperty,
+    library: str,
+    package: str,
+    script: str,
+    more: tuple[str, ...],
+    alias: str,
+) -> None:
+    record_property("client", library)
+    if not (NPM / package).is_dir():
+        pytest.skip(f"{package} is not installed: run `make clients`")
+    play(strict_gateway, alias, CITIES)
+    texts = run(tmp_path, script, strict_gateway.served.address, strict_gateway.key, alias, *more)
+    assert texts
+    assert all(text == TWO_CITIES_TEXT for text in texts), texts
+
+
+PARALLEL = {
+    "google-genai Node": ("@google/genai", "google.mjs", ()),
+    "OpenAI Node": ("openai", "openai-chat.mjs", ()),
+    "Anthropic Node": ("@anthropic-ai/sdk", "anthropic-runner.mjs", ()),
+    "Vercel AI SDK": ("ai", "ai-sdk.mjs", ("google",)),
 }
 
 
 @pytest.mark.parametrize("alias", MODELS)
-@pytest.mark.parametrize("library", LOOPS)
-def test_a_library_calls_a_tool_and_says_its_result(
+@pytest.mark.parametrize("library", PARALLEL)
+def test_calls_in_parallel_keep_their_results_apart(
     strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
 ) -> None:
     record_property("client", library)
-    package, script = LOOPS[library]
+    package, script, more = PARALLEL[library]
     if not (NPM / package).is_dir():
         pytest.skip(f"{package} is not installed: run `make clients`")
-    play(strict_gateway, alias)
-    texts = run(tmp_path, script, strict_gateway.served.address, strict_gateway.key, alias)
+    play(strict_gateway, alias, [CITIES])
+    texts = run(tmp_path, script, strict_gateway.served.address, strict_gateway.key, alias, *more)
     assert texts
-    assert all(text == "The tool said: sunny in Bern" for text in texts), texts
+    assert all(text == TWO_CITIES_TEXT for text in texts), texts

@@ -1,5 +1,5 @@
-// Google's SDK for Node: a tool loop, whole and streamed.
-// node google.mjs ADDRESS KEY MODEL  -> one line of JSON with the final text of the model
+// Google's SDK for Node: a tool loop of three turns over models, whole and streamed, and over a chat, streamed.
+// node google.mjs ADDRESS KEY MODEL  -> one line of JSON with the final text of each loop
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -8,24 +8,38 @@ const [baseUrl, apiKey, model] = process.argv.slice(2);
 const client = new GoogleGenAI({ apiKey, httpOptions: { baseUrl } });
 const parametersJsonSchema = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 const config = { tools: [{ functionDeclarations: [{ name: "weather", description: "The weather.", parametersJsonSchema }] }] };
+const results = (parts) => parts.filter((part) => part.functionCall).map(({ functionCall }) => ({
+  functionResponse: { id: functionCall.id, name: functionCall.name, response: { output: `sunny in ${functionCall.args.city}` } },
+}));
+const text = (parts) => parts.map((part) => (part.thought ? "" : part.text ?? "")).join("");
 
-async function request(contents, streamed) {
-  if (!streamed) return (await client.models.generateContent({ model, contents, config })).candidates[0].content.parts;
+async function collected(chunks) {
   const parts = [];
-  for await (const chunk of await client.models.generateContentStream({ model, contents, config })) {
-    parts.push(...(chunk.candidates?.[0]?.content?.parts ?? []));
-  }
-  return parts.filter((part) => part.functionCall || part.text);
+  for await (const chunk of chunks) parts.push(...(chunk.candidates?.[0]?.content?.parts ?? []));
+  return parts;
 }
 
-async function finalText(streamed) {
+async function overModels(streamed) {
   const contents = [{ role: "user", parts: [{ text: "weather in Bern?" }] }];
-  const parts = await request(contents, streamed);
-  const results = parts.filter((part) => part.functionCall).map(({ functionCall }) => ({
-    functionResponse: { id: functionCall.id, name: functionCall.name, response: { output: `sunny in ${functionCall.args.city}` } },
-  }));
-  contents.push({ role: "model", parts }, { role: "user", parts: results });
-  return (await request(contents, streamed)).map((part) => part.text ?? "").join("");
+  for (;;) {
+    const ask = { model, contents, config };
+    const parts = streamed
+      ? await collected(await client.models.generateContentStream(ask))
+      : (await client.models.generateContent(ask)).candidates[0].content.parts;
+    const found = results(parts);
+    if (!found.length) return text(parts);
+    contents.push({ role: "model", parts }, { role: "user", parts: found });
+  }
 }
 
-console.log(JSON.stringify([await finalText(false), await finalText(true)]));
+async function overChat() {
+  const chat = client.chats.create({ model, config });
+  let message = "weather in Bern?";
+  for (;;) {
+    const parts = await collected(await chat.sendMessageStream({ message }));
+    message = results(parts);
+    if (!message.length) return text(parts);
+  }
+}
+
+console.log(JSON.stringify([await overModels(false), await overModels(true), await overChat()]));

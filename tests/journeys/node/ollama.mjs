@@ -1,5 +1,5 @@
-// Ollama's library for Node: a tool loop, whole and streamed.
-// node ollama.mjs ADDRESS KEY MODEL  -> one line of JSON with the final text of the model
+// Ollama's library for Node: a tool loop of three turns, whole and streamed.
+// node ollama.mjs ADDRESS KEY MODEL  -> one line of JSON with the final text of each loop
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -12,9 +12,10 @@ const tools = [{ type: "function", function: { name: "weather", description: "Th
 async function request(messages, stream) {
   const answer = await client.chat({ model, messages, tools, stream });
   if (!stream) return answer.message;
-  const whole = { role: "assistant", content: "", tool_calls: [] };
+  const whole = { role: "assistant", content: "", thinking: "", tool_calls: [] };
   for await (const { message } of answer) {
     whole.content += message.content ?? "";
+    whole.thinking += message.thinking ?? "";
     whole.tool_calls.push(...(message.tool_calls ?? []));
   }
   return whole;
@@ -22,12 +23,14 @@ async function request(messages, stream) {
 
 async function finalText(stream) {
   const messages = [{ role: "user", content: "weather in Bern?" }];
-  const answer = await request(messages, stream);
-  messages.push(answer);
-  for (const { function: called } of answer.tool_calls) {
-    messages.push({ role: "tool", tool_name: called.name, content: `sunny in ${called.arguments.city}` });
+  for (;;) {
+    const answer = await request(messages, stream);
+    if (!answer.tool_calls?.length) return answer.content;
+    messages.push(answer);
+    for (const { function: called } of answer.tool_calls) {
+      messages.push({ role: "tool", tool_name: called.name, content: `sunny in ${called.arguments.city}` });
+    }
   }
-  return (await request(messages, stream)).content;
 }
 
 console.log(JSON.stringify([await finalText(false), await finalText(true)]));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from pathlib import Path
@@ -21,12 +22,14 @@ def main() -> None:
     params.n_parallel = 2
     params.use_jinja = True
     params.warmup = False
-    params.cpuparams.n_threads = 2
+    params.cpuparams.n_threads = 1  # more threads wait for each other in a loop, which a busy machine makes slow
     if len(sys.argv) > 2:
         params.chat_template = Path(sys.argv[2]).read_text(encoding="utf-8")
     server = xllamacpp.Server(params)
-    print(f"llama.cpp is listening on {server.listening_address}", flush=True)
-    threading.Event().wait()
+    sys.stdout.write(f"llama.cpp is listening on {server.listening_address}\n")
+    sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 if __name__ == "__main__":
