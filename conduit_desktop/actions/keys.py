@@ -20,7 +20,7 @@ from conduit_desktop.gateway.admission.access import KEY_PREFIX, digest
 from conduit_desktop.gateway.admission.budgets import BudgetAccount
 
 _SAME_FIELDS = (
-    "id", "name", "hint", "description", "enabled", "budget_period", "rpm", "rpd", "tpm", "max_parallel", "unpriced",
+    "id", "name", "hint", "description", "team", "enabled", "budget_period", "rpm", "rpd", "tpm", "max_parallel",
     "log_payloads", "metadata",
 )  # fmt: skip
 
@@ -34,6 +34,8 @@ def _shown(key: VirtualKey, account: BudgetAccount) -> dict[str, Any]:
     return {
         **{name: getattr(key, name) for name in _SAME_FIELDS},
         "models": list(key.models),
+        "tags": list(key.tags),
+        "unpriced": key.unpriced or ("allow" if key.budget_nano is None else "block"),
         "allowed_ips": list(key.allowed_ips),
         "budget_usd": None if key.budget_nano is None else to_usd(key.budget_nano),
         "expires_at": chosen_time(key.expires_at),

@@ -14,7 +14,7 @@ from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.core.media import UNIT_RATES
 from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES
 
-_KEPT = (*RATE_NAMES, "pattern", *UNIT_RATES, "origin")
+_KEPT = (*RATE_NAMES, "pattern", *UNIT_RATES, "min_seconds", "service_tiers", "origin")
 
 
 def view(price: Price) -> PriceView:

@@ -9,7 +9,7 @@ import orjson
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery, epoch_ms
-from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView, RequestView
+from conduit_desktop.actions.schemas.reports import AttemptView, CostLineView, RequestDetailView, RequestView
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.errors import NotFound
@@ -28,13 +28,28 @@ def view(record: RequestRecord) -> RequestView:
 
 def _shown(record: RequestRecord) -> dict[str, Any]:
     values = asdict(record)
-    cost = values.pop("cost_nano")
+    del values["attempts_nano"]
     return values | {
         "started_at": rfc3339(record.started_at),
-        "cost_usd": None if cost is None else to_usd(cost),
+        "cost_usd": _usd(values.pop("cost_nano")),
+        "cost_breakdown": [_cost_line(line) for line in record.cost_breakdown],
         "dropped": list(record.dropped),
-        "attempts": [AttemptView(**{**one, "started_at": rfc3339(one["started_at"])}) for one in values["attempts"]],
+        "tags": list(record.tags),
+        "attempts": [_attempt(attempt) for attempt in values["attempts"]],
     }
+
+
+def _attempt(values: dict[str, Any]) -> AttemptView:
+    return AttemptView(**{**values, "started_at": rfc3339(values["started_at"]), "cost_usd": _usd(values.pop("cost_nano"))})
+
+
+def _cost_line(line: dict[str, Any]) -> CostLineView:
+    shown = {name: value for name, value in line.items() if name not in ("price_nano", "cost_nano")}
+    return CostLineView(**shown, price_usd=to_usd(line["price_nano"]), cost_usd=to_usd(line["cost_nano"]))
+
+
+def _usd(nano: int | None) -> float | None:
+    return None if nano is None else to_usd(nano)
 
 
 async def page(context: AppContext, query: RequestQuery) -> tuple[list[RequestView], str | None]:

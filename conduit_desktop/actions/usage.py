@@ -1,11 +1,11 @@
-"""Usage: requests, tokens and cost, summed by day, model, key or provider."""
+"""Usage: requests, tokens and cost, summed by any of the groups that the ledger knows."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery, epoch_ms
@@ -14,8 +14,7 @@ from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.money import decimal_usd, to_nano, to_usd
 from conduit_desktop.core.records import UsageRow
 from conduit_desktop.core.tokens import CLASS_NAMES
-
-Group = Literal["day", "model", "key", "provider"]
+from conduit_desktop.store.interface import UsageGroup as Group
 
 _COUNTS = ("requests", "errors", *CLASS_NAMES)
 
@@ -25,7 +24,7 @@ def groups(text: str) -> list[Group]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     for name in names:
         if name not in get_args(Group):
-            raise Invalid(f"group_by: {name!r} is none of day, model, key, provider", "group_by")
+            raise Invalid(f"group_by: {name!r} is none of {', '.join(get_args(Group))}", "group_by")
     return cast("list[Group]", list(dict.fromkeys(names)))
 
 
@@ -45,6 +44,8 @@ def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
         "cost_usd": None if row.unpriced_requests and not row.cost_nano else to_usd(row.cost_nano),
         "unpriced_requests": row.unpriced_requests,
         "estimated_requests": row.estimated_requests,
+        "failed": row.failed,
+        "refused": row.refused,
     }
 
 

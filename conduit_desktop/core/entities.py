@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Strategy = Literal["priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest"]
 Sticky = Literal["session", "prefix"]
 BudgetPeriod = Literal["total", "daily", "weekly", "monthly"]
+BudgetScope = Literal["global", "provider", "alias", "key", "team"]
 Source = Literal["user", "file"]
 Severity = Literal["info", "warning", "error"]
 NotificationKind = Literal["budget", "expiry", "health", "security", "system"]
@@ -119,6 +120,7 @@ class VirtualKey(Entity):
     """A key of the client API. `digest` is the SHA-256 of the key in hex; the key itself is shown once and not stored.
 
     `baseline_nano` is the amount already spent in the current period when the spend was last reset (at `baseline_at`).
+    `unpriced` None: calls without a known price are blocked where a budget holds, and allowed elsewhere.
     """
 
     id: str
@@ -126,6 +128,8 @@ class VirtualKey(Entity):
     digest: str
     hint: str
     description: str = ""
+    team: str | None = None
+    tags: tuple[str, ...] = ()
     enabled: bool = True
     models: tuple[str, ...] = ()
     budget_nano: int | None = Field(default=None, ge=0)
@@ -135,7 +139,7 @@ class VirtualKey(Entity):
     tpm: int | None = Field(default=None, gt=0)
     max_parallel: int | None = Field(default=None, gt=0)
     expires_at: int | None = None
-    unpriced: Literal["allow", "block"] = "allow"
+    unpriced: Literal["allow", "block"] | None = None
     log_payloads: bool = False
     allowed_ips: tuple[str, ...] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -157,29 +161,65 @@ class Rates(Entity):
     reasoning: float | None = Field(default=None, ge=0)
     audio_in: float | None = Field(default=None, ge=0)
     audio_out: float | None = Field(default=None, ge=0)
+    image_in: float | None = Field(default=None, ge=0)
+    image_out: float | None = Field(default=None, ge=0)
 
 
-class Tier(Entity):
-    """Rates for the whole request where its input is over `above` tokens."""
+class Tier(Rates):
+    """Rates for the whole request where its input is over `above_input_tokens` tokens."""
 
-    above: int
-    rates: Rates
+    above_input_tokens: int
+
+
+class ImageRate(Entity):
+    """US dollars for one image of a size (`1024x1024`) and quality (`high`); empty: of every one."""
+
+    size: str = ""
+    quality: str = ""
+    usd: float = Field(ge=0)
 
 
 class Price(Rates):
     """The price of a model. `pattern` matches `provider/model` or the upstream model's name.
 
     A class without a rate is priced as another: see `TokenRate.fallback`. A price without input, output and unit rates counts
-    as no price.
+    as no price. `per_image` is one number, or a number for each size and quality. Shorter audio is billed as `min_seconds`.
+    `service_tiers` are factors on every rate, by the tier's name as the provider reports it, or `speed:NAME` and `region:NAME`.
+    `as_of` is the date of a catalog or of a provider's list that the price is from (`YYYY-MM-DD`).
     """
 
     pattern: str
-    per_image: float | None = Field(default=None, ge=0)
+    per_image: float | tuple[ImageRate, ...] | None = None
     per_minute: float | None = Field(default=None, ge=0)
+    min_seconds: float | None = Field(default=None, ge=0)
     per_1k_chars: float | None = Field(default=None, ge=0)
+    per_search: float | None = Field(default=None, ge=0)
+    per_request: float | None = Field(default=None, ge=0)
     tiers: tuple[Tier, ...] = ()
+    service_tiers: dict[str, float] = Field(default_factory=dict)
     valid_from: int = 0
-    origin: Literal["user", "catalog", "free"] = "user"
+    origin: Literal["user", "catalog", "provider_list", "free"] = "user"
+    as_of: str = ""
+    source: Source = "user"
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class Budget(Entity):
+    """A limit on what may be spent in a period, by everybody (`global`) or by one provider, alias, key or team.
+
+    `target` is the provider's name, the alias, the key's id or the team; empty for `global`. `thresholds` are the fractions of
+    the limit at which the operator is notified. With the action `warn` nothing is refused.
+    """
+
+    id: str
+    name: str
+    scope: BudgetScope
+    target: str = ""
+    limit_nano: int = Field(ge=0)
+    period: BudgetPeriod = "monthly"
+    thresholds: tuple[float, ...] = (0.75, 0.9, 1.0)
+    action: Literal["block", "warn"] = "block"
     source: Source = "user"
     created_at: int = 0
     updated_at: int = 0

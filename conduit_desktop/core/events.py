@@ -17,10 +17,14 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusa
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens by class (`core.tokens`), each counted once: the classes are disjoint, except that `reasoning` is a part of `output`.
+    """Tokens by class (`core.tokens`), each counted once: the classes are disjoint, but for three that are parts of others.
 
+    `reasoning` and `image_out` are parts of `output`, `image_in` is a part of `input`. `searches` counts web searches and grounded
+    prompts that are billed singly. `service_tier` is the tier that served the request, as the provider names it; `surcharges`
+    are further conditions that change the price, such as `speed:fast` and `region:us`. `unclear` names reported dimensions
+    that none of these fields holds, and contradictions within the report: the cost is then an estimate.
     `source`: `reported` by the provider or `estimated` by the gateway. `cost_nano` is the price the provider itself reported
-    (OpenRouter), in nano-dollars. `extra` keeps the provider's further counters (searches, characters, images).
+    (OpenRouter), in nano-dollars. `extra` keeps the provider's further counters, as they are written back to a client.
     """
 
     input: int = 0
@@ -31,6 +35,12 @@ class Usage:
     reasoning: int = 0
     audio_in: int = 0
     audio_out: int = 0
+    image_in: int = 0
+    image_out: int = 0
+    searches: int = 0
+    service_tier: str = ""
+    surcharges: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
     source: Literal["reported", "estimated"] = "reported"
     cost_nano: int | None = None
     extra: dict[str, Json] = field(default_factory=dict)

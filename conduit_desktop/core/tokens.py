@@ -52,6 +52,8 @@ CLASSES = (
     TokenClass("reasoning", "Reasoning", "output", (TokenRate("reasoning", "reasoning", "output"),), part_of="output"),
     TokenClass("audio_in", "Audio in", "input", (TokenRate("audio_in", "audio_in", "input"),)),
     TokenClass("audio_out", "Audio out", "output", (TokenRate("audio_out", "audio_out", "output"),)),
+    TokenClass("image_in", "Image in", "input", (TokenRate("image_in", "image_in", "input"),), part_of="input"),
+    TokenClass("image_out", "Image out", "output", (TokenRate("image_out", "image_out", "output"),), part_of="output"),
 )  # fmt: skip
 
 CLASS_NAMES = tuple(one.name for one in CLASSES)

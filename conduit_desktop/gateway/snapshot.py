@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conduit_desktop.core.entities import IpRule, ModelAlias, Price, Provider, VirtualKey
+from conduit_desktop.core.entities import Budget, IpRule, ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.core.errors import ConduitError, describe
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.providers import ProviderKind, Secrets
@@ -70,6 +70,7 @@ class Snapshot:
     keys_by_digest: Mapping[str, VirtualKey] = field(default_factory=dict)
     keys_by_name: Mapping[str, VirtualKey] = field(default_factory=dict)
     prices: tuple[Price, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     rules: tuple[Rule, ...] = ()
     # The one part that changes; it belongs to the snapshot, so that a change of the configuration empties it.
     routes: dict[Any, Any] = field(default_factory=dict)
@@ -93,6 +94,7 @@ async def take(store: Store, secrets: SecretStore, settings: Settings) -> Snapsh
         keys_by_digest={key.digest: key for key in keys},
         keys_by_name={key.name.lower(): key for key in keys},
         prices=tuple(await store.prices.all()),
+        budgets=tuple(await store.budgets.all()),
         rules=tuple(_rule(rule) for rule in await store.ip_rules.all()),
     )
 

@@ -16,7 +16,7 @@ from conduit_desktop.core.errors import DatabaseUnusable
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
-from conduit_desktop.gateway.admission.budgets import Budgets, first_day
+from conduit_desktop.gateway.admission.budgets import Budgets, period
 from conduit_desktop.gateway.admission.limits import RateLimiter
 from conduit_desktop.gateway.background import HealthMonitor
 from conduit_desktop.gateway.call import Call
@@ -29,7 +29,7 @@ from conduit_desktop.gateway.threads import Threads
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.relay import TimedReader
-from conduit_desktop.store.interface import Store
+from conduit_desktop.store.interface import Spending, Store
 from conduit_desktop.store.secrets.store import SecretStore
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,8 @@ class GatewayState:
         now = self.budgets.now_ms()
         before = self.budgets.spends()
         # The writer's queue is in order: every record queued before is in this sum, so nothing is counted twice or missed.
-        spent = await self.store.ledger.spent({key.id: first_day(key, now) for key in keys})
+        asked = [Spending("key", key.id, period(key.budget_period, now)[0] or 0) for key in keys]
+        spent = dict(zip((key.id for key in keys), await self.store.ledger.spent(asked), strict=True))
         since = {key_id: spend - before.get(key_id, spend) for key_id, spend in self.budgets.spends().items()}
         self.budgets.load(keys, spent, since)
 

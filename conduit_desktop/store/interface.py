@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from conduit_desktop.core.entities import (
     AuditEntry,
+    Budget,
+    BudgetScope,
     Entity,
     IpRule,
     ModelAlias,
@@ -28,7 +30,9 @@ from conduit_desktop.core.settings import Settings
 E = TypeVar("E", bound=Entity)
 T = TypeVar("T")
 
-UsageGroup = Literal["day", "model", "key", "provider"]
+UsageGroup = Literal[
+    "day", "hour", "model", "upstream_model", "key", "team", "provider", "client", "session", "user", "tag", "endpoint", "status"
+]
 RecordPage = tuple[list[RequestRecord], str | None]
 NotificationPage = tuple[list[Notification], str | None]
 AuditPage = tuple[list[AuditEntry], str | None]
@@ -46,6 +50,19 @@ class RequestFilter:
     provider: str | None = None
     status: RequestStatus | None = None
     since_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Whose spend is asked for: the scope and target of a budget (see `core.entities.Budget`), since a moment in epoch ms.
+
+    `until_ms` is exclusive; None: until now. Both lie on quarters of an hour.
+    """
+
+    scope: BudgetScope
+    target: str = ""
+    since_ms: int = 0
     until_ms: int | None = None
 
 
@@ -164,6 +181,8 @@ class Transaction(Protocol):
     @property
     def ip_rules(self) -> EntityRows[IpRule]: ...
     @property
+    def budgets(self) -> EntityRows[Budget]: ...
+    @property
     def settings(self) -> SettingRows: ...
     @property
     def audit(self) -> AuditRows: ...
@@ -192,8 +211,8 @@ class Ledger(Protocol):
     async def usage(
         self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None
     ) -> list[UsageRow]: ...
-    async def spent(self, since_day_by_key: Mapping[str, str]) -> dict[str, int]:
-        """Nano-dollars each key spent since its UTC day (`YYYY-MM-DD`, included)."""
+    async def spent(self, accounts: Sequence[Spending]) -> list[int]:
+        """Nano-dollars that each account has spent since its moment, in the accounts' order."""
         ...
 
     async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]: ...
@@ -251,6 +270,8 @@ class Store(Protocol):
     def prices(self) -> PriceTable: ...
     @property
     def ip_rules(self) -> EntityTable[IpRule]: ...
+    @property
+    def budgets(self) -> EntityTable[Budget]: ...
     @property
     def settings(self) -> SettingsTable: ...
     @property

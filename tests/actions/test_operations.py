@@ -142,7 +142,7 @@ async def test_statuses_are_created_no_content_and_ok(context: AppContext) -> No
         ("PUT", "/prices/x", {"input": "cheap"}, Invalid, "input"),
         ("PUT", "/prices/x", {"cache_read": 1}, Invalid, "input"),
         ("PUT", "/prices/x", {"pattern": "y", "input": 1}, Invalid, "pattern"),
-        ("PUT", "/prices/x", {"input": 1, "tiers": [{"above": 1, "rates": {"in": 1}}]}, Invalid, "tiers[0].rates.in"),
+        ("PUT", "/prices/x", {"input": 1, "tiers": [{"above_input_tokens": 1, "in": 1}]}, Invalid, "tiers[0].in"),
         ("PATCH", "/settings", {"prot": 1}, Invalid, "prot"),
         ("PATCH", "/settings", {"port": 70000}, Invalid, "port"),
         ("PATCH", "/settings", {"anonymous_key": "missing"}, Invalid, "anonymous_key"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, Field, StringConstraints, model_validator
 
 from conduit_desktop.actions.schemas.checks import (
     alias_name,
@@ -143,6 +143,8 @@ class KeyPatch(Body):
 
     name: Label | None = None
     description: str | None = Field(default=None, max_length=2000)
+    team: Label | None = None
+    tags: list[Label] | None = Field(default=None, max_length=100)
     enabled: bool | None = None
     models: list[AliasName] | None = Field(default=None, max_length=1000)
     budget_usd: Usd | None = None
@@ -164,13 +166,6 @@ class NewKey(KeyPatch):
     name: Label
 
 
-class NewTier(Body):
-    """Rates that hold once a request's input is over `above` tokens."""
-
-    above: Count
-    rates: NewRates
-
-
 class NewRates(Body):
     """US dollars per million tokens."""
 
@@ -182,15 +177,44 @@ class NewRates(Body):
     reasoning: Rate | None = None
     audio_in: Rate | None = None
     audio_out: Rate | None = None
+    image_in: Rate | None = None
+    image_out: Rate | None = None
+
+
+class NewTier(NewRates):
+    """Rates that hold once a request's input is over `above_input_tokens` tokens."""
+
+    above_input_tokens: Count
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_older_releases_wrote(cls, values: Any) -> Any:
+        # Exports and config files of version 0.1 have `{"above": 200000, "rates": {...}}`.
+        if isinstance(values, dict) and "above" in values and isinstance(values.get("rates"), dict):
+            others = {name: value for name, value in values.items() if name not in ("above", "rates")}
+            return {"above_input_tokens": values["above"], **values["rates"], **others}
+        return values
+
+
+class NewImageRate(Body):
+    """US dollars for one image of a size and quality; left out: of every one."""
+
+    size: str = Field(default="", max_length=100)
+    quality: str = Field(default="", max_length=100)
+    usd: Rate
 
 
 class NewPrice(NewRates):
     """PUT /prices/{pattern}. `pattern` may be repeated in the body; it must then be the path's."""
 
     pattern: Annotated[str, AfterValidator(price_pattern)] | None = None
-    per_image: Rate | None = None
+    per_image: Rate | list[NewImageRate] | None = None
     per_minute: Rate | None = None
+    min_seconds: Rate | None = None
     per_1k_chars: Rate | None = None
+    per_search: Rate | None = None
+    per_request: Rate | None = None
+    service_tiers: dict[str, Rate] = Field(default_factory=dict)
     tiers: list[NewTier] = Field(default_factory=list, max_length=20)
     valid_from: Moment | None = None
 
@@ -263,6 +287,3 @@ class NotificationQuery(PageQuery):
 def epoch_ms(text: str) -> int:
     """A `Moment` as epoch milliseconds."""
     return round(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
-
-
-NewTier.model_rebuild()

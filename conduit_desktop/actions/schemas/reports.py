@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import ConfigDict, Field
+
 from conduit_desktop.actions.schemas.views import View
 from conduit_desktop.core.entities import NotificationKind, Severity
-from conduit_desktop.core.records import CostState, RequestStatus
+from conduit_desktop.core.records import CostState, PriceSource, RequestStatus
 
 TargetState = Literal["answering", "unused", "failing", "probing", "paused", "unready", "disabled"]
 CredentialState = Literal["ready", "resting", "parked"]
@@ -23,6 +25,8 @@ class AttemptView(View):
     detail: str
     started_at: str | None
     duration_ms: float
+    tokens: dict[str, int]
+    cost_usd: float | None
 
 
 class CredentialHealthView(View):
@@ -66,6 +70,18 @@ class TargetHealthView(View):
     credentials: list[CredentialHealthView]
 
 
+class CostLineView(View):
+    """What one class cost: `units` of it at `price_usd` for `per` units (a million tokens, one image, a minute …)."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True)
+
+    class_: str = Field(alias="class")
+    units: float
+    per: int
+    price_usd: float
+    cost_usd: float
+
+
 class RequestView(View):
     """A request's record. Token classes are disjoint, but `reasoning` is the thought part of `output`."""
 
@@ -73,6 +89,7 @@ class RequestView(View):
     started_at: str | None
     key_id: str
     key_name: str
+    team: str
     model: str
     provider: str
     upstream_model: str
@@ -84,6 +101,9 @@ class RequestView(View):
     error_code: str
     error_text: str
     client: str
+    session: str
+    user: str
+    tags: list[str]
     client_ip: str
     duration_ms: float
     first_token_ms: float | None
@@ -95,8 +115,15 @@ class RequestView(View):
     reasoning: int
     audio_in: int
     audio_out: int
+    image_in: int
+    image_out: int
+    units: dict[str, Any]
+    service_tier: str
     cost_usd: float | None
     cost_state: CostState
+    cost_breakdown: list[CostLineView]
+    price_source: PriceSource
+    price_date: str
     finish: str
     dropped: list[str]
     attempts: list[AttemptView]
@@ -110,17 +137,29 @@ class RequestDetailView(RequestView):
 
 
 class UsageView(View):
-    """A row of GET /usage. Of `day`, `model`, `key` (an id, with `key_name`) and `provider`, only the groups requested are set.
+    """A row of GET /usage. Of the groups (`key` is an id, with `key_name`) only those requested are set.
 
-    Tokens by class; `cost_usd` of the requests with a known price, null where there are only others.
+    `failed`: a provider or the gateway failed; `refused`: no provider was asked; `errors` is their sum. Tokens by class;
+    `cost_usd` of the requests with a known price, null where there are only others.
     """
 
     day: str | None = None
+    hour: str | None = None
     model: str | None = None
+    upstream_model: str | None = None
     key: str | None = None
     key_name: str | None = None
+    team: str | None = None
     provider: str | None = None
+    client: str | None = None
+    session: str | None = None
+    user: str | None = None
+    tag: str | None = None
+    endpoint: str | None = None
+    status: str | None = None
     requests: int
+    failed: int
+    refused: int
     errors: int
     input: int
     cache_read: int
@@ -129,6 +168,8 @@ class UsageView(View):
     reasoning: int
     audio_in: int
     audio_out: int
+    image_in: int
+    image_out: int
     cost_usd: float | None
     unpriced_requests: int
     estimated_requests: int

@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, Target, Tier, TimeoutOverrides
+from conduit_desktop.core.entities import BudgetPeriod, ImageRate, Sticky, Strategy, Target, Tier, TimeoutOverrides
 
 ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
 KeyStatus = Literal["active", "disabled", "expired", "budget_spent"]
@@ -237,6 +237,8 @@ class KeyView(View):
     name: str
     hint: str
     description: str
+    team: str | None
+    tags: list[str]
     enabled: bool
     models: list[str]
     budget_usd: float | None
@@ -284,12 +286,18 @@ class PriceView(View):
     reasoning: float | None
     audio_in: float | None
     audio_out: float | None
-    per_image: float | None
+    image_in: float | None
+    image_out: float | None
+    per_image: float | list[ImageRate] | None
     per_minute: float | None
+    min_seconds: float | None
     per_1k_chars: float | None
+    per_search: float | None
+    per_request: float | None
     tiers: list[Tier]
+    service_tiers: dict[str, float]
     valid_from: str | None
-    origin: Literal["user", "catalog", "free"]
+    origin: Literal["user", "catalog", "provider_list", "free"]
     locked: bool
     """The config file defines it, and only the file can change it."""
     created_at: str | None

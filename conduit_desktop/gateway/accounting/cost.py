@@ -29,17 +29,22 @@ class RateTier:
     reasoning: int
     audio_in: int
     audio_out: int
+    image_in: int
+    image_out: int
 
     def millionths(self, usage: Usage) -> int:
         """The cost in millionths of a nano-dollar, exact."""
         # Reasoning is part of the output: a report of more than that would make the rest negative.
         reasoning = min(usage.reasoning, usage.output)
+        image_in, image_out = min(usage.image_in, usage.input), min(usage.image_out, usage.output - reasoning)
         return (
-            usage.input * self.input
+            (usage.input - image_in) * self.input
+            + image_in * self.image_in
             + usage.cache_read * self.cache_read
             + usage.cache_write_5m * self.cache_write
             + usage.cache_write_1h * self.cache_write_1h
-            + (usage.output - reasoning) * self.output
+            + (usage.output - reasoning - image_out) * self.output
+            + image_out * self.image_out
             + reasoning * self.reasoning
             + usage.audio_in * self.audio_in
             + usage.audio_out * self.audio_out
@@ -67,7 +72,7 @@ class CompiledPrice:
     def is_free(self) -> bool:
         """Whether every rate there is is zero."""
         rates = (getattr(self.price, name) for name in (*RATE_NAMES, *UNIT_RATES))
-        return not any(rates) and not any(getattr(tier.rates, name) for tier in self.price.tiers for name in RATE_NAMES)
+        return not any(rates) and not any(getattr(tier, name) for tier in self.price.tiers for name in RATE_NAMES)
 
     def cost(self, usage: Usage) -> int:
         """Nano-dollars, rounded half up; what the provider itself reported wins."""
@@ -93,7 +98,7 @@ class CompiledPrice:
         total = 0
         # A second is counted in whole milliseconds.
         for count, rate, per in (
-            (images, self.price.per_image, 1),
+            (images, self.price.per_image if isinstance(self.price.per_image, float) else None, 1),
             (round(seconds * 1000), self.price.per_minute, 60_000),
             (characters, self.price.per_1k_chars, 1000),
         ):
@@ -107,9 +112,9 @@ def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice
     """The compiled price; None where it has neither an input, an output nor a unit rate."""
     if all(getattr(price, name) is None for name in (*BASE_RATES, *UNIT_RATES)):
         return None
-    tiers = sorted(price.tiers, key=lambda tier: tier.above)
+    tiers = sorted(price.tiers, key=lambda tier: tier.above_input_tokens)
     # A rate that a tier leaves out is that of the base price; only then does the fallback between rates apply.
-    steps = (_step(-1, [price]), *(_step(tier.above, [tier.rates, price]) for tier in tiers))
+    steps = (_step(-1, [price]), *(_step(tier.above_input_tokens, [tier, price]) for tier in tiers))
     return CompiledPrice(price, steps, valid_until)
 
 

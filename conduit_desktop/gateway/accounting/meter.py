@@ -231,6 +231,8 @@ class Meter:
         record.cache_write = usage.cache_write_5m + usage.cache_write_1h
         record.output, record.reasoning = usage.output, usage.reasoning
         record.audio_in, record.audio_out = usage.audio_in, usage.audio_out
+        record.image_in, record.image_out = usage.image_in, usage.image_out
+        record.service_tier = usage.service_tier
 
     def _estimate(self, reported: Usage | None) -> Usage:
         """The usage of an answer without a final report: what was reported so far, and the output as counted."""

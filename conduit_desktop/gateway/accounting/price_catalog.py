@@ -97,8 +97,7 @@ def _at(pattern: str, variants: list[dict[str, Any]], now_ms: int) -> CatalogPri
     held = next((variant for variant in reversed(variants) if _holds(variant, now)), variants[0])
     rates = {name: value for name, value in held.items() if name not in ("from", "between", "tiers")}
     tiers = [
-        {"above": tier["above"], "rates": {name: value for name, value in tier.items() if name != "above"}}
-        for tier in held.get("tiers", ())
+        {"above_input_tokens" if name == "above" else name: value for name, value in tier.items()} for tier in held.get("tiers", ())
     ]
     since = _milliseconds(_midnight(held["from"])) if "from" in held else 0
     price = Price.model_validate({"pattern": pattern, **rates, "tiers": tiers, "valid_from": since, "origin": "catalog"})

@@ -43,12 +43,6 @@ def period(kind: BudgetPeriod, at_ms: int) -> tuple[int | None, int | None]:
     return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
 
 
-def first_day(key: VirtualKey, at_ms: int) -> str:
-    """The first UTC day, as YYYY-MM-DD, whose totals count for the running period."""
-    start, _ = period(key.budget_period, at_ms)
-    return datetime.fromtimestamp((start or 0) / 1000, UTC).strftime("%Y-%m-%d")
-
-
 class Budgets:
     """The accounts of all keys."""
 

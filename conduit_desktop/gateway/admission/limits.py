@@ -227,6 +227,11 @@ def _check_budget(key: VirtualKey, account: BudgetAccount, expected: CostEstimat
         raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
     if key.budget_nano is None:
         return
+    if expected.unpriced and key.unpriced is None:
+        raise Forbidden(
+            f"No price is known for this model, and the key {key.name!r} has a budget. Set the model's price, or allow unpriced"
+            " models for the key."
+        )
     left = key.budget_nano - account.spend_nano - account.reserved_nano
     cost = expected.cost_nano
     # An unpriced request reserves nothing: it passes only while something is left.

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from conduit_desktop.core import clock
 from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.records import RequestRecord, UsageRow
-from conduit_desktop.store.interface import RequestFilter, UsageGroup
+from conduit_desktop.store.interface import RequestFilter, Spending, UsageGroup
 from conduit_desktop.store.sqlite import usage as sums
 from conduit_desktop.store.sqlite.database import Database
-from conduit_desktop.store.sqlite.records import COLUMNS, TOTALS_DAY, TOTALS_MODEL, UNPRICED, read_record
+from conduit_desktop.store.sqlite.records import QUOTED, TOTALS_KEY, TOTALS_OF_REQUEST, UNPRICED, read_record
 
 PRUNE_STEP = 100
 PRUNE_PAUSE_S = 0.01
 DAY_MS = 86_400_000
 
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM requests"
+_SELECT = f"SELECT {', '.join(QUOTED)} FROM requests"
 
 
 class SqliteLedger:
@@ -47,9 +47,9 @@ class SqliteLedger:
         """Sums by the requested groups, over whole UTC days, ordered by the groups."""
         return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms))
 
-    async def spent(self, since_day_by_key: Mapping[str, str]) -> dict[str, int]:
-        """Nano-dollars each key spent since its UTC day (`YYYY-MM-DD`, included)."""
-        return await self._database.read(lambda connection: sums.spent(connection, since_day_by_key))
+    async def spent(self, accounts: Sequence[Spending]) -> list[int]:
+        """Nano-dollars that each account has spent since its moment, in the accounts' order."""
+        return await self._database.read(lambda connection: [sums.spent(connection, account) for account in accounts])
 
     async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
         """The oldest records whose cost is unknown, behind `after`."""
@@ -117,14 +117,14 @@ def _reprice(connection: sqlite3.Connection, id: str, cost_nano: int) -> int:
         UPDATE requests SET cost_nano = ?,
             cost_state = CASE WHEN status IN ('broken', 'cancelled') THEN 'estimated' ELSE 'final' END
         WHERE id = ? AND {UNPRICED.format("")}
-        RETURNING key_id, {TOTALS_DAY.format("")}, {TOTALS_MODEL.format("")}, provider, cost_state = 'estimated'""",
+        RETURNING cost_state = 'estimated', {", ".join(TOTALS_OF_REQUEST[name].format("") for name in TOTALS_KEY)}""",
         (cost_nano, id),
     ).fetchall()
-    for key_id, day, model, provider, estimated in rows:
+    for estimated, *place in rows:
         connection.execute(
             "UPDATE totals SET cost_nano = cost_nano + ?, unpriced = unpriced - 1, estimated = estimated + ?"
-            " WHERE key_id = ? AND day = ? AND model = ? AND provider = ?",
-            (cost_nano, estimated, key_id, day, model, provider),
+            f" WHERE {' AND '.join(f'{name} = ?' for name in TOTALS_KEY)}",
+            (cost_nano, estimated, *place),
         )
     return len(rows)
 

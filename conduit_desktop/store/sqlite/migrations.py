@@ -18,7 +18,7 @@ from conduit_desktop.store.sqlite.connections import trouble
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-VERSION = 3
+VERSION = 4
 """The newest schema: the number of the last migration, kept in `PRAGMA user_version`."""
 
 APPLICATION_ID = 0x434E4454
@@ -133,7 +133,93 @@ def m003_fallbacks_by_cause(db: Database) -> None:
     db.execute("PRAGMA user_version = 3")
 
 
-MIGRATIONS = (m001_everything, m002_sticky_and_trim, m003_fallbacks_by_cause)
+def m004_money(db: Database) -> None:
+    """Budgets of every scope, prices with every dimension, records with what was used, totals by quarter of an hour."""
+    _create(db, "budgets", {
+        "id": str, "name": str, "scope": str, "target": str, "limit_nano": int, "period": str, "thresholds": str, "action": str,
+        **_STAMPS,
+    }, "id")  # fmt: skip
+    db.execute("CREATE UNIQUE INDEX budgets_name ON budgets (name COLLATE NOCASE)")
+    _keys_with_teams(db)
+    _prices_with_every_dimension(db)
+    _records_with_units(db)
+    _totals_by_slot(db)
+    db.execute("PRAGMA user_version = 4")
+
+
+MIGRATIONS = (m001_everything, m002_sticky_and_trim, m003_fallbacks_by_cause, m004_money)
+
+
+def _keys_with_teams(db: Database) -> None:
+    # The column must hold NULL now, which SQLite cannot change in place. `allow` was the default that nobody chose: where a
+    # budget holds, calls without a price would pass it in silence.
+    db.execute("ALTER TABLE keys RENAME COLUMN unpriced TO unpriced_before")
+    for column in ("team TEXT", "tags TEXT NOT NULL DEFAULT '[]'", "unpriced TEXT"):
+        db.execute(f"ALTER TABLE keys ADD COLUMN {column}")
+    db.execute("UPDATE keys SET unpriced = nullif(unpriced_before, 'allow')")
+    db.execute("ALTER TABLE keys DROP COLUMN unpriced_before")
+
+
+def _prices_with_every_dimension(db: Database) -> None:
+    for column in ("image_in", "image_out", "min_seconds", "per_search", "per_request"):
+        db.execute(f"ALTER TABLE prices ADD COLUMN {column} REAL")
+    # One number, or a list by size and quality: JSON text.
+    db.execute("ALTER TABLE prices RENAME COLUMN per_image TO per_image_before")
+    db.execute("ALTER TABLE prices ADD COLUMN per_image TEXT NOT NULL DEFAULT 'null'")
+    db.execute("UPDATE prices SET per_image = json(per_image_before) WHERE per_image_before IS NOT NULL")
+    db.execute("ALTER TABLE prices DROP COLUMN per_image_before")
+    db.execute("ALTER TABLE prices ADD COLUMN service_tiers TEXT NOT NULL DEFAULT '{}'")
+    db.execute("ALTER TABLE prices ADD COLUMN as_of TEXT NOT NULL DEFAULT ''")
+    # `{"above": 200000, "rates": {"input": 2}}` was what is `{"above_input_tokens": 200000, "input": 2}` now.
+    db.execute("""
+        UPDATE prices SET tiers = (
+            SELECT json_group_array(json(json_set(value -> '$.rates', '$.above_input_tokens', value -> '$.above')))
+            FROM json_each(prices.tiers)
+        ) WHERE tiers <> '[]'""")
+
+
+def _records_with_units(db: Database) -> None:
+    texts = ("team", "session", '"user"', "service_tier", "price_source", "price_date")
+    for column in texts:
+        db.execute(f"ALTER TABLE requests ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+    for column in ("image_in", "image_out", "attempts_nano"):
+        db.execute(f"ALTER TABLE requests ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    for column, empty in (("tags", "[]"), ("units", "{}"), ("cost_breakdown", "[]")):
+        db.execute(f"ALTER TABLE requests ADD COLUMN {column} TEXT NOT NULL DEFAULT '{empty}'")
+
+
+def _totals_by_slot(db: Database) -> None:
+    # A slot is a quarter of an hour, counted since 1970: every time zone's days begin at one. WITHOUT ROWID as before.
+    counts = ("requests", "failed", "refused", "input", "cache_read", "cache_write", "output", "reasoning", "audio_in",
+              "audio_out", "image_in", "image_out", "cost_nano", "unpriced", "estimated")  # fmt: skip
+    db.execute("ALTER TABLE totals RENAME TO totals_by_day")
+    db.execute("DROP INDEX totals_day")
+    db.execute(f"""
+        CREATE TABLE totals (
+            key_id TEXT NOT NULL, slot INTEGER NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
+            upstream_model TEXT NOT NULL, client TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, team TEXT NOT NULL,
+            key_name TEXT NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in counts)},
+            PRIMARY KEY (key_id, slot, model, provider, upstream_model, client, endpoint, status, team)
+        ) WITHOUT ROWID""")
+    db.execute("CREATE INDEX totals_slot ON totals (slot)")
+    # Totals of a day lie in its first slot. They do not tell failed from refused.
+    db.execute(f"""
+        INSERT INTO totals (key_id, slot, model, provider, upstream_model, client, endpoint, status, team, key_name,
+            {", ".join(counts)})
+        SELECT key_id, strftime('%s', day) / 900, model, provider, '', '', '', '', '', key_name,
+            requests, errors, 0, input, cache_read, cache_write, output, reasoning, audio_in, audio_out, 0, 0,
+            cost_nano, unpriced, estimated
+        FROM totals_by_day""")
+    db.execute("DROP TABLE totals_by_day")
+    # Sums by what clients name themselves, per UTC day: there may be one of each for every session.
+    db.execute(f"""
+        CREATE TABLE attributed (
+            kind TEXT NOT NULL, value TEXT NOT NULL, day INTEGER NOT NULL,
+            {", ".join(f"{name} INTEGER NOT NULL" for name in counts)},
+            PRIMARY KEY (kind, value, day)
+        ) WITHOUT ROWID""")
+    db.execute("CREATE INDEX attributed_day ON attributed (kind, day)")
+
 
 _STAMPS = {"source": str, "created_at": int, "updated_at": int}
 

@@ -27,30 +27,50 @@ RETRY_STEP = 250
 RETRY_EVERY_S = 2.0
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(RequestRecord))
+QUOTED = tuple(f'"{name}"' for name in COLUMNS)
+"""Quoted: `user` is a word of SQL elsewhere, and other engines share these names."""
 _ATTEMPT_FIELDS = frozenset(field.name for field in dataclasses.fields(AttemptRecord))
 
 # A stranger chooses the model names of requests that were turned away; totals, which are kept for good, must not grow by them.
 TOTALS_MODEL = """CASE WHEN {0}status = 'refused' AND {0}error_code IN ('model_not_found', 'missing_api_key', 'invalid_api_key')
     THEN '' ELSE {0}model END"""
-TOTALS_DAY = "strftime('%Y-%m-%d', {0}started_at / 1000, 'unixepoch')"
+# Likewise of clients that nobody knows: a User-Agent is free text.
+TOTALS_CLIENT = "CASE WHEN {0}key_id = '' AND {0}status = 'refused' THEN '' ELSE {0}client END"
+TOTALS_SLOT = "{0}started_at / 900000"
 UNPRICED = "{0}cost_nano IS NULL AND {0}status <> 'refused'"
 
 TOTALS_OF_REQUEST = {
-    "day": TOTALS_DAY,
+    "slot": TOTALS_SLOT,
     "key_id": "{0}key_id",
     "model": TOTALS_MODEL,
     "provider": "{0}provider",
+    "upstream_model": "{0}upstream_model",
+    "client": TOTALS_CLIENT,
+    "endpoint": "{0}endpoint",
+    "status": "{0}status",
+    "team": "{0}team",
     "key_name": "{0}key_name",
     "requests": "1",
-    "errors": "{0}status NOT IN ('success', 'cancelled')",
+    "failed": "{0}status IN ('error', 'broken')",
+    "refused": "{0}status = 'refused'",
     **{name: f"{{0}}{name}" for name in CLASS_NAMES},
-    "cost_nano": "coalesce({0}cost_nano, 0)",
+    "cost_nano": "coalesce({0}cost_nano, 0) - {0}attempts_nano",
     "unpriced": UNPRICED,
     "estimated": "{0}cost_state = 'estimated' AND {0}cost_nano IS NOT NULL",
 }
-"""What one request adds to its day's totals, by column; `{0}` is what its own columns are called by."""
+"""What one request adds to its slot's totals, by column; `{0}` is what its own columns are called by."""
 
-_COUNTED = tuple(name for name in TOTALS_OF_REQUEST if name not in ("day", "key_id", "model", "provider", "key_name"))
+TOTALS_KEY = ("key_id", "slot", "model", "provider", "upstream_model", "client", "endpoint", "status", "team")
+COUNTED = tuple(name for name in TOTALS_OF_REQUEST if name not in (*TOTALS_KEY, "key_name"))
+
+_KEY = ", ".join(TOTALS_KEY)
+_ADD = f"key_name = excluded.key_name, {', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTED)}"
+_OF_ATTEMPT = {**TOTALS_OF_REQUEST, **dict.fromkeys(COUNTED, "0")} | {
+    "provider": "a.value ->> '$.provider'",
+    "upstream_model": "a.value ->> '$.model'",
+    "cost_nano": "sum(a.value ->> '$.cost_nano')",
+}
+"""What the failed attempts of one request add to the totals of the providers that were paid for them."""
 
 # One statement is one transaction and one call into SQLite. Each call gives up the interpreter lock, and to get it back from a
 # busy loop can take a while: a dozen calls a batch would be felt. So a batch is one INSERT of many rows, and a trigger of this
@@ -59,11 +79,32 @@ _ADD_TOTALS = f"""
     CREATE TEMP TRIGGER add_totals AFTER INSERT ON main.requests BEGIN
         INSERT INTO totals ({", ".join(TOTALS_OF_REQUEST)})
         VALUES ({", ".join(sql.format("NEW.") for sql in TOTALS_OF_REQUEST.values())})
-        ON CONFLICT (key_id, day, model, provider) DO UPDATE SET
-            key_name = excluded.key_name, {", ".join(f"{name} = {name} + excluded.{name}" for name in _COUNTED)};
+        ON CONFLICT ({_KEY}) DO UPDATE SET {_ADD};
+    END"""
+_ADD_ATTEMPTS = f"""
+    CREATE TEMP TRIGGER add_attempts AFTER INSERT ON main.requests WHEN NEW.attempts_nano <> 0 BEGIN
+        INSERT INTO totals ({", ".join(_OF_ATTEMPT)})
+        SELECT {", ".join(sql.format("NEW.") for sql in _OF_ATTEMPT.values())}
+        FROM json_each(NEW.attempts) AS a
+        WHERE a.value ->> '$.outcome' <> 'ok' AND a.value ->> '$.cost_nano' > 0
+        GROUP BY a.value ->> '$.provider', a.value ->> '$.model'
+        ON CONFLICT ({_KEY}) DO UPDATE SET {_ADD};
+    END"""
+_ATTRIBUTED = {name: TOTALS_OF_REQUEST[name].format("NEW.") for name in COUNTED} | {"cost_nano": "coalesce(NEW.cost_nano, 0)"}
+_ADD_ATTRIBUTED = f"""
+    CREATE TEMP TRIGGER add_attributed AFTER INSERT ON main.requests
+    WHEN NEW.session <> '' OR NEW."user" <> '' OR NEW.tags <> '[]' BEGIN
+        INSERT INTO attributed (kind, value, day, {", ".join(_ATTRIBUTED)})
+        SELECT n.kind, n.value, NEW.started_at / 86400000, {", ".join(_ATTRIBUTED.values())}
+        FROM (
+            SELECT 'session' AS kind, NEW.session AS value WHERE NEW.session <> ''
+            UNION ALL SELECT 'user', NEW."user" WHERE NEW."user" <> ''
+            UNION ALL SELECT DISTINCT 'tag', t.value FROM json_each(NEW.tags) AS t
+        ) AS n WHERE true
+        ON CONFLICT (kind, value, day) DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTED)};
     END"""
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
-_AS_JSON = tuple(COLUMNS.index(name) for name in ("dropped", "attempts"))
+_AS_JSON = tuple(COLUMNS.index(name) for name in ("dropped", "attempts", "tags", "units", "cost_breakdown"))
 _columns = attrgetter(*COLUMNS)
 _REFUSALS = (sqlite3.Error, TypeError, ValueError, OverflowError)
 """What a write raises for a failing disk, and for values that orjson or SQLite cannot take."""
@@ -72,7 +113,7 @@ _REFUSALS = (sqlite3.Error, TypeError, ValueError, OverflowError)
 @lru_cache(maxsize=64)
 def _insert(count: int) -> str:
     """The statement for `count` records: batches are small, so SQLite's own statement cache knows it too."""
-    return f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES {', '.join([_ROW] * count)} ON CONFLICT (id) DO NOTHING"
+    return f"INSERT INTO requests ({', '.join(QUOTED)}) VALUES {', '.join([_ROW] * count)} ON CONFLICT (id) DO NOTHING"
 
 
 def _values(records: Sequence[RequestRecord]) -> list[Any]:
@@ -106,8 +147,9 @@ class RecordSink:
         return len(self._backlog)
 
     def prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the trigger that adds to the totals; it lives as long as `connection`."""
-        connection.execute(_ADD_TOTALS)
+        """Make the triggers that add to the totals; they live as long as `connection`."""
+        for trigger in (_ADD_TOTALS, _ADD_ATTEMPTS, _ADD_ATTRIBUTED):
+            connection.execute(trigger)
 
     def write(self, connection: sqlite3.Connection, items: list[RequestRecord]) -> list[BaseException | None] | None:
         """Write what waits, then `items`."""
@@ -207,7 +249,8 @@ def read_record(row: sqlite3.Row) -> RequestRecord:
     """A row of `requests` as the record it was made from."""
     values: dict[str, Any] = {column: row[column] for column in COLUMNS}
     values["streamed"] = bool(values["streamed"])
-    values["dropped"] = tuple(orjson.loads(values["dropped"]))
+    values["dropped"], values["tags"] = (tuple(orjson.loads(values[name])) for name in ("dropped", "tags"))
+    values["units"], values["cost_breakdown"] = (orjson.loads(values[name]) for name in ("units", "cost_breakdown"))
     attempts = orjson.loads(values["attempts"])
     # Unknown fields are skipped: the row may have been written by another release.
     values["attempts"] = [AttemptRecord(**{k: v for k, v in attempt.items() if k in _ATTEMPT_FIELDS}) for attempt in attempts]

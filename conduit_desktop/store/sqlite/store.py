@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from conduit_desktop.core.entities import IpRule, ModelAlias, Provider, VirtualKey
+from conduit_desktop.core.entities import Budget, IpRule, ModelAlias, Provider, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.store.interface import HealthListener, Transaction
@@ -45,6 +45,7 @@ class SqliteStore:
         self.keys = SqliteEntityTable(database, "keys", VirtualKey, key="id", unique="name")
         self.prices = SqlitePriceTable(database)
         self.ip_rules = SqliteEntityTable(database, "ip_rules", IpRule, key="id")
+        self.budgets = SqliteEntityTable(database, "budgets", Budget, key="id", unique="name")
         self.settings = SqliteSettingsTable(database)
         self.ledger = SqliteLedger(database)
         self.notifications = NotificationTable(database)
@@ -99,7 +100,7 @@ class SqliteStore:
     def _transaction(self, connection: sqlite3.Connection) -> SqliteTransaction:
         return SqliteTransaction(
             connection, providers=self.providers, models=self.models, keys=self.keys, prices=self.prices, ip_rules=self.ip_rules,
-            settings=self.settings,
+            budgets=self.budgets, settings=self.settings,
         )  # fmt: skip
 
     async def close(self) -> None:

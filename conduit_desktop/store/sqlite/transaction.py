@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from conduit_desktop.core.entities import Entity, IpRule, ModelAlias, Price, Provider, VirtualKey
+from conduit_desktop.core.entities import Budget, Entity, IpRule, ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.store.sqlite import audit, ledger, meta, notifications
 from conduit_desktop.store.sqlite.prices import SqlitePriceTable
 from conduit_desktop.store.sqlite.settings import SqliteSettingsTable
@@ -118,6 +118,7 @@ class SqliteTransaction:
         keys: SqliteEntityTable[VirtualKey],
         prices: SqlitePriceTable,
         ip_rules: SqliteEntityTable[IpRule],
+        budgets: SqliteEntityTable[Budget],
         settings: SqliteSettingsTable,
     ) -> None:
         self.providers = SqliteRows(providers, connection)
@@ -125,6 +126,7 @@ class SqliteTransaction:
         self.keys = SqliteRows(keys, connection)
         self.prices = SqlitePriceRows(prices, connection)
         self.ip_rules = SqliteRows(ip_rules, connection)
+        self.budgets = SqliteRows(budgets, connection)
         self.settings = SqliteSettingRows(settings, connection)
         self.audit = SqliteAuditRows(connection)
         self.meta = SqliteMetaRows(connection)

@@ -1,41 +1,40 @@
-"""Usage: sums over the daily totals, and over single requests where a range begins or ends within a day."""
+"""Usage: sums over the totals, and over single requests where a range begins or ends within a slot."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
-
-import orjson
 
 from conduit_desktop.core.records import UsageRow
 from conduit_desktop.core.tokens import CLASS_NAMES
+from conduit_desktop.store.interface import Spending
 from conduit_desktop.store.interface import UsageGroup as Group
 from conduit_desktop.store.sqlite.records import TOTALS_OF_REQUEST
 
-DAY_MS = 86_400_000
+SLOT_MS = 900_000
+"""A slot of the totals: a quarter of an hour."""
 
-_COLUMN = {"day": "t.day", "model": "t.model", "key": "t.key_id", "provider": "t.provider"}
-_SUMS = ("requests", "errors", *CLASS_NAMES, "cost_nano")
+_COLUMN: dict[Group, str] = {
+    "day": "strftime('%Y-%m-%d', t.slot * 900, 'unixepoch')",
+    "hour": "strftime('%Y-%m-%dT%H:00:00Z', t.slot * 900, 'unixepoch')",
+    "key": "t.key_id",
+    **{name: f"t.{name}" for name in ("model", "upstream_model", "team", "provider", "client", "endpoint", "status")},
+}
+_SUMS = ("requests", "failed", "refused", *CLASS_NAMES, "cost_nano")
 # A removed key has no row any more; its totals keep the name it had last.
 _KEY_NAME = """coalesce(
     (SELECT name FROM keys WHERE id = t.key_id),
-    (SELECT key_name FROM totals WHERE key_id = t.key_id ORDER BY day DESC LIMIT 1))"""
-
-
-def day_of(at_ms: int) -> str:
-    """The UTC day of a moment, as `YYYY-MM-DD`."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+    (SELECT key_name FROM totals WHERE key_id = t.key_id ORDER BY slot DESC LIMIT 1))"""
 
 
 def usage(connection: sqlite3.Connection, group_by: Sequence[Group], since_ms: int | None, until_ms: int | None) -> list[UsageRow]:
     """Sums by the requested groups, from since (inclusive) until (exclusive).
 
-    Days whose requests are no longer all in the log count whole.
+    Slots whose requests are no longer all in the log count whole.
     """
     groups = list(dict.fromkeys(group_by))
-    columns = {f"{name}_id" if name == "key" else name: _COLUMN[name] for name in groups}
+    columns = {f"{name}_id" if name == "key" else str(name): _COLUMN[name] for name in groups}
     if "key" in groups:
         columns["key_name"] = _KEY_NAME
     columns |= {name: f"sum(t.{name})" for name in _SUMS}
@@ -49,53 +48,61 @@ def usage(connection: sqlite3.Connection, group_by: Sequence[Group], since_ms: i
 
 
 def _source(connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None) -> tuple[str, list[Any]]:
-    """The totals of the whole days of a range, and the single requests of its first and last day where it cuts them."""
-    # The end is exclusive: a range until midnight does not touch the day that begins then.
-    first, last = (None if at is None else at // DAY_MS for at in (since_ms, None if until_ms is None else until_ms - 1))
+    """The totals of the whole slots of a range, and the single requests of its first and last slot where it cuts them."""
+    # The end is exclusive: a range until a full quarter does not touch the slot that begins then.
+    first, last = (None if at is None else at // SLOT_MS for at in (since_ms, None if until_ms is None else until_ms - 1))
     parts: list[str] = []
     values: list[Any] = []
-    for day in {day for day, at in ((first, since_ms), (last, until_ms)) if day is not None and at is not None and at % DAY_MS}:
-        # Pruned records remain in the totals alone: a sum over the rest of their day would be too low.
-        if not _is_whole(connection, day):
+    cut = ((first, since_ms), (last, until_ms))
+    for slot in {slot for slot, at in cut if slot is not None and at is not None and at % SLOT_MS}:
+        # Pruned records remain in the totals alone: a sum over the rest of their slot would be too low.
+        if not _is_whole(connection, slot):
             continue
         parts.append(_REQUESTS)
-        values += [max(day * DAY_MS, since_ms or 0), min((day + 1) * DAY_MS, until_ms if until_ms is not None else 2**62)]
-        first = day + 1 if day == first else first
-        last = day - 1 if day == last else last
+        values += [max(slot * SLOT_MS, since_ms or 0), min((slot + 1) * SLOT_MS, until_ms if until_ms is not None else 2**62)]
+        first = slot + 1 if slot == first else first
+        last = slot - 1 if slot == last else last
     conditions: list[str] = []
     for sign, bound in ((">=", first), ("<=", last)):
         if bound is not None:
-            conditions.append(f"day {sign} ?")
-            values.append(day_of(bound * DAY_MS))
+            conditions.append(f"slot {sign} ?")
+            values.append(bound)
     return " UNION ALL ".join([*parts, f"{_TOTALS} WHERE {' AND '.join(conditions) or 'true'}"]), values
 
 
 _R = "r."
 _TOTALS = f"SELECT {', '.join(TOTALS_OF_REQUEST)} FROM totals"
+# Whole cost here, attempts included: the totals of one request are several rows, of which these are the sum.
+_OF_REQUEST = {**TOTALS_OF_REQUEST, "cost_nano": "coalesce({0}cost_nano, 0)"}
 _REQUESTS = (
-    f"SELECT {', '.join(f'{sql.format(_R)} AS {name}' for name, sql in TOTALS_OF_REQUEST.items())}"
+    f"SELECT {', '.join(f'{sql.format(_R)} AS {name}' for name, sql in _OF_REQUEST.items())}"
     " FROM requests AS r WHERE r.started_at >= ? AND r.started_at < ?"
 )
 
 
-def _is_whole(connection: sqlite3.Connection, day: int) -> bool:
-    """Whether every request of a day (counted since 1970) is still in the log."""
+def _is_whole(connection: sqlite3.Connection, slot: int) -> bool:
+    """Whether every request of a slot is still in the log."""
     there = connection.execute(
-        "SELECT count(*) FROM requests WHERE started_at >= ? AND started_at < ?", (day * DAY_MS, (day + 1) * DAY_MS)
+        "SELECT count(*) FROM requests WHERE started_at >= ? AND started_at < ?", (slot * SLOT_MS, (slot + 1) * SLOT_MS)
     ).fetchone()[0]
-    summed = connection.execute("SELECT coalesce(sum(requests), 0) FROM totals WHERE day = ?", (day_of(day * DAY_MS),)).fetchone()[
-        0
-    ]
+    summed = connection.execute("SELECT coalesce(sum(requests), 0) FROM totals WHERE slot = ?", (slot,)).fetchone()[0]
     return bool(there == summed)
 
 
-def spent(connection: sqlite3.Connection, since_day_by_key: Mapping[str, str]) -> dict[str, int]:
-    """Nano-dollars each key spent since its day, that day included; 0 for a key without any request."""
-    found: dict[str, Any] = dict(
-        connection.execute(
-            "SELECT t.key_id, sum(t.cost_nano) FROM json_each(?) AS asked JOIN totals AS t"
-            " ON t.key_id = asked.key AND t.day >= asked.value GROUP BY t.key_id",
-            (orjson.dumps(dict(since_day_by_key)).decode(),),
-        ).fetchall()
-    )
-    return {key_id: int(found.get(key_id, 0)) for key_id in since_day_by_key}
+_HOLDER = {"global": "", "provider": "provider", "alias": "model", "key": "key_id", "team": "team"}
+
+
+def spent(connection: sqlite3.Connection, account: Spending) -> int:
+    """Nano-dollars that an account has spent in the slots of its range; 0 where there is none."""
+    conditions, values = ["slot >= ?"], [account.since_ms // SLOT_MS]
+    holder = _HOLDER[account.scope]
+    parameters: list[Any] = [*values]
+    if account.until_ms is not None:
+        conditions.append("slot < ?")
+        parameters.append(account.until_ms // SLOT_MS)
+    if holder:
+        # Providers, aliases and teams are names, found whatever their case; a key's id is exact, and indexed.
+        conditions.append(f"{holder} = ?" if account.scope == "key" else f"{holder} = ? COLLATE NOCASE")
+        parameters.append(account.target)
+    statement = f"SELECT coalesce(sum(cost_nano), 0) FROM totals WHERE {' AND '.join(conditions)}"
+    return int(connection.execute(statement, parameters).fetchone()[0])

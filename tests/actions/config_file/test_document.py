@@ -261,7 +261,7 @@ PROVIDER = '[[providers]]\nname = "a"\nkind = "demo"\n'
         ('[[models]]\nalias = "a"\ntargets = []\ntimeouts = { idle = 1 }\n', "models[0].timeouts.idle"),
         ('[[keys]]\nname = "a"\nbugdet_usd = 1\n', "keys[0].bugdet_usd"),
         ('[[prices]]\npattern = "a"\ninptu = 1\n', "prices[0].inptu"),
-        ('[[prices]]\npattern = "a"\ninput = 1\ntiers = [{ above = 1, rates = { in = 1 } }]\n', "prices[0].tiers[0].rates.in"),
+        ('[[prices]]\npattern = "a"\ninput = 1\ntiers = [{ above_input_tokens = 1, in = 1 }]\n', "prices[0].tiers[0].in"),
     ],
 )
 def test_an_unknown_field_is_refused_with_its_path(text: str, path: str) -> None:

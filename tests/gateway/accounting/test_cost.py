@@ -90,7 +90,7 @@ def test_a_free_price_is_nothing_and_known():
 
 
 def test_a_tier_holds_for_the_whole_request_and_counts_every_class_of_input():
-    tiers = [{"above": 200, "rates": {"input": 2}}, {"above": 400, "rates": {"input": 3, "output": 20}}]
+    tiers = [{"above_input_tokens": 200, "input": 2}, {"above_input_tokens": 400, "input": 3, "output": 20}]
     tiered = compiled_price(input=1, output=10, cache_read=0.1, tiers=tiers)
     assert tiered.cost(Usage(input=200)) == 200_000
     assert tiered.cost(Usage(input=201)) == 402_000
@@ -99,7 +99,7 @@ def test_a_tier_holds_for_the_whole_request_and_counts_every_class_of_input():
 
 
 def test_a_tier_keeps_the_rates_it_does_not_change():
-    price = Price(pattern="p/m", input=1, output=10, tiers=(Tier(above=0, rates=Rates(input=2)),))
+    price = Price(pattern="p/m", input=1, output=10, tiers=(Tier(above_input_tokens=0, input=2),))
     made = compile_price(price)
     assert made is not None
     assert made.cost(Usage(input=1, output=1)) == 2000 + 10_000
@@ -147,4 +147,7 @@ def test_more_of_anything_never_costs_less(made: CompiledPrice, usage: Usage, na
 
 
 def test_every_counter_of_usage_is_priced_or_known_not_to_be():
-    assert {field.name for field in fields(Usage)} == {*CLASSES, "reasoning", "source", "cost_nano", "extra"}
+    assert {field.name for field in fields(Usage)} == {
+        *CLASSES, "reasoning", "image_in", "image_out", "searches", "service_tier", "surcharges", "unclear", "source", "cost_nano",
+        "extra",
+    }  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from conduit_desktop.core import clock as clock_module
 from conduit_desktop.core.entities import BudgetPeriod, VirtualKey
-from conduit_desktop.gateway.admission.budgets import DAY_MS, BudgetAccount, Budgets, first_day, period
+from conduit_desktop.gateway.admission.budgets import DAY_MS, BudgetAccount, Budgets, period
 from tests.fakes.clock import Clock
 
 
@@ -80,13 +80,6 @@ def test_a_week_begins_on_monday_from_each_of_its_days(day: str) -> None:
 
 def test_a_total_budget_has_no_period() -> None:
     assert period("total", ms("2026-11-20")) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("kind", "day"), [("daily", "2028-02-29"), ("weekly", "2028-02-28"), ("monthly", "2028-02-01"), ("total", "1970-01-01")]
-)
-def test_the_ledgers_totals_count_from_the_first_day_of_the_period(kind: BudgetPeriod, day: str) -> None:
-    assert first_day(key(kind), ms("2028-02-29T23:59:59")) == day
 
 
 @pytest.mark.parametrize(

@@ -375,7 +375,7 @@ def test_an_unpriced_request_is_refused_where_the_key_blocks_unpriced_models() -
 
 
 def test_an_unpriced_request_is_refused_where_nothing_is_left_of_the_budget() -> None:
-    limiter, of = RateLimiter(Budgets()), limited(budget_nano=100)
+    limiter, of = RateLimiter(Budgets()), limited(budget_nano=100, unpriced="allow")
     limiter.admit(of, costing(0)).settle(99, 0)
     limiter.admit(of, costing(0, unpriced=True)).settle(1, 0)
     with pytest.raises(BudgetExceeded):
@@ -383,7 +383,7 @@ def test_an_unpriced_request_is_refused_where_nothing_is_left_of_the_budget() ->
 
 
 def test_an_unpriced_request_is_refused_while_the_rest_of_the_budget_is_reserved() -> None:
-    limiter, of = RateLimiter(Budgets()), limited(budget_nano=100)
+    limiter, of = RateLimiter(Budgets()), limited(budget_nano=100, unpriced="allow")
     reservation = limiter.admit(of, costing(100))
     assert not admits(limiter, of, costing(0, unpriced=True))
     reservation.settle(0, 0)
@@ -477,7 +477,7 @@ def test_what_was_spent_leaves_less_room_for_growth() -> None:
 
 def test_growth_is_priced_at_the_step_of_the_input() -> None:
     tiered = compile_price(
-        Price.model_validate({"pattern": "*", "input": 1, "output": 1, "tiers": [{"above": 5, "rates": {"output": 1000}}]})
+        Price.model_validate({"pattern": "*", "input": 1, "output": 1, "tiers": [{"above_input_tokens": 5, "output": 1000}]})
     )
     limiter = RateLimiter(Budgets())
     reservation = limiter.admit(key(5000), CostEstimate.of(6, 0, [tiered]))
@@ -488,7 +488,7 @@ def test_growth_is_priced_at_the_step_of_the_input() -> None:
 
 def test_a_reservation_without_a_price_grows_at_no_cost() -> None:
     limiter = RateLimiter(Budgets())
-    reservation = limiter.admit(key(1), CostEstimate.of(1, 1, [None]))
+    reservation = limiter.admit(limited(budget_nano=1, unpriced="allow"), CostEstimate.of(1, 1, [None]))
     assert reservation.covers(10**6)
     assert held(limiter)[2] == reservation.cost_nano == 0
 

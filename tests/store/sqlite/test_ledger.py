@@ -13,7 +13,7 @@ from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import AttemptRecord, RequestRecord
-from conduit_desktop.store.interface import RequestFilter
+from conduit_desktop.store.interface import RequestFilter, Spending
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, NOON, record, total, write
 
@@ -156,10 +156,10 @@ async def test_usage_begins_and_ends_at_the_given_times(store: SqliteStore):
     assert (row.requests, row.input) == (3, 3 * record(0).input)
 
 
-async def test_usage_counts_a_day_whole_whose_requests_are_no_longer_all_there(store: SqliteStore):
-    await write(store, record(1, started_at=NOON - 2), record(2, started_at=NOON), record(3, started_at=NOON + DAY))
-    await store.ledger.prune(max_age_days=1, max_rows=1000, now_ms=NOON + DAY - 1)
-    [row] = await store.ledger.usage([], since_ms=NOON, until_ms=NOON + 1)
+async def test_usage_counts_a_slot_whole_whose_requests_are_no_longer_all_there(store: SqliteStore):
+    await write(store, record(1, started_at=NOON + 2), record(2, started_at=NOON + 4), record(3, started_at=NOON + DAY))
+    await store.ledger.prune(max_age_days=1, max_rows=1000, now_ms=NOON + DAY + 3)
+    [row] = await store.ledger.usage([], since_ms=NOON + 4, until_ms=NOON + 5)
     assert row.requests == 2
 
 
@@ -177,10 +177,43 @@ async def test_spent_counts_from_each_keys_own_day(store: SqliteStore):
         store, record(1), record(2, started_at=NOON + DAY), record(3, key_id="key_b", started_at=NOON + DAY),
         record(4, key_id="key_b", cost_nano=None),
     )  # fmt: skip
-    spent = await store.ledger.spent({"key_a": "2026-03-02", "key_b": "0000-00-00", "key_c": "2026-03-01"})
-    assert spent == {"key_a": 1000, "key_b": 1000, "key_c": 0}
-    assert await store.ledger.spent({"key_a": "2026-03-01"}) == {"key_a": 2000}
-    assert await store.ledger.spent({}) == {}
+    second = NOON // DAY * DAY + DAY
+    spent = await store.ledger.spent([Spending("key", "key_a", second), Spending("key", "key_b"), Spending("key", "key_c")])
+    assert spent == [1000, 1000, 0]
+    assert await store.ledger.spent([Spending("key", "key_a", second - DAY)]) == [2000]
+    assert await store.ledger.spent([Spending("key", "key_a", second - DAY, second)]) == [1000]
+    assert await store.ledger.spent([]) == []
+
+
+async def test_each_scope_of_a_budget_has_its_own_sum(store: SqliteStore):
+    await write(
+        store, record(1), record(2, provider="other"), record(3, model="big"), record(4, team="red"), record(5, key_id="key_b")
+    )
+    asked = [
+        Spending("global"), Spending("provider", "OTHER"), Spending("alias", "Big"), Spending("team", "red"),
+        Spending("key", "key_b"), Spending("key", "KEY_B"), Spending("team", "blue"),
+    ]  # fmt: skip
+    assert await store.ledger.spent(asked) == [5000, 1000, 1000, 1000, 1000, 0, 0]
+
+
+async def test_a_failed_attempt_is_charged_to_the_provider_that_was_paid(store: SqliteStore):
+    attempts = [AttemptRecord("broke", "m", outcome="stream", cost_nano=300), AttemptRecord("p", "m", cost_nano=1000)]
+    await write(store, record(1, started_at=NOON, cost_nano=1300, attempts_nano=300, attempts=attempts))
+    assert await store.ledger.spent([Spending("global"), Spending("provider", "broke")]) == [1300, 300]
+    [whole] = await store.ledger.usage([])
+    assert (whole.requests, whole.cost_nano) == (1, 1300)
+    [part] = await store.ledger.usage([], since_ms=NOON, until_ms=NOON + 1)
+    assert (part.requests, part.cost_nano) == (1, 1300)
+
+
+async def test_sessions_users_and_tags_have_sums_of_their_own(store: SqliteStore):
+    await write(store, record(1, session="s1", user="ann", tags=("a", "b", "a")), record(2, session="s1"), record(3))
+    rows = await store.database.read(
+        lambda c: c.execute("SELECT kind, value, requests, cost_nano FROM attributed ORDER BY kind, value").fetchall()
+    )
+    assert [tuple(row) for row in rows] == [
+        ("session", "s1", 2, 2000), ("tag", "a", 1, 1000), ("tag", "b", 1, 1000), ("user", "ann", 1, 1000),
+    ]  # fmt: skip
 
 
 async def test_refused_requests_cannot_grow_the_totals(store: SqliteStore):

@@ -9,12 +9,15 @@ import subprocess
 import sys
 
 import pytest
+from sqlite_utils import Database as SqliteUtils
 
-from conduit_desktop.core.entities import IpRule, ModelAlias, Price, Provider, VirtualKey
+from conduit_desktop.core.entities import IpRule, ModelAlias, Price, Provider, Tier, VirtualKey
 from conduit_desktop.core.errors import DatabaseTooNew, DatabaseUnusable
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.store.interface import Spending
 from conduit_desktop.store.sqlite import migrations
+from conduit_desktop.store.sqlite.migrations import MIGRATIONS
 from conduit_desktop.store.sqlite.records import COLUMNS
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import record
@@ -59,7 +62,7 @@ def test_a_newer_database_is_left_alone_and_named(home: Home):
     with _connection(home) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = home.database.read_bytes()
-    with pytest.raises(DatabaseTooNew, match=r"conduit\.db has version 99.*up to 3.*Update") as caught:
+    with pytest.raises(DatabaseTooNew, match=r"conduit\.db has version 99.*up to 4.*Update") as caught:
         SqliteStore.open(home)
     assert "\n" not in str(caught.value)
     assert home.database.read_bytes() == before
@@ -100,7 +103,7 @@ def test_a_migration_copies_the_database_first_and_keeps_three_copies(home: Home
 
     asyncio.run(write())
     steps = list(migrations.MIGRATIONS)
-    for version in range(migrations.VERSION + 1, 7):
+    for version in range(migrations.VERSION + 1, 9):
 
         def step(db, version: int = version) -> None:
             db.execute(f"ALTER TABLE meta ADD COLUMN added_{version}")
@@ -112,12 +115,12 @@ def test_a_migration_copies_the_database_first_and_keeps_three_copies(home: Home
         monkeypatch.setattr(migrations, "VERSION", version)
         _open_and_close(home)
     copies = sorted(file.name for file in home.root.glob("conduit.db.before-*"))
-    assert copies == ["conduit.db.before-v4", "conduit.db.before-v5", "conduit.db.before-v6"]
+    assert copies == ["conduit.db.before-v6", "conduit.db.before-v7", "conduit.db.before-v8"]
     with contextlib.closing(sqlite3.connect(home.root / copies[0])) as copy:
-        assert copy.execute("PRAGMA user_version").fetchone() == (3,)
+        assert copy.execute("PRAGMA user_version").fetchone() == (5,)
         assert copy.execute("SELECT id FROM requests").fetchall() == [("req_00000000",)]
     with _connection(home) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (6,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (8,)
 
 
 def test_a_migration_that_fails_changes_nothing(home: Home, monkeypatch: pytest.MonkeyPatch):
@@ -187,3 +190,42 @@ def _open_and_close_database(home: Home) -> None:
     home.prepare()
     with contextlib.closing(sqlite3.connect(home.database)) as connection:
         migrations.migrate(home.database, connection)
+
+
+async def test_a_database_of_version_3_keeps_its_keys_prices_records_and_totals(home: Home, monkeypatch: pytest.MonkeyPatch):
+    """Written as version 3 wrote them: a key that allows unpriced models, a price with tiers, one request, one day's totals."""
+    home.prepare()
+    connection = sqlite3.connect(home.database)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "MIGRATIONS", MIGRATIONS[:3])
+        migrations._apply(connection)
+    with connection:
+        old = SqliteUtils(connection)
+        old["keys"].insert({
+            "id": "key_a", "name": "app", "digest": "d", "hint": "h", "description": "", "enabled": 1, "models": "[]",
+            "budget_nano": 5, "budget_period": "total", "unpriced": "allow", "log_payloads": 0, "allowed_ips": "[]",
+            "metadata": "{}", "baseline_nano": 0, "baseline_at": 0, "source": "user", "created_at": 1, "updated_at": 1,
+        })  # fmt: skip
+        old["prices"].insert({
+            "number": 1, "pattern": "p/m", "input": 1.0, "output": 2.0, "per_image": 0.19,
+            "tiers": '[{"above":200000,"rates":{"input":2.0,"output":null}}]', "valid_from": 0, "origin": "user", "source": "user",
+            "created_at": 1, "updated_at": 1,
+        })  # fmt: skip
+        old["totals"].insert({
+            "key_id": "key_a", "day": "2026-03-01", "model": "m", "provider": "p", "key_name": "app", "requests": 3, "errors": 1,
+            **dict.fromkeys(("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out"), 7),
+            "cost_nano": 900, "unpriced": 1, "estimated": 0,
+        })  # fmt: skip
+    connection.close()
+    store = SqliteStore.open(home)
+    try:
+        [key], [price] = await store.keys.all(), await store.prices.all()
+        assert (key.name, key.unpriced, key.team, key.tags, key.budget_nano) == ("app", None, None, (), 5)
+        assert (price.per_image, price.tiers) == (0.19, (Tier(above_input_tokens=200_000, input=2.0),))
+        [row] = await store.ledger.usage(["day", "key", "model", "provider"])
+        assert (row.day, row.key_id, row.requests, row.failed, row.cost_nano) == ("2026-03-01", "key_a", 3, 1, 900)
+        day = 1_772_323_200_000
+        asked = [Spending("key", "key_a"), Spending("key", "key_a", day), Spending("key", "key_a", day + 86_400_000)]
+        assert await store.ledger.spent(asked) == [900, 900, 0]
+    finally:
+        await store.close()

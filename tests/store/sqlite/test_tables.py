@@ -15,7 +15,6 @@ from conduit_desktop.core.entities import (
     ModelAlias,
     Price,
     Provider,
-    Rates,
     Target,
     Tier,
     TimeoutOverrides,
@@ -43,7 +42,7 @@ PRICE = Price(
     pattern="openai/gpt-*",
     input=1.25,
     output=10,
-    tiers=(Tier(above=200_000, rates=Rates(input=2.5)),),
+    tiers=(Tier(above_input_tokens=200_000, input=2.5),),
     per_image=0.04,
     valid_from=0,
 )
