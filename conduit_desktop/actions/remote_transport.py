@@ -7,6 +7,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import fields
 from typing import Any, get_args
 
 import aiohttp
@@ -212,17 +213,39 @@ def change_of(topic: Topic, payload: Any) -> Change:
 
 def record_of(row: dict[str, Any]) -> RequestRecord:
     """A RequestView's JSON as the record it was made of."""
-    values = {name: value for name, value in row.items() if name not in ("cost_usd", "request_payload", "response_payload")}
-    cost = row["cost_usd"]
+    # Fields that only a view or a newer gateway has are left out.
+    values = {name: value for name, value in row.items() if name in _RECORD_FIELDS}
+    attempts = [_attempt_of(attempt) for attempt in row["attempts"]]
     return RequestRecord(
         **{
             **values,
             "started_at": _ms(row["started_at"]),
-            "cost_nano": None if cost is None else to_nano(cost),
+            "cost_nano": _nano(row["cost_usd"]),
+            "attempts_nano": sum(attempt.cost_nano or 0 for attempt in attempts if attempt.outcome != "ok"),
+            "cost_breakdown": [_cost_line_of(line) for line in row.get("cost_breakdown", ())],
             "dropped": tuple(row["dropped"]),
-            "attempts": [AttemptRecord(**{**one, "started_at": _ms(one["started_at"])}) for one in row["attempts"]],
+            "tags": tuple(row.get("tags", ())),
+            "attempts": attempts,
         }
     )
+
+
+_RECORD_FIELDS = frozenset(field.name for field in fields(RequestRecord))
+_ATTEMPT_FIELDS = frozenset(field.name for field in fields(AttemptRecord))
+
+
+def _attempt_of(row: dict[str, Any]) -> AttemptRecord:
+    values = {name: value for name, value in row.items() if name in _ATTEMPT_FIELDS}
+    return AttemptRecord(**{**values, "started_at": _ms(row["started_at"]), "cost_nano": _nano(row.get("cost_usd"))})
+
+
+def _cost_line_of(line: dict[str, Any]) -> dict[str, Any]:
+    values = {name: value for name, value in line.items() if name not in ("price_usd", "cost_usd")}
+    return {**values, "price_nano": to_nano(line["price_usd"]), "cost_nano": to_nano(line["cost_usd"])}
+
+
+def _nano(usd: float | None) -> int | None:
+    return None if usd is None else to_nano(usd)
 
 
 def _ms(text: str | None) -> int:

@@ -98,7 +98,7 @@ def test_what_a_request_may_cost_is_reckoned_at_the_dearest_target(gateway: Pric
 
 
 def test_an_answer_dearer_than_expected_is_billed_whole_and_is_the_last(gateway: PricedGateway) -> None:
-    key = gateway.key("surprised", budget_usd=0.05)
+    key = gateway.key("surprised", budget_usd=0.05, unpriced="allow")
     gateway.script("dear", tokens={"input": 2, "output": 500})
     gateway.script("free")
     gateway.script("unpriced")
@@ -119,11 +119,13 @@ def test_an_answer_dearer_than_expected_is_billed_whole_and_is_the_last(gateway:
 
 def test_what_has_no_price_is_unknown_or_kept_out(gateway: PricedGateway) -> None:
     gateway.script("unpriced")
-    answer = gateway.ask(gateway.key("open", budget_usd=1), "unpriced")
+    answer = gateway.ask(gateway.key("open", budget_usd=1, unpriced="allow"), "unpriced")
     assert answer.headers["x-conduit-cost-usd"] == "unknown"
     record = gateway.record(answer)
     assert (record["cost_usd"], record["cost_state"]) == (None, "unknown")
     refusal = gateway.ask(gateway.key("strict", unpriced="block"), "unpriced")
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (403, "model_not_allowed")
+    refusal = gateway.ask(gateway.key("limited", budget_usd=1), "unpriced")
     assert (refusal.status_code, refusal.json()["error"]["code"]) == (403, "model_not_allowed")
     rows = gateway.admin("GET", "/usage?group_by=model")["data"]
     assert next(row for row in rows if row["model"] == "unpriced")["cost_usd"] is None

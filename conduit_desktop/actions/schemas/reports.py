@@ -25,8 +25,8 @@ class AttemptView(View):
     detail: str
     started_at: str | None
     duration_ms: float
-    tokens: dict[str, int]
-    cost_usd: float | None
+    tokens: dict[str, int] = Field(default_factory=dict)
+    cost_usd: float | None = None
 
 
 class CredentialHealthView(View):
@@ -73,7 +73,7 @@ class TargetHealthView(View):
 class CostLineView(View):
     """What one class cost: `units` of it at `price_usd` for `per` units (a million tokens, one image, a minute …)."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True, serialize_by_alias=True)
 
     class_: str = Field(alias="class")
     units: float
@@ -89,7 +89,7 @@ class RequestView(View):
     started_at: str | None
     key_id: str
     key_name: str
-    team: str
+    team: str = ""
     model: str
     provider: str
     upstream_model: str
@@ -101,9 +101,9 @@ class RequestView(View):
     error_code: str
     error_text: str
     client: str
-    session: str
-    user: str
-    tags: list[str]
+    session: str = ""
+    user: str = ""
+    tags: list[str] = Field(default_factory=list)
     client_ip: str
     duration_ms: float
     first_token_ms: float | None
@@ -115,15 +115,15 @@ class RequestView(View):
     reasoning: int
     audio_in: int
     audio_out: int
-    image_in: int
-    image_out: int
-    units: dict[str, Any]
-    service_tier: str
+    image_in: int = 0
+    image_out: int = 0
+    units: dict[str, Any] = Field(default_factory=dict)
+    service_tier: str = ""
     cost_usd: float | None
     cost_state: CostState
-    cost_breakdown: list[CostLineView]
-    price_source: PriceSource
-    price_date: str
+    cost_breakdown: list[CostLineView] = Field(default_factory=list)
+    price_source: PriceSource = ""
+    price_date: str = ""
     finish: str
     dropped: list[str]
     attempts: list[AttemptView]
@@ -158,8 +158,8 @@ class UsageView(View):
     endpoint: str | None = None
     status: str | None = None
     requests: int
-    failed: int
-    refused: int
+    failed: int = 0
+    refused: int = 0
     errors: int
     input: int
     cache_read: int
@@ -168,8 +168,8 @@ class UsageView(View):
     reasoning: int
     audio_in: int
     audio_out: int
-    image_in: int
-    image_out: int
+    image_in: int = 0
+    image_out: int = 0
     cost_usd: float | None
     unpriced_requests: int
     estimated_requests: int

@@ -52,7 +52,8 @@ class CostEstimate:
         cls, input_tokens: int, output_tokens: int, compiled_prices: Collection[CompiledPrice | None], units: Units | None = None
     ) -> CostEstimate:
         """The estimate at the highest of the targets' prices. `units`: those of a media request."""
-        made = cls(input_tokens, output_tokens, None, unpriced=not compiled_prices)
+        # Without a target nothing is asked, and the request fails for that reason.
+        made = cls(input_tokens, output_tokens, None)
         for compiled_price in compiled_prices:
             if compiled_price is None:
                 made.unpriced = True
