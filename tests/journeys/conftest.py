@@ -41,7 +41,7 @@ def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configure
         served.add("models", alias="to-anthropic", targets=[{"provider": "an", "model": "claude-x"}])
         served.admin("PUT", "/prices/gpt-x", {"input": 1, "output": 2})
         served.admin("PUT", "/prices/claude-x", {"input": 3, "output": 15})
-        key = served.add("keys", name="all", budget_usd=5)["key"]
+        key = served.add("keys", name="all", budget_usd=5, unpriced="allow")["key"]
         yield ConfiguredGateway(served, key, upstream)
 
 

@@ -411,11 +411,15 @@ def test_the_dearest_of_the_targets_prices_is_expected() -> None:
         assert (expected.compiled_price, expected.cost_nano, expected.unpriced) == (TARIFF, 5 * A_TOKEN, False)
 
 
-@pytest.mark.parametrize("compiled_prices", [[], [None], [None, TARIFF], [TARIFF, None]])
+@pytest.mark.parametrize("compiled_prices", [[None], [None, TARIFF], [TARIFF, None]])
 def test_a_request_is_unpriced_where_any_of_its_targets_has_no_price(compiled_prices: list[Any]) -> None:
     expected = CostEstimate.of(3, 2, compiled_prices)
     assert expected.unpriced
     assert expected.cost_nano == (5 * A_TOKEN if TARIFF in compiled_prices else 0)
+
+
+def test_a_request_without_a_target_is_not_refused_for_its_price() -> None:
+    assert not CostEstimate.of(3, 2, []).unpriced
 
 
 def test_the_dearer_of_tokens_and_units_is_expected_of_a_media_request() -> None:
