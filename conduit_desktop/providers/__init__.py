@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason, UpstreamError
+from conduit_desktop.providers.image_limits import ImageLimits
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.request_rules import RequestRule, mend, mend_for_model
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
@@ -170,6 +171,8 @@ class ProviderKind:
     """What the vendor refuses, and the mends, in the order of their application."""
     turns: ClassVar[Mapping[str, TurnRules]] = MappingProxyType({})
     """By dialect, what the vendor demands of a conversation, where that is more than the dialect's owner demands."""
+    images: ClassVar[ImageLimits | None] = None
+    """How many pictures of which size it takes."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Sent where neither the caller nor the provider's configured headers set them (an API version)."""
 
@@ -263,6 +266,10 @@ class ProviderKind:
         Override where one API of the vendor refuses what another takes.
         """
         return True
+
+    def image_limits(self, model: str) -> ImageLimits | None:
+        """How many pictures of which size `model` takes in a request. Override where models differ."""
+        return self.images
 
     def whole_needs_stream(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
         """Whether the vendor refuses this body as a request for a whole answer: it is then streamed, and collected.

@@ -12,6 +12,7 @@ from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, OutboundRequest,
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.claude import BINDING_BETA, MESSAGES_RULES, drop_unbound_thoughts
 from conduit_desktop.providers.fields import BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY, key_from
+from conduit_desktop.providers.image_limits import CLAUDE_IMAGES, ImageLimits, claude_images
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import read_list
 from conduit_desktop.providers.request_rules import RequestRule
@@ -34,6 +35,7 @@ class Anthropic(ProviderKind):
     price_provider: ClassVar[str | None] = "anthropic"
     relayed_headers = ANTHROPIC_HEADERS
     keeps_threads = True
+    images: ClassVar[ImageLimits | None] = CLAUDE_IMAGES
     default_headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *MESSAGES_RULES,
@@ -53,6 +55,10 @@ class Anthropic(ProviderKind):
         if endpoint not in _PATHS:
             raise self.no_endpoint(endpoint)
         return self.root + _PATHS[endpoint]
+
+    def image_limits(self, model: str) -> ImageLimits | None:
+        """Fewer for models with the smaller window."""
+        return None if self.images is None else claude_images(self.images, model, self.kind)
 
     def added_headers(self, body: Mapping[str, Json]) -> dict[str, str]:
         """The beta that `drop_unbound_thoughts` needs."""
@@ -76,6 +82,7 @@ class AnthropicCompatible(Anthropic):
     fields = (NEEDED_BASE_URL, OPTIONAL_KEY)
     price_provider = None
     keeps_threads = False
+    images = None
     borrowed = frozenset({"anthropic_messages"})
     rules: ClassVar[tuple[RequestRule, ...]] = MESSAGES_RULES
     turns: ClassVar[Mapping[str, TurnRules]] = {"anthropic_messages": BORROWED_MESSAGES}

@@ -13,6 +13,7 @@ from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
 from conduit_desktop.providers.converse import RULES
 from conduit_desktop.providers.fields import BASE_URL
+from conduit_desktop.providers.image_limits import CLAUDE_IMAGES_OF_CLOUDS, ImageLimits, claude_images
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import rows_of
 from conduit_desktop.wire.values import count
@@ -72,6 +73,10 @@ class Bedrock(AwsKind):
         self.root = (
             _PASTED.sub("", config.base_url.rstrip("/")) if config.base_url else f"https://bedrock-runtime.{self.region}.{host}"
         )
+
+    def image_limits(self, model: str) -> ImageLimits | None:
+        """Claude's; of the other models' no limits but Converse's own are known."""
+        return claude_images(CLAUDE_IMAGES_OF_CLOUDS, model, self.kind) if "claude" in model else None
 
     def stream_needs_whole(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
         """With tools, at the models whose tool use Converse does not stream."""

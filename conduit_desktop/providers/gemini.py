@@ -12,6 +12,7 @@ from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, OutboundRequest,
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.gemini_rules import GEMINI_RULES
+from conduit_desktop.providers.image_limits import GEMINI_IMAGES
 from conduit_desktop.providers.model_lists import rows_of
 from conduit_desktop.providers.request_rules import mend_for_model
 from conduit_desktop.wire.gemini.field_names import NAME, normalise
@@ -38,6 +39,7 @@ class Gemini(ProviderKind):
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = (*CLIENT_HEADERS, "x-goog-api-client", "x-goog-request-", "x-gemini-", "x-server-timeout")
     rules = GEMINI_RULES
+    images = GEMINI_IMAGES
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)

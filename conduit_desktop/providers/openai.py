@@ -9,6 +9,7 @@ from typing import ClassVar
 from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, ToolResult
 from conduit_desktop.providers import Endpoint, KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.image_limits import OPENAI_IMAGES
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
 from conduit_desktop.providers.openai_compatible import OPENAI_HEADERS, OpenAICompatible
 from conduit_desktop.providers.openai_rules import OPENAI_RULES
@@ -53,6 +54,7 @@ class OpenAI(OpenAICompatible):
     relayed_headers = OPENAI_HEADERS
     max_tokens_field = "max_completion_tokens"
     developer_role = True
+    images = OPENAI_IMAGES
     rules: ClassVar[tuple[RequestRule, ...]] = OPENAI_RULES
     responses_only = r"codex|gpt-[\d.]+-codex|(o\d|gpt-[\d.]+)-pro|o\d(-mini)?-deep-research|computer-use"
     """Models that exist in the Responses API only; `/chat/completions` answers 404. https://platform.openai.com/docs/models"""

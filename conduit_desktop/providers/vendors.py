@@ -18,6 +18,7 @@ from conduit_desktop.providers.chat_mends.media import images_of, without_parts
 from conduit_desktop.providers.chat_mends.reasoning import fit_effort
 from conduit_desktop.providers.chat_mends.tools import at_most_tools
 from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.image_limits import XAI_IMAGES
 from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.openai_compatible import (
     CHAT_RULES,
@@ -37,6 +38,7 @@ class XAI(OpenAICompatible):
     """xAI. Its list of language models has prices in US cents per hundred million tokens."""
 
     kind = "xai"
+    images = XAI_IMAGES
     label = "xAI"
     docs = "https://docs.x.ai/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")

@@ -17,6 +17,7 @@ from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, Outbo
 from conduit_desktop.providers.claude import MESSAGES_RULES
 from conduit_desktop.providers.gemini import adapt_gemini, method
 from conduit_desktop.providers.gemini_rules import GEMINI_RULES
+from conduit_desktop.providers.image_limits import CLAUDE_IMAGES_OF_CLOUDS, VERTEX_IMAGES, ImageLimits, claude_images
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.model_lists import rows_of
 from conduit_desktop.providers.request_rules import RequestRule, mend, mend_for_model
@@ -77,6 +78,10 @@ class Vertex(ProviderKind):
     def dialects_for(self, model: str) -> tuple[str, ...]:
         """Anthropic's dialect for Claude, Gemini's for all others."""
         return ("anthropic_messages",) if is_claude(model) else ("gemini",)
+
+    def image_limits(self, model: str) -> ImageLimits | None:
+        """Claude's or Gemini's."""
+        return claude_images(CLAUDE_IMAGES_OF_CLOUDS, model, self.kind) if is_claude(model) else VERTEX_IMAGES
 
     def media_format_for(self, endpoint: Endpoint, model: str) -> str:
         """Embeddings of a Gemini are in Gemini's format, those of older models are predictions."""

@@ -26,6 +26,7 @@ from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder, 
 from conduit_desktop.gateway.upstream.spelling import spelled
 from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
 from conduit_desktop.providers.claude import without_thoughts
+from conduit_desktop.providers.image_limits import check_images
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
@@ -367,6 +368,8 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
         raise call.untranslatable
     kind = target.bound.kind
     request, left_out = expressed(as_functions(call.neutral))
+    if (limits := kind.image_limits(target.model)) is not None:
+        check_images(request, limits, kind.label, _CONVERSATIONS.get(call.dialect.name, "messages"))
     upstream = dialect(kind.dialect_for(target.model, request))
     request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
     # After the turns are joined: calls of one answer that came apart would each get the thoughts before them.

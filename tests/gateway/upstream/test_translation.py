@@ -10,6 +10,7 @@ import pytest
 
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.core.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget
@@ -248,3 +249,13 @@ def test_a_compaction_is_asked_of_a_vendor_that_knows_it_and_made_here_for_all_o
     assert request.passthrough is own
     assert (b"compaction_trigger" in request.body) is own
     assert request.upstream.name == ("openai_responses" if own else "openai_chat")
+
+
+@pytest.mark.parametrize(("caller", "field"), [("openai_chat", "messages"), ("openai_responses", "input")])
+def test_more_pictures_than_the_vendor_takes_are_refused_by_the_clients_field(caller: str, field: str):
+    url = "data:image/png;base64,AAAA"
+    part = {"type": "image_url", "image_url": {"url": url}} if field == "messages" else {"type": "input_image", "image_url": url}
+    body = {"model": "m", field: [said("user", [part] * 101)]}
+    with pytest.raises(BadRequest, match="Anthropic takes at most 100 images in a request, and this one has 101") as refusal:
+        prepared(caller, body, "anthropic", "claude-sonnet-4-5")
+    assert refusal.value.param == field
