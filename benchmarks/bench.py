@@ -67,6 +67,10 @@ class Bench:
         lasting = self.seconds if seconds is None else seconds
         return load(subject.url(), subject.body(), subject.all_headers(), connections, lasting, self.load_prefix)
 
+    def load_body(self, subject: Subject, dialect: str, body: bytes, seconds: float) -> Load:
+        """Send `body` to the endpoint of `dialect` over one connection for `seconds`."""
+        return load(subject.url(dialect), body, subject.all_headers(dialect), 1, seconds, self.load_prefix)
+
     def streams(self, subject: Subject, dialect: str, count: int) -> Lateness:
         """One wave of streams."""
         body = subject.body(dialect, stream=True)

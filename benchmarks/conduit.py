@@ -47,7 +47,7 @@ class Home:
 
 
 def prepare(folder: Path, upstream: str, tree: Path = ROOT) -> Home:
-    """Make a home with the source in `tree`: a provider at `upstream`, a price, an alias, a key with every limit and a budget."""
+    """Make a home with the source in `tree`: a provider of each dialect at `upstream`, a price, their aliases, a key with every limit and a budget."""
     master = secrets.token_urlsafe(24)
     env = {"CONDUIT_MASTER_KEY": master, "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": secrets.token_urlsafe(24)}
     log = folder.with_suffix(".log")
@@ -56,8 +56,10 @@ def prepare(folder: Path, upstream: str, tree: Path = ROOT) -> Home:
         admin = Admin(process.address, master)
         provider = {"name": "bench", "kind": "openai-compatible", "base_url": f"{upstream}/v1", "api_key": "sk-bench"}
         admin.send("POST", "/providers", provider)
+        admin.send("POST", "/providers", {**provider, "name": "bench-messages", "kind": "anthropic"})
         admin.send("PUT", "/prices/bench-model", {"input": 1, "output": 2})
-        admin.send("POST", "/models", {"alias": "bench", "targets": [{"provider": "bench", "model": "bench-model"}]})
+        for name in ("bench", "bench-messages"):
+            admin.send("POST", "/models", {"alias": name, "targets": [{"provider": name, "model": "bench-model"}]})
         limits = {"rpm": PLENTY, "rpd": PLENTY, "tpm": PLENTY, "max_parallel": 10_000}
         made = admin.send("POST", "/keys", {"name": "bench", "budget_usd": 1_000_000, "budget_period": "monthly", **limits})
         admin.send("PATCH", "/settings", {"welcome_done": True})

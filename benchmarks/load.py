@@ -1,6 +1,6 @@
 """Load on one address: wrk where installed, else a small client of our own in its own process.
 
-python -m benchmarks.load URL BODY SECONDS CONNECTIONS [HEADER …]      (the small client; prints one line of JSON)
+python -m benchmarks.load URL BODY_FILE SECONDS CONNECTIONS [HEADER …]      (the small client; prints one line of JSON)
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,13 +45,17 @@ class Load:
 def load(url: str, body: bytes, headers: Mapping[str, str], connections: int, seconds: float, prefix: Sequence[str] = ()) -> Load:
     """POST `body` over and over. `prefix` goes before the command (taskset). Raises RuntimeError if any answer failed."""
     pairs = [f"{name}: {value}" for name, value in headers.items()]
-    if WRK:
-        script = str(Path(__file__).with_name("post.lua"))
-        command = [WRK, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s", script, url, "--"]
-        command += [body.decode(), *pairs]
-    else:
-        command = [sys.executable, "-m", "benchmarks.load", url, body.decode(), str(seconds), str(connections), *pairs]
-    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=True, timeout=seconds + 60)
+    # In a file: Linux takes no argument of more than 128 KiB.
+    with tempfile.NamedTemporaryFile(prefix="conduit-bench-") as file:
+        file.write(body)
+        file.flush()
+        if WRK:
+            script = str(Path(__file__).with_name("post.lua"))
+            command = [WRK, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s", script, url, "--"]
+            command += [file.name, *pairs]
+        else:
+            command = [sys.executable, "-m", "benchmarks.load", url, file.name, str(seconds), str(connections), *pairs]
+        done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=True, timeout=seconds + 60)
     result = Load(**orjson.loads(done.stdout.strip().splitlines()[-1]))
     if result.errors or not result.requests:
         raise RuntimeError(f"{result.errors} of {result.requests} calls to {url} failed")
@@ -117,4 +122,4 @@ async def _run(url: str, body: bytes, seconds: float, connections: int, headers:
 
 
 if __name__ == "__main__":
-    run(_run(sys.argv[1], sys.argv[2].encode(), float(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]))
+    run(_run(sys.argv[1], Path(sys.argv[2]).read_bytes(), float(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 
 from benchmarks.bench import CONNECTIONS, DESKTOP, DIRECT, HEADLESS, PROXY, Bench, Row
+from benchmarks.bodies import SIZES, body
 from benchmarks.lifecycle import gui, memory, starting
 from benchmarks.streams import Lateness
 
@@ -57,6 +58,49 @@ def _latency_row(measure: str, name: str, values: tuple[float, ...], proxy: list
     return Row(measure, name, values, "ms", ratio, target, None if allowed is None or ratio is None else ratio <= allowed)
 
 
+ROUTES = {
+    "chat": ("chat", "bench"),
+    "messages": ("messages", "bench-messages"),
+    "messages to chat": ("messages", "bench"),
+    "chat to messages": ("chat", "bench-messages"),
+    "responses to chat": ("responses", "bench"),
+}
+"""The client's dialect and Conduit's model, whose provider speaks chat or messages."""
+
+
+def bodies(bench: Bench) -> list[Row]:
+    """Latency of long agent histories at one connection, passed through and translated, and its ratio to the bare proxy's."""
+    names = [name for name in (DIRECT, PROXY, HEADLESS) if name in bench.subjects]
+    cases = [(route, size) for route in ROUTES for size in SIZES]
+    seconds = max(1.0, bench.seconds / 5)
+    seen: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for number in range(bench.rounds):
+        for route, size in cases:
+            dialect, model = ROUTES[route]
+            # In every other round the other way round: a machine that becomes slower favours neither.
+            for name in reversed(names) if number % 2 else names:
+                sent = body(dialect, SIZES[size], model if name == HEADLESS else "bench-model")
+                seen[route, size, name].append(bench.load_body(bench.subjects[name], dialect, sent, seconds).p50_ms)
+    return [
+        _body_row(route, size, name, {other: seen[route, size, other] for other in names}) for route, size in cases for name in names
+    ]
+
+
+def _body_row(route: str, size: str, name: str, seen: Mapping[str, list[float]]) -> Row:
+    measure, values, bare = f"body of {size}, {route}, p50", tuple(seen[name]), seen.get(PROXY)
+    if name != HEADLESS or bare is None:
+        return Row(measure, name, values, "ms")
+    ratio = median(mine / other for mine, other in zip(values, bare, strict=True))
+    # Small bodies have their own measure: throughput.
+    most = None if size == "1 KB" else 2.5 if " to " in route else 2.0
+    target = "" if most is None else f"{most:g} times the bare proxy"
+    note = ""
+    if direct := seen.get(DIRECT):
+        added = [(mine - at) / (other - at) for mine, other, at in zip(values, bare, direct, strict=True) if other > at]
+        note = f"adds {median(added):.1f} times what the bare proxy adds to a direct call" if added else ""
+    return Row(measure, name, values, "ms", ratio, target, None if most is None else ratio <= most, note)
+
+
 def streaming(bench: Bench) -> list[Row]:
     """How late frames are while many streams run: 64 frames, 20 ms apart, all opened at once."""
     rows = []
@@ -92,6 +136,7 @@ def _streams_row(label: str, count: int, name: str, waves: list[Lateness]) -> Ro
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "throughput": throughput,
     "latency": latency,
+    "bodies": bodies,
     "streams": streaming,
     "start": starting,
     "memory": memory,

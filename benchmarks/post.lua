@@ -1,7 +1,9 @@
--- wrk's script: POST arg[1], with the headers "name: value" that follow; prints one line of JSON at the end.
+-- wrk's script: POST the file arg[1], with the headers "name: value" that follow; prints one line of JSON at the end.
 function init(args)
   wrk.method = "POST"
-  wrk.body = args[1]
+  local file = assert(io.open(args[1], "rb"))
+  wrk.body = file:read("*a")
+  file:close()
   for i = 2, #args do
     local name, value = args[i]:match("^(.-): (.*)$")
     wrk.headers[name] = value

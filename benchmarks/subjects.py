@@ -71,7 +71,7 @@ class Subject:
 
     def url(self, dialect: str = "chat") -> str:
         """The URL of the dialect's endpoint."""
-        return self.address + (self.chat_path if dialect == "chat" else "/v1/messages")
+        return self.address + (self.chat_path if dialect == "chat" else f"/v1/{dialect}")
 
     def body(self, dialect: str = "chat", stream: bool = False) -> bytes:
         """The request body: about 250 bytes."""

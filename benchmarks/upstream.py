@@ -78,7 +78,9 @@ class Answering(asyncio.Protocol):
 
     def __init__(self, frames: int, every_s: float) -> None:
         self._frames, self._every_s = frames, every_s
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._needed = 0
+        """Bytes of the request that is being received; known once its head is there."""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,16 +91,21 @@ class Answering(asyncio.Protocol):
             self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
+        self._buffer += data
+        if len(self._buffer) < self._needed:
+            return
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end].lower()
+            head = bytes(self._buffer[:end]).lower()
             size = end + 4 + _content_length(head)
             if len(self._buffer) < size:
+                self._needed = size
                 return
-            body, self._buffer = self._buffer[end + 4 : size], self._buffer[size:]
+            body = self._buffer[end + 4 : size]
+            del self._buffer[:size]
+            self._needed = 0
             self._reply(head, body)
 
-    def _reply(self, head: bytes, body: bytes) -> None:
+    def _reply(self, head: bytes, body: bytearray) -> None:
         path = head[: head.find(b"\r\n")]
         kind = "messages" if b"/messages" in path else "models" if path.startswith(b"get") else "chat"
         if b'"stream":true' in body or b'"stream": true' in body:
