@@ -157,12 +157,13 @@ class OpenAICompatible(ProviderKind):
         if dialect in ("openai_chat", COMPLETIONS) and not self.usage_in_stream:
             # Not reported, as these vendors, which refuse the field, send usage without it.
             body.pop("stream_options", None)
+        # Nothing of what follows holds for it, which each would find for itself.
+        if not translated and dialect not in self.borrowed:
+            return []
         dropped = self._adapt_chat(model, body, translated) if dialect == "openai_chat" else []
         return dropped + self.apply_rules(model, body, dialect, translated)
 
     def _adapt_chat(self, model: str, body: dict[str, Json], translated: bool) -> list[str]:
-        if not translated and "openai_chat" not in self.borrowed:
-            return []
         self._rename(model, body, translated)
         dropped = _drop(body, self.refused)
         dropped += self._rename_reasoning(model, body) if self.returns_reasoning in _OTHER_NAME else []
@@ -178,7 +179,7 @@ class OpenAICompatible(ProviderKind):
 
     def whole_needs_stream(self, model: str, body: Mapping[str, Json], dialect: str) -> bool:
         """By the model, unless its thinking is switched off, and by the limit of output tokens."""
-        if dialect != "openai_chat":
+        if dialect != "openai_chat" or (self.whole_limit is None and not self.streams_only):
             return False
         limit = body.get(self.max_tokens_field)
         if self.whole_limit is not None and isinstance(limit, int) and limit > self.whole_limit:

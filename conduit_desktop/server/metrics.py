@@ -10,7 +10,7 @@ import ipaddress
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -103,9 +103,7 @@ class Metrics:
         series = self.series.get((model, record.provider)) or self._begin(model, record.provider)
         kind = (record.endpoint, record.status)
         series.requests[kind] = series.requests.get(kind, 0) + 1
-        for index, count in enumerate(_token_counts(record)):
-            if count:
-                series.tokens[index] += count
+        series.tokens = [*map(add, series.tokens, _token_counts(record))]
         # None is an unknown price, 0 a known one.
         if record.cost_nano is None:
             series.unpriced += 1

@@ -16,6 +16,7 @@ _AUTHORIZATION, _KEY_HEADER = istr("authorization"), istr(KEY_HEADER)
 _KEY_HEADERS = (_KEY_HEADER, _AUTHORIZATION, istr("x-api-key"), istr("api-key"), istr("x-goog-api-key"))
 _BEARER_KEY = f"Bearer {KEY_PREFIX}"
 _OTHER_KEYS = tuple(name for name in _KEY_HEADERS if name is not _AUTHORIZATION)
+_SMALL = 4096
 _ENCODINGS = ("gzip", "deflate", "br", "zstd")
 """What aiohttp decodes; it passes on a body in any other encoding as it is."""
 
@@ -83,12 +84,20 @@ async def _decoded(request: web.Request, limit: int, max_mb: int) -> bytes:
         raise _too_large(max_mb)
     if request.content.at_eof():
         return first
-    body = bytearray(first)
+    pieces: list[bytes | bytearray] = [first]
+    size = len(first)
     while chunk := await request.content.readany():
-        body += chunk
-        if len(body) > limit:
+        size += len(chunk)
+        if size > limit:
             raise _too_large(max_mb)
-    return bytes(body)
+        if len(chunk) >= _SMALL:
+            pieces.append(chunk)
+        # Gathered: a client that sends single bytes must not make an object of each.
+        elif type(pieces[-1]) is bytearray:
+            pieces[-1] += chunk
+        else:
+            pieces.append(bytearray(chunk))
+    return b"".join(pieces)
 
 
 def _unreadable(request: web.Request) -> BadRequest:

@@ -129,6 +129,8 @@ class DroppingWriter:
 
     def with_extra(self, fields: dict[str, Json], extra: dict[str, Json], path: str) -> dict[str, Json]:
         """`fields` with those that only the caller's dialect has; from another dialect they are dropped as `path.name`."""
+        if not extra:
+            return fields
         if self.own:
             return {**fields, **extra}
         # A null asks for nothing, so its loss is none.

@@ -22,10 +22,24 @@ def expressed(request: ChatRequest) -> tuple[ChatRequest, list[str]]:
     if request.dialect != ANTHROPIC:
         return request, []
     dropped: list[str] = []
-    messages = [_message(message, dropped) for message in request.messages]
+    messages = [_message(message, dropped) if _may_change(message) else message for message in request.messages]
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
         return request, []
     return replace(request, messages=messages), dropped
+
+
+def _may_change(message: Message) -> bool:
+    """Whether there may be anything to express. Without a call for each part: a long history has thousands."""
+    if message.role == "system":
+        return True
+    for part in message.parts:
+        if type(part) is Opaque:
+            return True
+        if type(part) is ToolResult:
+            for inner in part.parts:
+                if type(inner) is Opaque:
+                    return True
+    return False
 
 
 def _message(message: Message, dropped: list[str]) -> Message:

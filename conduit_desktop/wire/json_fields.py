@@ -89,24 +89,43 @@ class FieldReader:
     `required_` ones raise it for an absent field too. `raw` is the object as it came.
     """
 
-    __slots__ = ("name", "path", "raw", "rest", "source_form", "style")
+    __slots__ = ("_index", "_path", "raw", "rest", "source_form", "style")
 
     def __init__(
-        self, value: Json, path: str, source_form: SourceForm, style: PathStyle = OPENAI_STYLE, expected: str = "an object"
+        self,
+        value: Json,
+        path: str,
+        source_form: SourceForm,
+        style: PathStyle = OPENAI_STYLE,
+        expected: str = "an object",
+        index: int | None = None,
     ) -> None:
+        """`index`: the object is that element of the array at `path`."""
+        self._path, self._index = path, index
+        self.style = style
         if not isinstance(value, dict):
-            raise style.invalid(path, expected, value)
-        self.path = path
-        self.name = path.rpartition(".")[2]
+            raise style.invalid(self.path, expected, value)
         self.raw: dict[str, Json] = value
         # A copy, as reads take fields out of it and `raw` must stay as it came.
         self.rest: dict[str, Json] = dict(value)
         self.source_form = source_form
-        self.style = style
         # Here and not at each read, so that nulls under unknown names are noted too.
-        if style.nulls_are_absent:
+        if style.nulls_are_absent and None in value.values():
             for name in [name for name, each in value.items() if each is None]:
                 self.take(name)
+
+    @property
+    def path(self) -> str:
+        """Where the object stands in the request."""
+        # Made when it is asked for: a long conversation has thousands of elements, and few of them are named.
+        if self._index is not None:
+            self._path, self._index = self.style.item(self._path, self._index), None
+        return self._path
+
+    @property
+    def name(self) -> str:
+        """The last name in `path`."""
+        return self.path.rpartition(".")[2]
 
     def at(self, name: str) -> str:
         """The path of the field `name`."""
@@ -151,11 +170,19 @@ class FieldReader:
 
     def string(self, name: str) -> str | None:
         """A string."""
-        text: str | None = self._typed(name, (str,), "a string")
+        text: str | None
+        if type(text := self.rest.get(name)) is str:
+            del self.rest[name]
+            return text
+        text = self._typed(name, (str,), "a string")
         return text
 
     def required_string(self, name: str) -> str:
         """A string that must be there."""
+        text = self.rest.get(name)
+        if type(text) is str:
+            del self.rest[name]
+            return text
         return str(self._required(name, self.string(name)))
 
     def required_choice(self, name: str, choices: Collection[str], expected: str) -> str:
@@ -240,9 +267,11 @@ class FieldReader:
     def items(self, name: str, values: list[Json], expected: str = "an object") -> list[FieldReader]:
         """`values`, the array that stood under `name`, as objects to be read field by field."""
         path, style = self.at(name), self.style
-        return [
-            FieldReader(value, style.item(path, index), self.source_form, style, expected) for index, value in enumerate(values)
-        ]
+        return [FieldReader(value, path, self.source_form, style, expected, index) for index, value in enumerate(values)]
+
+    def item(self, name: str, index: int, value: Json, expected: str = "an object") -> FieldReader:
+        """`value`, element `index` of the array that stood under `name`, as an object to be read field by field."""
+        return FieldReader(value, self.at(name), self.source_form, self.style, expected, index)
 
     def rest_with(self, *children: FieldReader) -> dict[str, Json]:
         """`rest`, and under its own name the rest of each of `children` that has any."""

@@ -184,8 +184,10 @@ def _without_empty(messages: list[Message]) -> list[Message]:
     """Without empty texts, and without the messages that hold nothing else."""
     kept: list[Message] = []
     for message in messages:
-        if any(_is_empty(part) for part in message.parts):
-            message = replace(message, parts=[part for part in message.parts if not _is_empty(part)])
+        for part in message.parts:
+            if (type(part) is Text or type(part) is Refusal) and not part.text:
+                message = replace(message, parts=[part for part in message.parts if not _is_empty(part)])
+                break
         if message.parts:
             kept.append(message)
     return kept
@@ -217,10 +219,13 @@ def _paired(messages: list[Message], ids: Fitting, lost: list[str]) -> list[Mess
             waiting = []
         parts: list[Part] = []
         for index, part in enumerate(message.parts):
-            if (at, index) in calls:
-                waiting.append(calls[at, index])
-                parts.append(calls[at, index].call)
-            elif not isinstance(part, ToolResult):
+            if type(part) is ToolCall:
+                answered = calls.get((at, index))
+                if answered is not None:
+                    waiting.append(answered)
+                    part = answered.call
+                parts.append(part)
+            elif type(part) is not ToolResult:
                 parts.append(part)
             elif (at, index) in orphans:
                 lost.append("tool_result.without_call")
@@ -239,11 +244,13 @@ def _matched(messages: list[Message], ids: Fitting) -> tuple[dict[tuple[int, int
     taken: set[str] = set()
     for at, message in enumerate(messages):
         for index, part in enumerate(message.parts):
-            if isinstance(part, ToolCall) and part.kind != "hosted" and message.role == "assistant":
+            if type(part) is ToolCall:
+                if part.kind == "hosted" or message.role != "assistant":
+                    continue
                 call_id = _unique(ids.fit(part.id), taken, ids)
                 call = part if call_id == part.id else replace(part, id=call_id)
                 latest[part.id] = calls[at, index] = _Answered(call)
-            elif isinstance(part, ToolResult):
+            elif type(part) is ToolResult:
                 answered = latest.get(part.call_id)
                 if answered is None:
                     orphans.add((at, index))
@@ -260,7 +267,8 @@ def _with_result(message: Message, result: ToolResult, call: ToolCall) -> Messag
     elif message.role == "tool" and len(message.parts) == 1:
         return message
     # The further fields of a message that held more than the result belong to the rest.
-    return replace(message, role="tool", parts=[result], extra=message.extra if len(message.parts) == 1 else {})
+    # Not `replace`, which takes longer than all the rest: a long conversation has thousands of results.
+    return Message("tool", [result], message.name, message.plain, message.extra if len(message.parts) == 1 else {})
 
 
 def _with_parts(message: Message, parts: list[Part]) -> Message:
@@ -355,7 +363,7 @@ def _merged(messages: list[Message], rules: TurnRules, between: str | None, glue
     merged: list[Message] = []
     for message in messages:
         if rules.results_in_user_turn and message.role == "tool":
-            message = replace(message, role="user", plain=False)
+            message = Message("user", message.parts, message.name, extra=message.extra)
         before = merged[-1] if merged else None
         if before is not None and _belong_together(before, message, rules):
             merged[-1] = _merge(before, message, glue if message.role == "assistant" else between)
@@ -410,11 +418,17 @@ def _without_hidden(messages: list[Message], rules: TurnRules, dialect: str, los
     """Without the messages of which another dialect can express nothing: they would be empty."""
     kept: list[Message] = []
     for message in messages:
-        if all(_is_hidden(part, dialect) or (not rules.blank_texts and _is_blank(part)) for part in message.parts):
+        first = message.parts[0] if message.parts else None
+        if type(first) in _ALWAYS_SHOWN or (type(first) is Text and rules.blank_texts):
+            kept.append(message)
+        elif all(_is_hidden(part, dialect) or (not rules.blank_texts and _is_blank(part)) for part in message.parts):
             lost += [_hidden_name(part) for part in message.parts if not isinstance(part, Text)]
         else:
             kept.append(message)
     return kept
+
+
+_ALWAYS_SHOWN = (ToolCall, ToolResult, Media, Refusal)
 
 
 def _is_hidden(part: Part, dialect: str) -> bool:
@@ -425,7 +439,7 @@ def _is_hidden(part: Part, dialect: str) -> bool:
 
 def _is_blank(part: Part) -> bool:
     """Whether the part is a text of white space alone."""
-    return isinstance(part, Text) and not part.text.strip()
+    return isinstance(part, Text) and (not part.text or part.text.isspace())
 
 
 def _hidden_name(part: Part) -> str:
@@ -436,6 +450,8 @@ def _hidden_name(part: Part) -> str:
 
 def _with_media_after_results(messages: list[Message]) -> list[Message]:
     """Images and files of results as parts of the user's message after them."""
+    if not any(_is_file(each) for message in messages for part in message.parts if type(part) is ToolResult for each in part.parts):
+        return messages
     arranged: list[Message] = []
     held: list[Part] = []
     for message in messages:

@@ -50,6 +50,8 @@ class Alerts:
         # Without reservations: what a running call does not use is given back at its end.
         share = account.spend_nano / key.budget_nano
         level = 2 if share >= 1 else 1 if share >= ALMOST else 0
+        if level == 0 and key_id not in self._notified:
+            return
         period, budget, before = self._notified.get(key_id, (account.period_start, key.budget_nano, 0))
         # A new period or another budget starts from nothing: the earlier notification says nothing about it.
         if (period, budget) != (account.period_start, key.budget_nano):

@@ -43,13 +43,18 @@ def _measure(body: Json) -> tuple[int, int]:
     stack = [body]
     while stack:
         item = stack.pop()
-        if isinstance(item, dict):
+        if type(item) is dict:
             for name, part in item.items():
-                if name not in _SKIPPED:
+                if name in _SKIPPED:
+                    continue
+                # Most texts are short: they are counted here, as each step of the stack costs more than the count.
+                if type(part) is str and len(part) <= _LONGEST_TEXT_FIELD and part.isascii():
+                    size += len(part)
+                else:
                     stack.append(part)
-        elif isinstance(item, list):
+        elif type(item) is list:
             stack += item
-        elif not isinstance(item, str):
+        elif type(item) is not str:
             # A number or a boolean is about one token.
             size += 0 if item is None else BYTES_PER_TOKEN
         elif len(item) > _LONGEST_TEXT_FIELD and _is_encoded(item):

@@ -90,7 +90,8 @@ class SlicedWindow:
         return self._total
 
     def add(self, now: float, amount: int = 1) -> None:
-        self.used(now)
+        if not self._starts <= now < self._ends:
+            self.used(now)
         slices, running = self._slices, self._running
         if slices and slices[-1][0] >= running:
             slices[-1][1] += amount
@@ -99,7 +100,9 @@ class SlicedWindow:
         self._total += amount
 
     def reset_s(self, now: float) -> float:
-        return self._over(self._slices[0][0], now) if self.used(now) else 0.0
+        # `used`, without a call in the usual case.
+        used = self._total if self._starts <= now < self._ends else self.used(now)
+        return max(0.0, (self._slices[0][0] + SLICES) * self._width - now) if used else 0.0
 
     def wait_s(self, now: float, limit: int, amount: int = 1) -> float:
         over, wait = self.used(now) + amount - limit, 0.0

@@ -317,8 +317,8 @@ class ChatAttempt(TargetAttempt):
 
 
 def _hops(call: Call) -> str:
-    earlier = call.headers.get(HOP_HEADER, "")
-    return f"{earlier[-1000:]}, {GATEWAY_ID}" if earlier.isascii() and earlier else GATEWAY_ID
+    earlier = call.headers.get(HOP_HEADER)
+    return f"{earlier[-1000:]}, {GATEWAY_ID}" if earlier and earlier.isascii() else GATEWAY_ID
 
 
 async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:

@@ -174,6 +174,9 @@ class ReasoningStore:
 
     def restored(self, to: Recipient, request: ChatRequest) -> ChatRequest:
         """`request` with what was kept for the recipient put back; the same object where nothing was."""
+        # Nearly every request: nothing was kept for it, and nothing is known of the signatures in it.
+        if to.origin not in self._origins and _MAKERS not in self._origins and not _is_noted(request.messages):
+            return request
         used: set[int] = set()
         messages = [self._message(to, message, used) if message.role == "assistant" else message for message in request.messages]
         if all(new is old for new, old in zip(messages, request.messages, strict=True)):
@@ -231,6 +234,15 @@ class ReasoningStore:
             call = replace(call, signature=None)  # this gateway's own note for Gemini, which is nothing to be lost
         kept = self.find_call(to, call) if call.signature is None else None
         return call if kept is None or kept.signature is None else replace(call, signature=kept.signature)
+
+
+def _is_noted(messages: Iterable[Message]) -> bool:
+    """Whether a call has this gateway's own note for Gemini in place of a signature."""
+    for message in messages:
+        for part in message.parts:
+            if type(part) is ToolCall and part.signature == OF_ANOTHER_MODEL:
+                return True
+    return False
 
 
 _MAKERS = "makers of signatures"

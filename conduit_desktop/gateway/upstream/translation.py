@@ -343,7 +343,12 @@ def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) 
     """The client's own body, but for the model and for what another provider signed."""
     kind, upstream = target.bound.kind, call.dialect
     watch: ReasoningRecorder | None = None
-    received, names, lost = _in_order(call, kind, target.model)
+    received: dict[str, Json] = call.body
+    names: Names = {}
+    lost: list[str] = []
+    rules = kind.turn_rules(target.model, upstream.name)
+    if rules.in_passthrough or upstream.name in kind.borrowed:
+        received, names, lost = _in_order(call, kind, rules, target.model)
     if upstream.name == "anthropic_messages":
         if call.trimmed and _binds_thoughts(kind, target.model):
             received = without_thoughts(received)
@@ -356,7 +361,7 @@ def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) 
     if to is not None:
         body = reasoning.own_only(to, body)
         watch = reasoning.watch(to)
-    dropped = [*lost, *_left_out(upstream.name, received, body)]
+    dropped = lost + _left_out(upstream.name, received, body)
     if to is not None:
         body = reasoning.healed(to, body)
     return _Draft(upstream, body, names, dropped, watch)
@@ -466,13 +471,12 @@ def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[Chat
     return request, names, lost + lost_turns
 
 
-def _in_order(call: Call, kind: ProviderKind, model: str) -> tuple[dict[str, Json], Names, list[str]]:
+def _in_order(call: Call, kind: ProviderKind, rules: TurnRules, model: str) -> tuple[dict[str, Json], Names, list[str]]:
     """The body for passthrough, the names to put back, and what was lost: the client's own body, unless this vendor would refuse
     its turns or the names of its tools.
 
     The owner of the dialect accepts more than a vendor that borrows it, and only such a vendor's rules are applied here.
     """
-    rules = kind.turn_rules(model, call.dialect.name)
     long_names = call.dialect.name in kind.borrowed and not all(rules.names.fits(name) for name in _tool_names(call.body))
     if not (rules.in_passthrough or long_names) or call.untranslatable is not None:
         return call.body, {}, []

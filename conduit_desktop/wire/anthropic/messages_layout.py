@@ -95,16 +95,18 @@ def _content(message: Message, parts: AnthropicPartWriter) -> str | list[Fields]
 def _drop_message_fields(message: Message, parts: AnthropicPartWriter) -> None:
     if message.name is not None:
         parts.drop("messages.name")
-    parts.drop(*(f"messages.{key}" for key, value in message.extra.items() if value is not None))
+    if message.extra:
+        parts.drop(*(f"messages.{key}" for key, value in message.extra.items() if value is not None))
 
 
 def _allowed(message: Message, parts: AnthropicPartWriter) -> list[Part]:
     """The parts that a message of its role may hold: the assistant has no images."""
     if message.role != "assistant":
         return message.parts
-    for part in message.parts:
-        if isinstance(part, Media):
-            parts.drop(f"assistant.{part.kind}")
+    media = [part for part in message.parts if isinstance(part, Media)]
+    if not media:
+        return message.parts
+    parts.drop(*(f"assistant.{part.kind}" for part in media))
     return [part for part in message.parts if not isinstance(part, Media)]
 
 
@@ -132,7 +134,7 @@ def _trim_prefill(turns: list[_Turn]) -> None:
 
 def _written(turn: _Turn) -> Fields:
     content = turn.content
-    if turn.role == "user":
+    if turn.role == "user" and len(content) > 1:
         # sorted() is stable: results keep their order, and so does the rest.
         content = sorted(content, key=lambda block: block["type"] != "tool_result")
     if len(content) == 1 and content[0].keys() == {"type", "text"}:

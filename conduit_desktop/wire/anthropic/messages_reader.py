@@ -67,7 +67,47 @@ def read_content(fields: FieldReader, name: str = "content") -> tuple[list[Part]
         return [Text(content)], True
     if not isinstance(content, list):
         raise fields.invalid(name, "a string or an array of content blocks", content)
-    return [read_block(block) for block in fields.items(name, content, "a content block")], False
+    return [
+        usual_part(block) or read_block(fields.item(name, index, block, "a content block")) for index, block in enumerate(content)
+    ], False
+
+
+def usual_part(block: Json) -> Part | None:
+    """The part of a block in its usual form, as `read_block` reads it; None for a block with any further field.
+
+    Nearly all blocks of a long history are such, and a reader for each would take most of the time of its translation.
+    """
+    if type(block) is not dict:
+        return None
+    kind, size = block.get("type"), len(block)
+    if kind == "text" and size == 2:
+        text = block.get("text")
+        return Text(text) if type(text) is str else None
+    if kind == "tool_use" and size == 4:
+        call_id, name, arguments = block.get("id"), block.get("name"), block.get("input")
+        if type(call_id) is str and type(name) is str and type(arguments) is dict:
+            return ToolCall(call_id, name, orjson.dumps(arguments).decode())
+    elif kind == "tool_result" and 3 <= size <= 4:
+        call_id, content, is_error = block.get("tool_use_id"), block.get("content"), block.get("is_error")
+        if type(call_id) is not str or (type(is_error) is not bool if size == 4 else "is_error" in block):
+            return None
+        if type(content) is str:
+            return ToolResult(call_id, [Text(content)], None, is_error, True)
+        parts = usual_parts(content)
+        return ToolResult(call_id, parts, None, is_error) if parts is not None else None
+    return None
+
+
+def usual_parts(content: Json) -> list[Part] | None:
+    """The parts of a list of blocks that all have their usual form; None for any other content."""
+    if type(content) is not list:
+        return None
+    parts: list[Part] = []
+    for block in content:
+        if (part := usual_part(block)) is None:
+            return None
+        parts.append(part)
+    return parts
 
 
 def read_block(fields: FieldReader) -> Part:

@@ -36,6 +36,11 @@ class AnthropicPartWriter(DroppingWriter):
         """The blocks for `parts`, without those that the API cannot express."""
         blocks: list[Fields] = []
         for part in parts:
+            # Nearly all parts of a long history.
+            if type(part) is Text and not (self.own or part.cache or part.citations or part.extra):
+                if part.text and not part.text.isspace():  # "text content blocks must contain non-whitespace text"
+                    blocks.append({"type": "text", "text": part.text})
+                continue
             block = self.block(part)
             if block is None:
                 continue

@@ -56,7 +56,7 @@ def without_foreign(body: Fields, is_foreign: Callable[[str], bool] = _nobody) -
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
-    kept = without_emptied(messages, partial(_message, is_foreign=is_foreign), "content")
+    kept = without_emptied(messages, partial(_message, is_foreign=is_foreign), "content") if _has_provenance(messages) else messages
     cleaned = body if kept is messages else {**body, "messages": kept}
     thinking = body.get("thinking")
     # Only a budget demands the thought: in adaptive mode the model may answer without one.
@@ -66,6 +66,17 @@ def without_foreign(body: Fields, is_foreign: Callable[[str], bool] = _nobody) -
     if by_budget and open_tool_loop_without_thinking(kept, of_others=kept is messages):
         return _without_thinking(cleaned)
     return cleaned
+
+
+def _has_provenance(messages: list[Json]) -> bool:
+    """Whether a block may be a provider's own. Without a call for each message and block: a long history has thousands."""
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if type(content) is list:
+            for block in content:
+                if type(block) is dict and ("citations" in block or block.get("type") == "thinking"):
+                    return True
+    return False
 
 
 def _message(message: Json, is_foreign: Callable[[str], bool]) -> Json:

@@ -18,7 +18,7 @@ from conduit_desktop.core.chat import (
     ToolChoice,
 )
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.wire.anthropic.messages_reader import NAME, read_cache, read_content
+from conduit_desktop.wire.anthropic.messages_reader import NAME, read_cache, read_content, usual_parts
 from conduit_desktop.wire.json_fields import ANTHROPIC_STYLE, FieldReader
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
@@ -75,7 +75,15 @@ def _messages(fields: FieldReader) -> list[Message]:
         raise fields.missing("messages")
     if not messages:
         raise BadRequest("messages: at least one message is required", param="messages")
-    return [_message(message) for message in fields.items("messages", messages)]
+    return [_usual_message(message) or _message(fields.item("messages", index, message)) for index, message in enumerate(messages)]
+
+
+def _usual_message(message: Json) -> Message | None:
+    """A message of blocks in their usual forms, as `_message` reads it; None for any other."""
+    if type(message) is not dict or len(message) != 2:
+        return None
+    role, parts = message.get("role"), usual_parts(message.get("content"))
+    return None if parts is None or type(role) is not str or role not in _ROLES else Message(_ROLES[role], parts)
 
 
 def _message(fields: FieldReader) -> Message:

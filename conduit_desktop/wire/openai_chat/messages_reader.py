@@ -25,6 +25,7 @@ from conduit_desktop.wire.openai_chat.reasoning import FIELDS, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import thought_signature
 
 ROLES = frozenset(get_args(Role)) | {"function"}
+_SPEAKERS = ("user", "assistant", "system", "developer")
 _ONE_OF_ROLES = f"one of {', '.join(sorted(ROLES))}"
 
 
@@ -36,7 +37,43 @@ def read_messages(body: FieldReader) -> list[Message]:
     if not values:
         raise body.invalid("messages", "at least one message", values)
     open_calls = LegacyCalls()
-    return [_message(fields, open_calls) for fields in body.items("messages", values)]
+    return [
+        _usual_message(value) or _message(body.item("messages", index, value), open_calls) for index, value in enumerate(values)
+    ]
+
+
+def _usual_message(value: Json) -> Message | None:
+    """A message with text alone or with calls, in its usual form, as `_message` reads it; None for one with any further field.
+
+    Nearly all messages of a long history are such, and a reader for each would take most of the time of its translation.
+    """
+    if type(value) is not dict:
+        return None
+    role, content, size = value.get("role"), value.get("content"), len(value)
+    if type(content) is not str or not content:
+        return None
+    if role == "tool" and size == 3:
+        call_id = value.get("tool_call_id")
+        return Message("tool", [ToolResult(call_id, [Text(content)], plain=True)]) if type(call_id) is str else None
+    if size == 2 and role in _SPEAKERS:
+        return Message(role, [Text(content)], plain=True)
+    if role != "assistant" or size != 3 or type(calls := value.get("tool_calls")) is not list or not calls:
+        return None
+    parts: list[Part] = [Text(content)]
+    for call in calls:
+        if (part := _usual_call(call)) is None:
+            return None
+        parts.append(part)
+    return Message("assistant", parts, plain=True)
+
+
+def _usual_call(call: Json) -> ToolCall | None:
+    """A function's call with its usual fields, as `_tool_call` reads it; None for one with any further field."""
+    function = call.get("function") if type(call) is dict and len(call) == 3 and call.get("type") == "function" else None
+    if type(function) is not dict or len(function) != 2:
+        return None
+    call_id, name, arguments = call.get("id"), function.get("name"), function.get("arguments")
+    return ToolCall(call_id, name, arguments) if type(call_id) is type(name) is type(arguments) is str else None
 
 
 class LegacyCalls:

@@ -57,10 +57,10 @@ class ChatMessagesWriter:
     def write(self, messages: list[Message]) -> list[dict[str, Json]]:
         """All messages, in order; the results of a message become messages of their own before it."""
         for message in messages:
-            results = [part for part in message.parts if isinstance(part, ToolResult)]
+            results = [part for part in message.parts if type(part) is ToolResult]
             for result in results:
                 self._tool(message, result)
-            rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
+            rest = [part for part in message.parts if type(part) is not ToolResult] if results else message.parts
             if rest or not results:
                 self._message(message, rest)
         return self._written
@@ -88,12 +88,12 @@ class ChatMessagesWriter:
             self.dropped += [f"messages.{name}" for name in message.extra]
 
     def _tool(self, message: Message, result: ToolResult) -> None:
-        path = f"messages[{len(self._written)}]"
         legacy = self.own and is_legacy(self.source_form, result.call_id)
         body: dict[str, Json] = {"role": "function"} if legacy else {"role": "tool", "tool_call_id": result.call_id}
         if result.name is not None and (self.own or legacy):
             body["name"] = result.name
         if self.own:
+            path = f"messages[{len(self._written)}]"
             content = self._parts(result.parts, path)
             body["content"] = _plain(content) if result.plain else content
             if not content and self.source_form.get(f"{path}.content") in ("null", "absent"):
@@ -110,6 +110,9 @@ class ChatMessagesWriter:
         if result.is_error:
             self.dropped.append("tool_result.is_error")
         self.dropped += [f"tool_result.{name}" for name in result.extra]
+        if result.cache is None and (plain := _bare_texts(result.parts)) is not None:
+            body["content"] = "\n".join(plain)
+            return
         texts: list[str] = []
         mark: dict[str, Json] = self._mark(result.cache, "")
         for part in self._parts(result.parts, ""):
@@ -119,6 +122,8 @@ class ChatMessagesWriter:
         body["content"] = [{"type": "text", "text": "\n".join(texts), **mark}] if mark else "\n".join(texts)
 
     def _assistant(self, message: Message, parts: list[Part], path: str) -> dict[str, Json]:
+        if not self.own and (usual := _usual_assistant(parts)) is not None:
+            return usual
         body: dict[str, Json] = {"role": "assistant", "content": None}
         # Only a client that wrote parts had its refusal among them; otherwise it has a field.
         if message.plain or not self.own:
@@ -199,6 +204,9 @@ class ChatMessagesWriter:
     def _parts(self, parts: list[Part], path: str) -> list[dict[str, Json]]:
         written: list[dict[str, Json]] = []
         for part in parts:
+            if type(part) is Text and not (self.own or part.cache or part.citations or part.extra):
+                written.append({"type": "text", "text": part.text})
+                continue
             made = self._part(part, f"{path}.content[{len(written)}]")
             if made is not None:
                 written.append(made)
@@ -250,6 +258,35 @@ class ChatMessagesWriter:
             self.dropped.append("cache_control")
             return {}
         return write_cache(cache, path, self.source_form)
+
+
+def _bare_texts(parts: list[Part]) -> list[str] | None:
+    """The texts of parts that are all texts without marks, sources and further fields; None for any other parts."""
+    texts: list[str] = []
+    for part in parts:
+        if type(part) is not Text or part.cache is not None or part.citations or part.extra:
+            return None
+        texts.append(part.text)
+    return texts
+
+
+def _usual_assistant(parts: list[Part]) -> dict[str, Json] | None:
+    """The assistant's message of texts and functions' calls of another dialect that lose nothing; None for any other parts.
+
+    As `ChatMessagesWriter` writes it; nearly all messages of a long history are such, and most of its time would go into them.
+    """
+    texts: list[str] = []
+    calls: list[Json] = []
+    for part in parts:
+        if type(part) is Text and not (part.cache or part.citations or part.extra):
+            texts.append(part.text)
+        elif type(part) is ToolCall and part.kind == "function" and not (part.extra or part.cache or part.signature):
+            function = {"name": part.name, "arguments": part.arguments or "{}"}
+            calls.append({"id": part.id, "type": "function", "function": function})
+        else:
+            return None
+    content = "".join(texts) if texts or not calls else None
+    return {"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {})}
 
 
 def _is_marked(content: list[dict[str, Json]]) -> bool:

@@ -258,7 +258,11 @@ def without_foreign(body: dict[str, Json]) -> dict[str, Json]:
     """`body` without marked signatures, which the vendor cannot verify; the same object where there are none."""
     messages = body.get("messages")
     # Looked for first, as nearly every request has none and need not be copied.
-    if not isinstance(messages, list) or not any(_is_foreign(detail) for message in messages for detail in _details(message)):
+    if not isinstance(messages, list):
+        return body
+    # Without a call for each message: a long history has thousands.
+    having = [message for message in messages if type(message) is dict and "reasoning_details" in message]
+    if not having or not any(_is_foreign(detail) for message in having for detail in _details(message)):
         return body
     return {**body, "messages": [_own(message) for message in messages]}
 

@@ -32,6 +32,9 @@ CALLS: dict[str, str] = {"function_call": "function", "custom_tool_call": "custo
 RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
+_HEADS = {kind: f'{{"head":{{"type":"{kind}"}}}}' for kind in ("function_call", "function_call_output")}
+
+
 class ItemReader:
     """Reads the items of one request, in order."""
 
@@ -43,8 +46,61 @@ class ItemReader:
     def read(self, items: list[Json]) -> list[Message]:
         """The messages; raises BadRequest with the path of the field that is wrong."""
         for index, raw in enumerate(items):
-            self._item(FieldReader(raw, OPENAI_STYLE.item("input", index), self._source_form))
+            if not self._is_usual(index, raw):
+                self._item(FieldReader(raw, "input", self._source_form, index=index))
         return self.messages
+
+    def _is_usual(self, index: int, raw: Json) -> bool:
+        """Read a text, a function's call or its result in its usual form, as `_item` does; False for any other item.
+
+        Nearly all items of a long history are such, and a reader for each would take most of the time of its translation.
+        """
+        if type(raw) is not dict:
+            return False
+        if "role" in raw:
+            return raw.get("type", "message") == "message" and self._is_usual_message(index, raw)
+        kind, call_id, head = raw.get("type"), raw.get("call_id"), len(raw)
+        head -= 3 if kind == "function_call_output" else 4
+        if type(call_id) is not str or head != ("id" in raw) + ("status" in raw) + ("phase" in raw):
+            return False
+        name, arguments, output = raw.get("name"), raw.get("arguments"), raw.get("output")
+        if kind == "function_call" and type(name) is type(arguments) is str:
+            self._assistant().parts.append(ToolCall(call_id, name, arguments))
+        elif kind == "function_call_output" and type(output) is str:
+            self.messages.append(Message("tool", [ToolResult(call_id, [Text(output)] if output else [], plain=True)]))
+        else:
+            return False
+        if head:
+            envelope = {name: raw[name] for name in ENVELOPE if name in raw}
+            note_json(self._source_form, f"input[{index}]", {"head": envelope})
+        else:
+            # The same as `note_json`, for the type alone.
+            self._source_form[f"input[{index}]"] = _HEADS[kind]
+        return True
+
+    def _is_usual_message(self, index: int, raw: dict[str, Json]) -> bool:
+        role, content = raw["role"], raw.get("content")
+        head = {name: value for name, value in raw.items() if name in ENVELOPE}
+        if type(role) is not str or role not in _ROLES or len(head) != len(raw) - 2:
+            return False
+        parts: list[Part] = []
+        if type(content) is str:
+            parts += [Text(content)] if content else []
+        elif type(content) is list and content:
+            usual = "output_text" if role == "assistant" else "input_text"
+            for part in content:
+                if type(part) is not dict or len(part) != 2 or part.get("type") != usual or type(part.get("text")) is not str:
+                    return False
+                parts.append(Text(part["text"]))
+        else:
+            return False
+        envelope = {"role": role, "parts": len(parts), "plain": type(content) is str, "head": head}
+        note_json(self._source_form, f"input[{index}]", envelope)
+        if role != "assistant":
+            self.messages.append(Message(_ROLES[role], parts, plain=type(content) is str))
+        else:
+            self._assistant().parts += parts
+        return True
 
     def _item(self, fields: FieldReader) -> None:
         raw = fields.raw
