@@ -18,8 +18,8 @@ SYSTEM = (
     "# Rules\n- Do not change files outside the project.\n- Say in one sentence what you do next.\n"
 )
 TASK = "The test of the parser fails on an empty line. Find the cause, mend it, and add a test that shows it."
-LINE = "    {at:>4}\tif line.strip() == \"\" and not self._open:  # an empty line ends the block, caf\u00e9 \u2713\n"
-EDIT = "        if not line.strip():\n            return self._close(\"{at}\")\n"
+LINE = '    {at:>4}\tif line.strip() == "" and not self._open:  # an empty line ends the block, caf\u00e9 \u2713\n'
+EDIT = '        if not line.strip():\n            return self._close("{at}")\n'
 TOOLS: dict[str, tuple[str, dict[str, str]]] = {
     "read_file": ("Reads a part of a text file.", {"path": "string", "offset": "integer", "limit": "integer"}),
     "edit_file": ("Replaces a text in a file, once.", {"path": "string", "old": "string", "new": "string"}),

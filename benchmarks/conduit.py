@@ -47,7 +47,7 @@ class Home:
 
 
 def prepare(folder: Path, upstream: str, tree: Path = ROOT) -> Home:
-    """Make a home with the source in `tree`: a provider of each dialect at `upstream`, a price, their aliases, a key with every limit and a budget."""
+    """Make a home with the source in `tree`: providers at `upstream`, a price, aliases, a key with every limit and a budget."""
     master = secrets.token_urlsafe(24)
     env = {"CONDUIT_MASTER_KEY": master, "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": secrets.token_urlsafe(24)}
     log = folder.with_suffix(".log")

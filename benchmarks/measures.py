@@ -82,7 +82,9 @@ def bodies(bench: Bench) -> list[Row]:
                 sent = body(dialect, SIZES[size], model if name == HEADLESS else "bench-model")
                 seen[route, size, name].append(bench.load_body(bench.subjects[name], dialect, sent, seconds).p50_ms)
     return [
-        _body_row(route, size, name, {other: seen[route, size, other] for other in names}) for route, size in cases for name in names
+        _body_row(route, size, name, {other: seen[route, size, other] for other in names})
+        for route, size in cases
+        for name in names
     ]
 
 

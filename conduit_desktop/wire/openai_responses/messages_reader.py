@@ -19,7 +19,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.json_fields import OPENAI_STYLE, FieldReader, SourceForm
+from conduit_desktop.wire.json_fields import FieldReader, SourceForm
 from conduit_desktop.wire.openai_responses.compaction import as_message
 from conduit_desktop.wire.openai_responses.content_parts import TextType, read_part
 from conduit_desktop.wire.openai_responses.fields import ENVELOPE, NAME, note_json
