@@ -33,7 +33,7 @@ TOOLS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def _turns() -> Iterator[Turn]:
-    """The turns of an agent without end: reading, searching, editing and running by turns."""
+    """The turns of an agent, without end: it reads, searches, edits and runs."""
     for at in count():
         path = f"src/parser/block_{at % 17}.py"
         lines = "".join(LINE.format(at=at * 40 + line) for line in range(40 + at * 7 % 80))

@@ -131,6 +131,11 @@ async def test_a_body_of_exactly_the_limit_is_read_whole(kind: type[Chunks], pie
     assert await request_fields.read_body(request(payload=payload), 1) == b"x" * MB
 
 
+async def test_pieces_of_every_size_are_joined_in_the_order_in_which_they_came() -> None:
+    pieces = [bytes([65 + at % 26]) * size for at, size in enumerate([1, 1, 5000, 1, 2, 1, 9000, 4096, 4095, 1, 1])]
+    assert await request_fields.read_body(request(payload=stream(*pieces)), 1) == b"".join(pieces)
+
+
 @pytest.mark.parametrize("kind", [Chunks, LateEnd])
 @pytest.mark.parametrize("pieces", [(MB + 1,), (1, MB), (MB, 1), (MB // 2, MB // 2, 1)])
 async def test_a_body_of_one_byte_over_the_limit_is_refused(kind: type[Chunks], pieces: tuple[int, ...]) -> None:

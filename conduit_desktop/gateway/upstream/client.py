@@ -241,7 +241,7 @@ class Upstream:
 class LargePayload(aiohttp.Payload):
     """A body that is written in pieces: in one piece it would hold up every other stream.
 
-    aiohttp's own for large bodies copies each piece, and its pieces of 64 KiB cost as many turns of the event loop.
+    aiohttp's own for large bodies copies each piece, and its pieces have 64 KiB: each costs an iteration of the event loop.
     """
 
     _autoclose = True
@@ -255,7 +255,7 @@ class LargePayload(aiohttp.Payload):
         return str(self._value, encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the body, with a turn of the event loop after each piece."""
+        """Write the body; other tasks run between its pieces."""
         view = memoryview(self._value)
         for at in range(0, len(view), _PIECE):
             if at:

@@ -12,7 +12,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
 
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.gateway.upstream.client import Upstream
+from conduit_desktop.gateway.upstream.client import LARGE, LargePayload, Upstream
 from conduit_desktop.providers import OutboundRequest
 
 URL = "https://api.vendor.example/v1/chat/completions"
@@ -72,3 +72,32 @@ async def test_looking_up_a_host_and_connecting_to_it_are_bounded(place: Any, na
         await upstream.send(OutboundRequest("POST", "http://localhost:9/v1", {}, b"{}"), connect_s=0.05)
     await upstream.close()
     assert (raised.value.reason, raised.value.status) == ("timeout", 504)
+
+
+class Written:
+    """A writer that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    async def write(self, chunk: Any) -> None:
+        self.pieces.append(bytes(chunk))
+
+
+async def test_a_large_body_is_written_in_pieces_between_which_others_run() -> None:
+    body = bytes(range(256)) * (LARGE // 256) + b"end"
+    writer, runs = Written(), 0
+
+    async def other() -> None:
+        nonlocal runs
+        while True:
+            runs += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.ensure_future(other())
+    payload = LargePayload(body)
+    await payload.write_with_length(writer, None)  # type: ignore[arg-type]
+    running.cancel()
+    assert (payload.size, b"".join(writer.pieces)) == (len(body), body)
+    assert max(map(len, writer.pieces)) < LARGE
+    assert runs >= len(writer.pieces) - 1 > 1

@@ -78,6 +78,29 @@ def test_a_number_that_was_changed_is_written_anew() -> None:
     assert orjson.loads(sent(b'{"model":"a","t":2.0,"gone":1}', t=1.0, gone=None)) == {"model": "a", "t": 1.0}
 
 
+LONG = "x" * 70_000
+"""A text that makes a body longer than what is searched for numbers."""
+
+
+@pytest.mark.parametrize("model", ["alias", "gpt-x", 'a/\u00e9"long" name'])
+@pytest.mark.parametrize("temperature", [b"0.5", b"0.50", b"5e-1"])
+@pytest.mark.parametrize("spaced", [False, True])
+def test_the_numbers_of_a_long_body_keep_their_spelling(model: str, temperature: bytes, spaced: bool) -> None:
+    raw = b'{"x":"%b","nested":[{"model":"m","n":1.0}],"temperature":%b,"model":"alias"}' % (LONG.encode(), temperature)
+    if spaced:
+        raw = raw.replace(b",", b", ")
+    written = sent(raw, model=model)
+    assert orjson.loads(written) == {**orjson.loads(raw), "model": model}
+    assert b'"temperature":' + temperature in written
+
+
+def test_a_long_body_with_a_member_twice_is_written_anew() -> None:
+    raw = b'{"model":"other","x":"%b","model":"alias","t":1.50}' % LONG.encode()
+    assert sent(raw, model="gpt-x") == b'{"model":"gpt-x","x":"%b","t":1.50}' % LONG.encode()
+    raw = b'{"x":"%b","m":[{"t":1.5,"t":2.5}],"model":"alias"}' % LONG.encode()
+    assert sent(raw, model="alias") == b'{"x":"%b","m":[{"t":2.5}],"model":"alias"}' % LONG.encode()
+
+
 def test_a_large_body_is_not_parsed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spelling, "LARGEST", 10)
     assert orjson.loads(sent(NUMBERS, c=None))["a"] == [1000.0, -0.0, 0, {"b": 2.5}]
