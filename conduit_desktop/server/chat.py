@@ -40,7 +40,8 @@ def make_call(
     stream: bool | None = None,
 ) -> Call:
     """The request as a call; raises BadRequest. `model` and `stream` are read from the body where they are not given."""
-    if GATEWAY_ID in request.headers.get(HOP_HEADER, ""):
+    headers = request.headers
+    if GATEWAY_ID in headers.get(HOP_HEADER, ""):
         raise LoopDetected("This request has passed through this gateway already: the base URL of a provider leads back to it.")
     keys = request_fields.keys(request)
     call = Call(
@@ -48,13 +49,13 @@ def make_call(
         body,
         request_fields.model_of(body) if model is None else model,
         stream=request_fields.flag(body, "stream") if stream is None else stream,
-        headers=request.headers,
+        headers=headers,
         credential=keys.credential,
         own_key=keys.own_key,
         own_key_header=keys.own_key_header,
         client_ip=request.remote or "",
         client=request_fields.client_name(request),
-        foreign_page=foreign_page(request, gateway),
+        foreign_page="Origin" in headers and foreign_page(request, gateway),
         received=request.get(request_fields.RECEIVED),
         untranslatable=request_fields.held_at_provider(language.name, body),
     )

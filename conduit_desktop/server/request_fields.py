@@ -71,19 +71,20 @@ async def read_body(request: web.Request, max_mb: int) -> bytes:
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(max_mb)
     try:
-        return await _decoded(request, limit, max_mb)
+        # Most bodies arrive in one piece: then nothing is copied.
+        first = await request.content.readany()
+        if request.content.at_eof() and len(first) <= limit:
+            return first
+        return await _rest(request, first, limit, max_mb)
     except web.RequestPayloadError:
         # `from None`: it chains the decoder's errors, and a client's broken body is no fault to trace.
         raise _unreadable(request) from None
 
 
-async def _decoded(request: web.Request, limit: int, max_mb: int) -> bytes:
-    # Most bodies arrive in one piece: then nothing is copied.
-    first = await request.content.readany()
+async def _rest(request: web.Request, first: bytes, limit: int, max_mb: int) -> bytes:
+    """`first` and what comes after it."""
     if len(first) > limit:
         raise _too_large(max_mb)
-    if request.content.at_eof():
-        return first
     pieces: list[bytes | bytearray] = [first]
     size = len(first)
     while chunk := await request.content.readany():

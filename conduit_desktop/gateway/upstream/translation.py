@@ -252,10 +252,13 @@ class PreparedRequest:
         # Only in passthrough: one vendor's beta header would change, or fail, a request that was translated for another.
         if not self.passthrough:
             return self.headers
-        prefixes = target.bound.kind.relayed_headers
         relayed: dict[str, str] = {}
+        names = _relayed_names(target.bound.kind.relayed_headers)
+        # Most requests have a dozen headers of which none is sent on.
+        if not any(map(names.__getitem__, self.call.headers)):
+            return relayed
         for name, value in self.call.headers.items():
-            lower = _relayed_as(name, prefixes)
+            lower = names[name]
             # aiohttp decodes bytes that are no text as surrogates, which it could not write again.
             if lower and (value.isascii() or _is_text(value)):
                 # A list header may be sent in several parts: `anthropic-beta` twice.
@@ -270,12 +273,28 @@ _NEVER_RELAYED = (
 """Credentials, cookies, what belongs to one connection, and the gateway's own headers, whatever a kind lists."""
 
 
-# Cached, because a request has a dozen headers and the same names as the one before.
-@lru_cache(maxsize=4096)
-def _relayed_as(name: str, prefixes: tuple[str, ...]) -> str:
-    """The name in lower case where the header is relayed, else empty."""
-    lower = name.lower()
-    return lower if lower.startswith(prefixes) and not lower.startswith(_NEVER_RELAYED) else ""
+class _RelayedNames(dict[str, str]):
+    """Headers' names in lower case where the header is relayed, else empty, by the name as it came.
+
+    Kept, because a request has a dozen headers and the same names as the one before.
+    """
+
+    def __init__(self, prefixes: tuple[str, ...]) -> None:
+        super().__init__()
+        self._prefixes = prefixes
+
+    def __missing__(self, name: str) -> str:
+        # Clients choose the names.
+        if len(self) >= 1000:
+            self.clear()
+        lower = name.lower()
+        found = self[name] = lower if lower.startswith(self._prefixes) and not lower.startswith(_NEVER_RELAYED) else ""
+        return found
+
+
+@lru_cache(maxsize=64)
+def _relayed_names(prefixes: tuple[str, ...]) -> _RelayedNames:
+    return _RelayedNames(prefixes)
 
 
 def _is_text(value: str) -> bool:
