@@ -1,12 +1,14 @@
-"""The built-in price catalog: `resources/prices.json`, read when a price is looked up and dropped afterwards.
+"""The price catalog: `prices.json` among the resources, or a newer one in the home; read for a look-up and dropped afterwards.
 
-Made by `python -m tools.prices`. A provider's models are `[rule, variants]` in order; the first rule that fits names the
-model, and of its variants the last that holds at the moment, or else the first, is the price.
+Made by `python -m tools.prices`. A provider has `prices` and the names of its `models` with the place of each one's price. A price
+is a list of variants, of which the last that holds at the moment, or else the first, counts.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,11 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from conduit_desktop.core.entities import Price
+from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.core.paths import resource
+from conduit_desktop.core.tokens import RATE_NAMES
+from conduit_desktop.gateway.accounting.model_spellings import spellings
 
-_COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+MAX_CATALOG = 20 * 1024 * 1024
+"""Bytes of a catalog that is installed; the one that ships has half a megabyte."""
+_CONDITIONS = frozenset({"from", "between", "days", "regions"})
+_SCALED = (*RATE_NAMES, "cache_read_audio", "cache_read_image")
+"""The rates that a region makes dearer: those of tokens."""
+# The date comes first in the file, so that of two files only the newer one has to be read.
+_DATE = re.compile(rb'\{"date":"(\d{4}-\d{2}-\d{2})"')
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,75 +51,172 @@ class PriceCatalog:
         self._providers: dict[str, dict[str, Any]] = data["providers"]
 
     @classmethod
-    def load(cls, path: Path | None = None) -> PriceCatalog:
-        """Read the file (blocking, some ten milliseconds)."""
-        return cls(orjson.loads((path or resource("prices.json")).read_bytes()))
+    def load(cls, installed: Path | None = None) -> PriceCatalog:
+        """Read the newer of the file that ships and of `installed`, which need not exist (blocking, some ten milliseconds)."""
+        shipped = resource("prices.json")
+        if installed is not None and _date_of(installed) > _date_of(shipped):
+            try:
+                return cls.read(installed.read_bytes())
+            except (OSError, Invalid):
+                # Changed by hand since it was installed: a broken file must not leave every model without a price.
+                pass
+        return cls(orjson.loads(shipped.read_bytes()))
 
-    def find(self, provider: str, model: str, now_ms: int) -> CatalogPrice | None:
-        """The price of a model at a catalog provider (`openai`, `x-ai`) at `now_ms`; None where it has none."""
+    @classmethod
+    def read(cls, data: bytes) -> PriceCatalog:
+        """A catalog from elsewhere; raises Invalid with what is wrong with it."""
+        if len(data) > MAX_CATALOG:
+            raise Invalid(f"The price catalog has more than {MAX_CATALOG // 1024 // 1024} MB.")
+        try:
+            content = orjson.loads(data)
+            _check(content)
+            return cls(content)
+        except (ValueError, KeyError, TypeError, AttributeError, ValidationError, re.error) as error:
+            raise Invalid(f"This is no price catalog: {str(error).splitlines()[0][:200]}") from error
+
+    @property
+    def models(self) -> int:
+        """The number of models' names."""
+        return sum(len(row["models"]) for row in self._providers.values())
+
+    def find(self, provider: str, model: str, at_ms: int, region: str = "") -> CatalogPrice | None:
+        """The price of a model at a catalog provider (`openai`, `x-ai`) at `at_ms` (epoch ms); None where it has none.
+
+        `region` is that of the address: cloud regions and data residency cost more at some vendors.
+        """
+        today = datetime.fromtimestamp(at_ms / 1000, UTC).date()
+        if provider == "huggingface":
+            # The router takes `org/model:provider`; without a provider it chooses one itself.
+            model, _, chosen = model.partition(":")
+            provider = f"huggingface_{chosen.lower()}"
+        if provider == "openrouter" and model.lower().endswith(":free"):
+            return _free(f"{provider}/{model}", self.date)
         row = self._providers.get(provider)
         if row is None:
             return None
-        name = model.lower()
-        # The catalog has some dates with hyphens where a provider may write none (`gpt-4o-20240806`); the exact name comes first.
-        for spelled in dict.fromkeys((name, _COMPACT_DATE.sub(r"-\1-\2-\3", name))):
-            variants = self._variants(row, spelled)
-            if variants is not None:
-                return _at(f"{provider}/{model}", variants, now_ms) if variants else None
+        # Clouds that resell models of a vendor (Azure: OpenAI's, Vertex AI: Gemini) have that vendor's row as fallback.
+        rows = [row, *(self._providers[name] for name in row.get("fallback", ()) if name in self._providers)]
+        for name in spellings(provider, model, region, today):
+            for each in rows:
+                place = each["models"].get(name)
+                if place is not None:
+                    return _at(f"{provider}/{model}", each["prices"][place], at_ms, region, self.date)
         return None
 
     def provider_at(self, base_url: str) -> str | None:
         """The catalog's provider that lives at an address; None for an unknown one."""
         return next((name for name, row in self._providers.items() if re.match(row["url"], base_url)), None)
 
-    def _variants(self, row: dict[str, Any], model: str) -> list[dict[str, Any]] | None:
-        # Clouds that resell models of a vendor (Azure: OpenAI's, Google: Anthropic's) have that vendor's row as fallback.
-        rows = [row, *(self._providers[name] for name in row.get("fallback", ()) if name in self._providers)]
-        for each in rows:
-            for rule, variants in each["models"]:
-                if fits(rule, model):
-                    found: list[dict[str, Any]] = variants
-                    return found
-        return None
+
+def install_catalog(data: bytes, path: Path, now: datetime | None = None) -> PriceCatalog:
+    """Check a catalog and write it to `path` (the home's `prices.json`), from where the next look-up takes it (blocking).
+
+    Raises Invalid where it is malformed or from the future, Conflict where it is not newer than the one in use.
+    """
+    catalog = PriceCatalog.read(data)
+    if catalog.date > ((now or datetime.now(UTC)) + timedelta(days=1)).date():
+        raise Invalid(f"The price catalog is of {catalog.date}, which is in the future.")
+    in_use = max(_date_of(resource("prices.json")), _date_of(path))
+    if catalog.date.isoformat() <= in_use:
+        raise Conflict(f"The price catalog is of {catalog.date}; the one in use is of {in_use}.")
+    content = orjson.loads(data)
+    ordered = orjson.dumps({"date": content["date"], **content}) + b"\n"
+    # Renamed into place: a look-up never reads half a file.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".prices-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(ordered)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return catalog
 
 
-def fits(rule: dict[str, Any], model: str) -> bool:
-    """Whether a rule of the catalog names `model` (in lower case)."""
-    ((word, value),) = rule.items()
-    match word:
-        case "equals":
-            return bool(model == value)
-        case "starts_with":
-            return model.startswith(value)
-        case "ends_with":
-            return model.endswith(value)
-        case "contains":
-            return value in model
-        case "regex":
-            return re.search(value, model) is not None
-        case "or":
-            return any(fits(one, model) for one in value)
-        case "and":
-            return all(fits(one, model) for one in value)
-    # Not skipped: a rule that is passed over would let a later one name a wrong price.
-    raise ValueError(f"the price catalog holds a rule of an unknown kind: {word}")
+def _date_of(path: Path) -> str:
+    """The date of a catalog file, empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            found = _DATE.match(file.read(64))
+    except OSError:
+        return ""
+    return found[1].decode() if found else ""
 
 
-def _at(pattern: str, variants: list[dict[str, Any]], now_ms: int) -> CatalogPrice:
-    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+def _check(content: Any) -> None:
+    """Raises ValueError or ValidationError for a catalog in which a look-up could fail, or which has a half price."""
+    if not isinstance(content, dict) or set(content) - {"skipped"} != {"date", "source", "providers"}:
+        raise ValueError("it needs date, source and providers")
+    date.fromisoformat(content["date"])
+    if not isinstance(content["source"], str) or not isinstance(content["providers"], dict) or not content["providers"]:
+        raise ValueError("it needs a source and providers")
+    for name, row in content["providers"].items():
+        if set(row) - {"fallback"} != {"url", "prices", "models"}:
+            raise ValueError(f"{name} needs url, prices and models")
+        if len(row["url"]) > 1000:
+            raise ValueError(f"the url of {name} is too long")
+        re.compile(row["url"])
+        if not all(isinstance(one, str) for one in row.get("fallback", [])):
+            raise ValueError(f"the fallback of {name} is no list of names")
+        for variants in row["prices"]:
+            _check_variants(name, variants)
+        for model, place in row["models"].items():
+            if type(place) is not int or not 0 <= place < len(row["prices"]):
+                raise ValueError(f"{name}/{model} has no price")
+
+
+def _check_variants(name: str, variants: Any) -> None:
+    if not isinstance(variants, list) or not variants:
+        raise ValueError(f"a price of {name} is empty")
+    for variant in variants:
+        price = _price(name, variant, 1.0, date(2000, 1, 1))
+        if (price.input is None) != (price.output is None):
+            raise ValueError(f"a price of {name} has a rate for one of input and output alone")
+        date.fromisoformat(variant.get("from", "2000-01-01"))
+        between = variant.get("between", ["00:00", "00:00"])
+        if len(between) != 2 or not all(_CLOCK.fullmatch(text) for text in between):
+            raise ValueError(f"a price of {name} holds between {between}")
+        if not all(day in range(1, 8) for day in variant.get("days", [])):
+            raise ValueError(f"a price of {name} holds on {variant['days']}")
+        if not all(isinstance(factor, int | float) and 0 < factor < 100 for factor in variant.get("regions", {}).values()):
+            raise ValueError(f"a price of {name} has a region without a factor")
+
+
+def _free(pattern: str, listed: date) -> CatalogPrice:
+    """The price of a model that the vendor gives away."""
+    return CatalogPrice(Price(pattern=pattern, input=0.0, output=0.0, origin="catalog", as_of=listed.isoformat()))
+
+
+def _at(pattern: str, variants: list[dict[str, Any]], at_ms: int, region: str, listed: date) -> CatalogPrice:
+    now = datetime.fromtimestamp(at_ms / 1000, UTC)
     held = next((variant for variant in reversed(variants) if _holds(variant, now)), variants[0])
-    rates = {name: value for name, value in held.items() if name not in ("from", "between", "tiers")}
+    regions = held.get("regions", {})
+    factor = regions.get(region, regions.get("*", 1.0)) if region else 1.0
+    return CatalogPrice(_price(pattern, held, factor, listed), min(_changes(variants, now), default=None))
+
+
+def _price(pattern: str, held: dict[str, Any], factor: float, listed: date) -> Price:
+    rates = _scaled({name: value for name, value in held.items() if name not in _CONDITIONS and name != "tiers"}, factor)
     tiers = [
-        {"above_input_tokens" if name == "above" else name: value for name, value in tier.items()} for tier in held.get("tiers", ())
+        {"above_input_tokens" if name == "above" else name: value for name, value in _scaled(tier, factor).items()}
+        for tier in held.get("tiers", ())
     ]
     since = _milliseconds(_midnight(held["from"])) if "from" in held else 0
-    price = Price.model_validate({"pattern": pattern, **rates, "tiers": tiers, "valid_from": since, "origin": "catalog"})
-    return CatalogPrice(price, min(_changes(variants, now), default=None))
+    fixed = {"pattern": pattern, "tiers": tiers, "valid_from": since, "origin": "catalog", "as_of": listed.isoformat()}
+    return Price.model_validate({**rates, **fixed})
+
+
+def _scaled(rates: dict[str, Any], factor: float) -> dict[str, Any]:
+    if factor == 1.0:
+        return rates
+    return {name: round(value * factor, 9) if name in _SCALED else value for name, value in rates.items()}
 
 
 def _holds(variant: dict[str, Any], now: datetime) -> bool:
-    if "from" in variant:
-        return now >= _midnight(variant["from"])
+    if "from" in variant and now < _midnight(variant["from"]):
+        return False
+    if "days" in variant and now.isoweekday() not in variant["days"]:
+        return False
     if "between" in variant:
         start, end = (time.fromisoformat(text) for text in variant["between"])
         clock = now.time()
