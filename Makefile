@@ -59,8 +59,9 @@ bundle: setup
 screenshots: setup
 	$(PY) -m tools.screenshots
 
+# Reads the table in a wheel of litellm (pip download --no-deps litellm); nothing of it is installed: make prices PRICES="--table FILE".
 prices: setup
-	$(PY) -m tools.prices
+	$(PY) -m tools.prices $(PRICES)
 
 # Downloads a wheel of litellm to read its table; nothing of it is installed: make model-facts FACTS="--litellm 1.110.2".
 model-facts: setup

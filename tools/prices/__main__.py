@@ -1,7 +1,7 @@
 """Write the price catalog, or compare its sources.
 
-    pip download --no-deps litellm -d /some/folder
-    python -m tools.prices --table /some/folder/litellm-….whl [--compare]
+pip download --no-deps litellm -d /some/folder
+python -m tools.prices --table /some/folder/litellm-….whl [--compare]
 """
 
 from __future__ import annotations

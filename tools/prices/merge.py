@@ -24,7 +24,7 @@ COMPARED = (
 TOLERANCE = 0.01
 TOKENS = frozenset(
     {"input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out", "image_in",
-     "image_out", "cache_read_audio", "cache_read_image", "tiers"}
+     "image_out", "tiers"}
 )  # fmt: skip
 URLS = {
     "vertex": r"https://([a-z0-9-]+-)?aiplatform\.((us|eu)\.rep\.)?googleapis\.com",
@@ -118,7 +118,9 @@ def catalog(rows: list[TableRow], today: date, table_version: str) -> tuple[dict
     for row in rows:
         models = merged.setdefault(row.provider, {})
         fallbacks = providers[row.provider].fallback if row.provider in providers else FALLBACKS.get(row.provider, [])
-        ours = models.get(row.model) or next((merged[one][row.model] for one in fallbacks if row.model in merged.get(one, {})), None)
+        ours = models.get(row.model) or next(
+            (merged[one][row.model] for one in fallbacks if row.model in merged.get(one, {})), None
+        )
         if ours is None:
             models[row.model] = [row.variant]
             continue
@@ -155,7 +157,9 @@ def _bands(variant: Variant) -> float:
     return round(variant["tiers"][0]["above"] / 1000) if variant.get("tiers") else 0
 
 
-def _joined(row: TableRow, ours: list[Variant], differences: list[Difference], decided: list[Decision], today: date) -> list[Variant]:
+def _joined(
+    row: TableRow, ours: list[Variant], differences: list[Difference], decided: list[Decision], today: date
+) -> list[Variant]:
     """The price of both sources: the package's, or the table's where it is decided; what one of them lacks is the other's."""
     takes = {one.field: _take(decided, one) for one in differences}
     if any(take == "table" for field, take in takes.items() if field in TOKENS):
@@ -211,7 +215,8 @@ def _by_hand(merged: dict[str, dict[str, list[Variant]]]) -> None:
                     continue
                 changed = deepcopy(models[name])
                 for variant in changed:
-                    variant.update(deepcopy(rates))
+                    tiers = {**variant.get("service_tiers", {}), **rates.get("service_tiers", {})}
+                    variant.update(deepcopy(rates), **({"service_tiers": tiers} if tiers else {}))
                 models[name] = changed
     for alias in data["alias"]:
         models = merged[alias["provider"]]

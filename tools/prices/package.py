@@ -26,8 +26,6 @@ RATES = {
     "input_image_mtok": "image_in",
     "output_image_mtok": "image_out",
 }
-PARTS = {"cache_audio_read_mtok": "cache_read_audio", "cache_image_read_mtok": "cache_read_image"}
-"""Rates of a part of the tokens that were read from the cache."""
 UNITS = {
     "audio_hours": ("per_minute", 60),
     "input_audio_hours": ("per_minute", 60),
@@ -42,6 +40,9 @@ IGNORED = frozenset(
         "storage_searches_kcount",  # for a hosted tool, whose calls no usage object counts
         "input_video_mtok",  # counted as text
         "output_citation_mtok",  # Perplexity reports its costs
+        # `core.events.Usage` has no field for a cached modality: an answer that reports one has an estimated cost.
+        "cache_audio_read_mtok",
+        "cache_image_read_mtok",
     }
 )
 MEMBERS = {"or": "or_", "and": "and_"}
@@ -76,6 +77,10 @@ def _provider(provider: genai.Provider, more: set[str], skipped: list[list[str]]
             skipped.append([provider.id, model.id, why])
     models: dict[str, list[Variant]] = {}
     known = {name for model in provider.models for name in (model.id.lower(), *_names(model.match))}
+    # genai-prices' own mark at Bedrock for a regional endpoint, whose model ids have no prefix.
+    known |= {name.removeprefix("regional.") for name in known}
+    if provider.id == "aws":
+        known |= {re.sub(r"(-v\d+)?(:\d+)?$", "", name) for name in known}
     for name in sorted(known | more):
         # The first rule that fits names the model. A skipped model keeps its rule: without it, a wider one would price it.
         model = next((one for one in provider.models if one.is_match(name)), None)
@@ -131,7 +136,7 @@ def _unsayable(prices: genai.ModelPrice) -> str:
     given = stated(prices)
     if found := DISQUALIFYING & given.keys():
         return ", ".join(sorted(found))
-    unknown = given.keys() - RATES.keys() - PARTS.keys() - UNITS.keys() - IGNORED
+    unknown = given.keys() - RATES.keys() - UNITS.keys() - IGNORED
     if unknown or not given.keys() & (RATES.keys() | UNITS.keys()):
         return ", ".join(sorted(unknown)) or "no price by token, minute or character"
     return ""
@@ -159,7 +164,7 @@ def rates_of(prices: genai.ModelPrice) -> Variant:
     given = stated(prices)
     rates: Variant = {}
     tiers: dict[int, dict[str, float]] = {}
-    for key, name in (RATES | PARTS).items():
+    for key, name in RATES.items():
         value = given.get(key)
         if isinstance(value, genai.TieredPrices):
             rates[name] = number(value.base)

@@ -51,8 +51,6 @@ RATES = {
     "audio_out": "output_cost_per_audio_token",
     "image_in": "input_cost_per_image_token",
     "image_out": "output_cost_per_image_token",
-    "cache_read_audio": "cache_read_input_audio_token_cost",
-    "cache_read_image": "cache_read_input_image_token_cost",
 }
 TIERS = {"flex": "flex", "priority": "priority", "batches": "batch", "ultrafast": "ultrafast"}
 """Ends of fields, and the service tiers that they are for."""
@@ -150,34 +148,29 @@ def _image_rate(sized: re.Match[str], row: dict[str, Any]) -> Iterator[dict[str,
 def _variant(row: dict[str, Any], provider: str) -> Variant:
     rates = _rates(row, "")
     variant: Variant = {**rates, **_units(row, provider)}
-    tiers: dict[int, Variant] = {}
-    for field in row:
-        if (match := _ABOVE.search(field)) and isinstance(row[field], int | float):
-            tiers.setdefault(int(match[1]) * 1000, {})
-    for above in tiers:
-        tiers[above] = _rates(row, f"_above_{above // 1000}k_tokens")
     for one in row.get("tiered_pricing", ())[:1]:
         # The first band of a table with bands is the price of the model.
         variant |= _rates(one, "")
-    for one in row.get("tiered_pricing", ())[1:]:
-        if one.get("range"):
-            tiers[int(one["range"][0])] = _rates(one, "")
     if "image_out" in variant and "output" not in variant:
         # An image model has no other output, and not every answer tells its output tokens apart.
         variant["output"] = variant["image_out"]
-    if "input" in variant and variant["input"] == variant.get("output", 0) == 0 and not _is_free(row):
-        for name in RATES:
-            variant.pop(name, None)
-    if "output" in variant and "input" not in variant:
-        for name in RATES:
-            variant.pop(name, None)
-    if "input" in variant and (listed := [{"above": above, **tiers[above]} for above in sorted(tiers) if tiers[above]]):
-        variant["tiers"] = listed
-    if "input" in variant and (found := _service_tiers(row, rates)):
-        variant["service_tiers"] = found
-    if "input" in variant and (regions := _regions(row)):
-        variant["regions"] = regions
+    unpriced = variant.get("input") == variant.get("output", 0) == 0 and not _is_free(row)
+    if unpriced or "input" not in variant:
+        return {name: value for name, value in variant.items() if name not in RATES}
+    for name, value in (("tiers", _bands(row)), ("service_tiers", _service_tiers(row, rates)), ("regions", _regions(row))):
+        if value:
+            variant[name] = value
     return with_output(variant)
+
+
+def _bands(row: dict[str, Any]) -> list[Variant]:
+    """The rates over a number of input tokens, lowest first."""
+    starts = {int(match[1]) for field in row if (match := _ABOVE.search(field)) and isinstance(row[field], int | float)}
+    bands = {start * 1000: _rates(row, f"_above_{start}k_tokens") for start in starts}
+    for one in row.get("tiered_pricing", ())[1:]:
+        if one.get("range"):
+            bands[int(one["range"][0])] = _rates(one, "")
+    return [{"above": start, **bands[start]} for start in sorted(bands) if bands[start]]
 
 
 def _is_free(row: dict[str, Any]) -> bool:
@@ -186,7 +179,9 @@ def _is_free(row: dict[str, Any]) -> bool:
 
 
 def _rates(row: dict[str, Any], end: str) -> Variant:
-    return {name: number(Decimal(str(value)) * 1_000_000) for name, field in RATES.items() if _is_number(value := row.get(field + end))}
+    return {
+        name: number(Decimal(str(value)) * 1_000_000) for name, field in RATES.items() if _is_number(value := row.get(field + end))
+    }
 
 
 def _is_number(value: Any) -> bool:

@@ -27,8 +27,6 @@ from conduit_desktop.gateway.accounting.model_spellings import spellings
 MAX_CATALOG = 20 * 1024 * 1024
 """Bytes of a catalog that is installed; the one that ships has half a megabyte."""
 _CONDITIONS = frozenset({"from", "between", "days", "regions"})
-_SCALED = (*RATE_NAMES, "cache_read_audio", "cache_read_image")
-"""The rates that a region makes dearer: those of tokens."""
 # The date comes first in the file, so that of two files only the newer one has to be read.
 _DATE = re.compile(rb'\{"date":"(\d{4}-\d{2}-\d{2})"')
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -209,7 +207,7 @@ def _price(pattern: str, held: dict[str, Any], factor: float, listed: date) -> P
 def _scaled(rates: dict[str, Any], factor: float) -> dict[str, Any]:
     if factor == 1.0:
         return rates
-    return {name: round(value * factor, 9) if name in _SCALED else value for name, value in rates.items()}
+    return {name: round(value * factor, 9) if name in RATE_NAMES else value for name, value in rates.items()}
 
 
 def _holds(variant: dict[str, Any], now: datetime) -> bool:
