@@ -175,7 +175,8 @@ class UsageReported:
 class Finished:
     """Choice `choice` is complete. `raw` is the provider's own name of the reason, `detail` its text about one.
 
-    With the reason `error` the model's answer failed: what there is of it is not an answer.
+    With the reason `error` the model's answer failed: what there is of it is not an answer. `logprobs` are the log
+    probabilities of the choice's tokens, in the form that OpenAI and Ollama share (`wire/token_logprobs.py`).
     """
 
     reason: FinishReason
@@ -184,6 +185,7 @@ class Finished:
     choice: int = 0
     extra: dict[str, Json] = field(default_factory=dict)
     detail: str | None = None
+    logprobs: list[Json] | None = None
 
 
 BlockEvent = (

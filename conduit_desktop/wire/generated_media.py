@@ -1,4 +1,4 @@
-"""Pictures and sound that a model generated: from one dialect's form into another's, and the names of what is lost."""
+"""Pictures and sound that a model generated: from one dialect's form into another's, and the names of what an answer loses."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ _WITHOUT_SOURCES = frozenset({"ollama", "ollama_generate", "openai_completions"}
 """The dialects whose answers cannot cite."""
 _BY_URL = frozenset({"openai_chat", "openai_responses", "anthropic_messages"})
 """Those that cite pages only: a client's own documents have numbers there that other vendors do not know."""
+_WITH_LOGPROBS = ("openai_chat", "gemini", "ollama", "cohere")
+"""The dialects whose answers have the log probabilities of their tokens in a form that others can be written in."""
 _NOT_SHOWN = frozenset({"textSignature", "attachedSignature", "thoughtSignature", "reasoning_details", "reasoning"})
 """Blocks that a client never shows: signatures and encrypted thoughts."""
 
@@ -73,15 +75,18 @@ def url_of(media: Media) -> str | None:
 
 
 def lost_in_answer(events: Iterable[Event], caller: str) -> list[str]:
-    """The names of the blocks, sources and choices that answers in the dialect `caller` cannot hold, as `answer.name`."""
+    """The names of what answers in the dialect `caller` cannot hold, as `answer.name`: blocks, sources, choices, log probabilities."""
     lost: dict[str, None] = {}
     for event in events:
         if type(event) is OpaqueBlock and _is_lost(event.block, caller):
             lost[f"answer.{_name(event.block)}"] = None
         elif type(event) is Cited and _is_uncited(event.citation, caller):
             lost["answer.citations"] = None
-        elif type(event) is Finished and event.choice and caller not in _SEVERAL_CHOICES:
-            lost["answer.choices"] = None
+        elif type(event) is Finished:
+            if event.choice and caller not in _SEVERAL_CHOICES:
+                lost["answer.choices"] = None
+            if event.logprobs and not caller.startswith(_WITH_LOGPROBS):
+                lost["answer.logprobs"] = None
     return list(lost)
 
 

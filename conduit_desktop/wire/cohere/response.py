@@ -28,6 +28,7 @@ from conduit_desktop.wire.cohere.errors import error_in_answer
 from conduit_desktop.wire.cohere.request_reader import NAME
 from conduit_desktop.wire.cohere.usage import PLAN_AT, own_extra, read_finish, read_usage, write_finish, write_usage
 from conduit_desktop.wire.event_validation import validated
+from conduit_desktop.wire.token_logprobs import from_cohere, to_cohere
 from conduit_desktop.wire.values import as_object
 
 _KNOWN = frozenset({"id", "message", "finish_reason", "usage"})
@@ -62,6 +63,8 @@ def _answer(body: dict[str, Json], message: dict[str, Json]) -> Answer:
             parts.append(texts[0])
         _cited_text(parts, texts, raw).citations.append(read_citation(raw))
     finish = read_finish(body.get("finish_reason"), extra, body.get("error"))
+    if finish is not None:
+        finish.logprobs = from_cohere(body.get("logprobs")) or None
     answer.choices.append(Choice(parts, finish))
     if isinstance(body.get("usage"), dict):
         answer.usage = read_usage(body["usage"])
@@ -124,7 +127,8 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         message["citations"] = citations
     finish = {"finish_reason": write_finish(first.finish, own)} if first.finish is not None or not own else {}
     usage = {"usage": write_usage(answer.usage, own)} if answer.usage is not None or not own else {}
-    return {"id": answer.started.id, "message": message, **finish, **usage, **own_extra(first.finish, own)}
+    tokens = {} if own or first.finish is None else to_cohere(first.finish.logprobs)
+    return {"id": answer.started.id, "message": message, **finish, **usage, **tokens, **own_extra(first.finish, own)}
 
 
 def _write_part(part: AnswerPart) -> Json:

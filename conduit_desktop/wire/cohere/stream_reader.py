@@ -24,6 +24,7 @@ from conduit_desktop.wire.cohere.usage import read_finish, read_usage
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.framing.sse import SseSplitter
+from conduit_desktop.wire.token_logprobs import from_cohere
 
 
 class CohereReader(FrameReader):
@@ -36,6 +37,7 @@ class CohereReader(FrameReader):
         self._calls: dict[int, str] = {}
         self._last: Literal["", "text", "thinking", "plan", "call"] = ""
         self._has_done = False
+        self._logprobs: list[Json] = []
 
     @property
     def done(self) -> bool:
@@ -57,6 +59,7 @@ class CohereReader(FrameReader):
     def _event(self, kind: str | None, payload: dict[str, Json], events: list[Event]) -> None:
         if kind == "content-delta" or kind == "content-start":
             self._content(payload["delta"]["message"]["content"], kind == "content-start", events)
+            self._logprobs += from_cohere([payload.get("logprobs")])
         elif kind == "message-start":
             events.append(Started(payload.get("id") or "", dialect=NAME))
         elif kind == "tool-plan-delta":
@@ -98,6 +101,7 @@ class CohereReader(FrameReader):
         extra = {name: value for name, value in delta.items() if name not in ("finish_reason", "usage", "error")}
         finish = read_finish(delta.get("finish_reason"), extra, delta.get("error"))
         if finish is not None:
+            finish.logprobs = self._logprobs or None
             events.append(finish)
         if isinstance(delta.get("usage"), dict):
             events.append(UsageReported(read_usage(delta["usage"])))

@@ -29,6 +29,7 @@ from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.tool_calls import PartialCall
 from conduit_desktop.wire.gemini.usage import read_finish, reason_name
 from conduit_desktop.wire.generated_media import media_of
+from conduit_desktop.wire.token_logprobs import from_gemini
 
 SIGNATURE = "textSignature"
 """The name of a part that only holds the signature of the text before it.
@@ -60,11 +61,14 @@ class CandidateReader:
         """Whether there is a part that is neither text nor a call: a picture, code, its result."""
         self._partial: PartialCall | None = None
         self._extra: Fields = {}
+        self._logprobs: list[Json] = []
         self.finished = False
 
     def read(self, candidate: Fields, seed: str, events: list[Event]) -> None:
         """Add the events of a candidate or a piece of one. New ids of calls include `seed`, so that they differ between answers."""
         self._extra.update({k: v for k, v in candidate.items() if k not in ("content", "finishReason") and v is not None})
+        if "logprobsResult" in candidate:
+            self._logprobs += from_gemini(candidate["logprobsResult"])
         content = candidate.get("content")
         if isinstance(content, dict):
             parts = content.get("parts")
@@ -101,6 +105,7 @@ class CandidateReader:
         else:
             finish = Finished("content_filter", reason_name(reason), extra=blocked)
         finish.choice = self._index
+        finish.logprobs = self._logprobs or None
         events.append(finish)
 
     def _part(self, part: Json, seed: str, events: list[Event]) -> None:

@@ -135,6 +135,10 @@ def write_config(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:
     """`generationConfig` of `request`; empty where it sets none. Fields without a place are added to `dropped`."""
     config: Fields = {}
     for name, neutral in NUMBERS.items():
+        # Refused without `responseLogprobs`; the Responses API asks for `top_logprobs` alone.
+        if name == "logprobs" and not own and not request.logprobs:
+            dropped += [neutral] if request.top_logprobs else []
+            continue
         if (value := getattr(request, neutral)) is not None:
             config[name] = value if own else _in_range(name, value)
             if config[name] != value and name != "seed":

@@ -21,6 +21,7 @@ from conduit_desktop.wire.gemini.errors import error_in_answer
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import OF_ANOTHER_MODEL, as_base64, portable_signature
 from conduit_desktop.wire.gemini.usage import read_usage, write_finish, write_usage
+from conduit_desktop.wire.token_logprobs import to_gemini
 from conduit_desktop.wire.values import as_object
 
 _KNOWN = ("candidates", "promptFeedback", "usageMetadata", "responseId", "modelVersion")
@@ -131,7 +132,8 @@ def _candidate(choice: Choice, index: int | None, dialect: str) -> Fields:
     if index is not None:
         candidate["index"] = index
     if not own:
-        return {**candidate, **write_citations(sources(choice.parts), choice.text)}
+        tokens = to_gemini(choice.finish.logprobs) if choice.finish is not None else {}
+        return {**candidate, **write_citations(sources(choice.parts), choice.text), **tokens}
     extra = dict(choice.finish.extra) if choice.finish is not None else {}
     further = extra.pop("content", None)
     if further is not None:

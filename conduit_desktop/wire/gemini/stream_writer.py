@@ -38,6 +38,7 @@ from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import portable_signature
 from conduit_desktop.wire.gemini.response import response_id, sign_first_call, write_call, write_opaque
 from conduit_desktop.wire.gemini.usage import write_finish, write_usage
+from conduit_desktop.wire.token_logprobs import to_gemini
 from conduit_desktop.wire.tool_arguments import is_complete
 
 
@@ -158,6 +159,7 @@ class GeminiWriter:
             candidate.update({key: value for key, value in finish.extra.items() if key != "content"})
         else:
             candidate |= write_citations(self._citations.get(index, ()), self._texts.get(index, ""))
+            candidate |= to_gemini(finish.logprobs) if finish is not None else {}
         return {**candidate, "index": index}
 
     def _chunk(self, parts: dict[int, list[Fields]]) -> bytes:

@@ -92,7 +92,8 @@ class LineReader:
         if self._logprobs:
             extra["logprobs"] = self._logprobs
         # Ollama ends with `stop` after tool calls too, and clients of other dialects act on the reason alone.
-        events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, text_or_none(raw), extra=extra))
+        reason = "tool_calls" if self._calls and reason == "stop" else reason
+        events.append(Finished(reason, text_or_none(raw), extra=extra, logprobs=self._logprobs or None))
         # No usage where there are no counts: zeros would pass for a measured answer.
         if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
             usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))

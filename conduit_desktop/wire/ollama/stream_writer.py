@@ -138,6 +138,8 @@ def _done(finish: Finished, usage: Usage | None, own: bool) -> dict[str, Json]:
         fields["done_reason"] = reason
     if usage is not None:
         fields |= {"prompt_eval_count": usage.total_input, "eval_count": usage.total_output}
+    if finish.logprobs and not own:
+        fields["logprobs"] = finish.logprobs
     return fields | (finish.extra if own else {})
 
 

@@ -23,6 +23,7 @@ from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_reader import thinking_text
 from conduit_desktop.wire.openai_chat.reasoning import FIELDS, PART, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import CallReader
+from conduit_desktop.wire.token_logprobs import from_openai
 
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
@@ -155,7 +156,8 @@ class ChoiceReader:
         # vLLM's field for the stop sequence; a number where a token id ended the answer. vllm-project/vllm#2976
         stopped_by = self._extra.get("stop_reason")
         sequence = stopped_by if isinstance(stopped_by, str) else None
-        events.append(Finished(reason, raw, sequence, self.index, self._extra))
+        tokens = from_openai(self._extra.get("logprobs")) or None
+        events.append(Finished(reason, raw, sequence, self.index, self._extra, logprobs=tokens))
 
     def _sound(self, events: list[Event]) -> None:
         """Add the sound, which is whole only now; its text is what other dialects can have of it."""

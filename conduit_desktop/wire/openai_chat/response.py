@@ -22,6 +22,7 @@ from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import own_extra, read_usage, write_finish, write_usage
+from conduit_desktop.wire.token_logprobs import to_openai
 
 ID_PREFIX = "chatcmpl-"
 _PLAIN_CHOICE = frozenset({"index", "message", "finish_reason", "logprobs"})
@@ -137,7 +138,8 @@ def _write_choice(choice: Choice, index: int, dialect: str, functions: bool) -> 
     finish = choice.finish or Finished("stop")
     extra, more = own_extra(choice.finish, own)
     message = {**_message(choice, dialect, functions), **more}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": write_finish(finish, own, functions), **extra}
+    fields = {"logprobs": None if own else to_openai(finish.logprobs), "finish_reason": write_finish(finish, own, functions)}
+    return {"index": index, "message": message, **fields, **extra}
 
 
 def _message(choice: Choice, dialect: str, functions: bool) -> dict[str, Json]:

@@ -37,6 +37,7 @@ from conduit_desktop.wire.openai_chat.reasoning import redacted_detail, signatur
 from conduit_desktop.wire.openai_chat.response import ID_PREFIX, media_fields, write_citations
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import own_extra, write_finish, write_usage
+from conduit_desktop.wire.token_logprobs import to_openai
 
 
 class _Choice:
@@ -234,5 +235,6 @@ class ChatWriter:
             more = {"role": "assistant", **more}
         self._choices[event.choice].ended = True
         finish = write_finish(event, self._own, self._functions)
-        choice = {"index": event.choice, "delta": more, "logprobs": None, "finish_reason": finish, **extra}
+        logprobs = None if self._own else to_openai(event.logprobs)
+        choice = {"index": event.choice, "delta": more, "logprobs": logprobs, "finish_reason": finish, **extra}
         return before + self._chunk({"choices": [choice], **late})

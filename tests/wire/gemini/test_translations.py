@@ -253,9 +253,9 @@ def written(**fields: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def test_numbers_out_of_geminis_ranges_are_limited_and_named() -> None:
-    body, dropped = written(temperature=2.5, top_p=1.5, n=20, top_logprobs=30, seed=2**40 + 5, top_k=0)
+    body, dropped = written(temperature=2.5, top_p=1.5, n=20, logprobs=True, top_logprobs=30, seed=2**40 + 5, top_k=0)
     assert body["generationConfig"] == {
-        "temperature": 2, "topP": 1, "candidateCount": 8, "logprobs": 20, "seed": 5, "topK": 1,
+        "temperature": 2, "topP": 1, "candidateCount": 8, "responseLogprobs": True, "logprobs": 20, "seed": 5, "topK": 1,
     }  # fmt: skip
     assert set(dropped) == {"temperature", "top_p", "n", "top_logprobs", "top_k"}
     body, dropped = written(temperature=0, top_p=1, seed=7)

@@ -334,3 +334,14 @@ def test_reported_costs_in_every_currency_of_the_vendors(usage: dict[str, Any], 
     assert found.cost_nano == nano
     answer = Answer(Started("x", dialect="openai_chat"), [Choice([Text("a")], Finished("stop", "stop"))], found)
     assert whole(answer).usage == found
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [("insufficient_system_resource", "error"), ("network_error", "error"), ("model_context_window_exceeded", "length")],
+)
+def test_a_vendors_name_of_an_answer_that_broke_off_is_no_success(raw: str, reason: str) -> None:
+    body = {"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": "half"}, "finish_reason": raw}]}
+    finish = collect(dialect("openai_chat").read_response(body)).first.finish
+    assert finish is not None
+    assert (finish.reason, finish.raw) == (reason, raw)
