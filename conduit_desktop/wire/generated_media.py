@@ -75,7 +75,7 @@ def url_of(media: Media) -> str | None:
 
 
 def lost_in_answer(events: Iterable[Event], caller: str) -> list[str]:
-    """The names of what answers in the dialect `caller` cannot hold, as `answer.name`: blocks, sources, choices, log probabilities."""
+    """The names of what answers in the dialect `caller` cannot hold (blocks, sources, choices, probabilities), as `answer.name`."""
     lost: dict[str, None] = {}
     for event in events:
         if type(event) is OpaqueBlock and _is_lost(event.block, caller):

@@ -483,7 +483,8 @@ def _with_demanded_turns(messages: list[Message], rules: TurnRules, lost: list[s
     leading = next((at for at, message in enumerate(messages) if message.role not in _SYSTEM), len(messages))
     arranged = list(messages[:leading])
     turns = messages[leading:]
-    if (not turns and rules.needs_user) or (turns and rules.alternate and turns[0].role == "assistant"):
+    # Clients of Ollama send an empty user's text to load a model; no vendor takes a request without any message.
+    if (not turns and (rules.needs_user or not arranged)) or (turns and rules.alternate and turns[0].role == "assistant"):
         arranged.append(_said("user", FILLER))
     for message in turns:
         if not rules.user_after_results and message.role == "user" and arranged and arranged[-1].role == "tool":

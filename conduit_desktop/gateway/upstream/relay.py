@@ -30,7 +30,7 @@ from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
-from conduit_desktop.gateway.upstream.translation import PassthroughRelay, Relay, TranslatedRelay
+from conduit_desktop.gateway.upstream.translation import PassthroughRelay, Relay
 from conduit_desktop.providers import UpstreamResponse
 from conduit_desktop.wire import Dialect, StreamWriter
 from conduit_desktop.wire.framing import sse
@@ -212,7 +212,7 @@ class ChatAnswerStream:
         self._meter = meter
         self._writer = writer
         whole = answer.ended and bool(answer.body)  # the target answered whole: its events are written as a stream
-        self._relay: Relay = TranslatedRelay(writer, answer.prepared.watch) if whole else answer.prepared.relay(writer)
+        self._relay: Relay = answer.prepared.translated(writer) if whole else answer.prepared.relay(writer)
 
     def begin(self) -> bytes:
         return self._feed(self.answer.held, self.answer.events)

@@ -32,6 +32,7 @@ from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
 from conduit_desktop.wire.client_tools import as_functions
+from conduit_desktop.wire.custom_tools import CustomCalls, without_custom_tools
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.expressed import BILLING_LINE, expressed
 from conduit_desktop.wire.framing import splitter_of, sse
@@ -117,21 +118,28 @@ class PassthroughRelay:
 class TranslatedRelay:
     """Writes the events in the client's dialect; `watch` keeps the reasoning that it cannot express.
 
-    `names`: the client's own names of the tools that the target was sent other names of.
+    `names`: the client's own names of the tools that the target was sent other names of; `customs`: those of its custom tools,
+    in place of which the target was sent functions.
     """
 
-    __slots__ = ("_names", "_watch", "_writer")
+    __slots__ = ("_customs", "_names", "_watch", "_writer")
 
-    def __init__(self, writer: StreamWriter, watch: ReasoningRecorder | None = None, names: Names | None = None) -> None:
+    def __init__(
+        self, writer: StreamWriter, watch: ReasoningRecorder | None = None, names: Names | None = None,
+        customs: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         self._writer = writer
         self._watch = watch
         self._names = names
+        self._customs = CustomCalls(customs) if customs else None
 
     def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
         if self._watch is not None:
             self._watch.see(events)
         if self._names:
             events = with_own_names(events, self._names)
+        if self._customs is not None:
+            events = self._customs.restored(events)
         write = self._writer.write
         return b"".join([write(event) for event in events])
 
@@ -203,6 +211,8 @@ class PreparedRequest:
     """The client gets a stream, and the target is asked for a whole answer: it refuses to stream this one."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers that the translated body needs."""
+    customs: frozenset[str] = frozenset()
+    """The names of the client's custom tools where the target may have been sent functions in their place."""
 
     @property
     def streams(self) -> bool:
@@ -212,7 +222,7 @@ class PreparedRequest:
     @property
     def relays_answer(self) -> bool:
         """Whether the answer goes to the client as it comes: in the client's own dialect, with the client's names of its tools."""
-        return self.passthrough and not self.names
+        return self.passthrough and not self.names and not self.customs
 
     def relay(self, writer: StreamWriter) -> Relay:
         """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
@@ -220,7 +230,11 @@ class PreparedRequest:
             # OpenAI's SDKs, aider, LangChain and the AI SDK do not ask for usage in streams: the gateway does, to know the cost.
             passthrough = PassthroughRelay(self.upstream, not self.upstream.asks_for_usage(self.call.body), self.watch)
             return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
-        return TranslatedRelay(writer, self.watch, self.names)
+        return self.translated(writer)
+
+    def translated(self, writer: StreamWriter) -> TranslatedRelay:
+        """The relay that writes the target's events, whatever its dialect."""
+        return TranslatedRelay(writer, self.watch, self.names, self.customs)
 
     def failed_answer(self, events: list[Event]) -> UpstreamError | None:
         """The error of a translated answer that the model failed to make; it is taken out of `events` with what follows.
@@ -245,6 +259,8 @@ class PreparedRequest:
             return body
         if self.names:
             events = with_own_names(events, self.names)
+        if self.customs:
+            events = CustomCalls(self.customs).restored(events)
         return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
 
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
@@ -341,6 +357,7 @@ def prepare(
     made = PreparedRequest(
         call, upstream, passthrough, _written(call, body, passthrough), dropped, draft.watch, collected, draft.names
     )
+    made.customs = draft.customs
     if not passthrough:
         made.asked_whole = call.stream and kind.stream_needs_whole(target.model, body, upstream.name)
         made.headers = kind.added_headers(body)
@@ -356,6 +373,7 @@ class _Draft:
     names: Names
     dropped: list[str]
     watch: ReasoningRecorder | None
+    customs: frozenset[str] = frozenset()
 
 
 def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _Draft:
@@ -364,10 +382,11 @@ def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) 
     watch: ReasoningRecorder | None = None
     received: dict[str, Json] = call.body
     names: Names = {}
+    customs = _NONE
     lost: list[str] = []
     rules = kind.turn_rules(target.model, upstream.name)
     if rules.in_passthrough or upstream.name in kind.borrowed:
-        received, names, lost = _in_order(call, kind, rules, target.model)
+        received, names, customs, lost = _in_order(call, kind, rules, target.model)
     if upstream.name == "anthropic_messages":
         if call.trimmed and _binds_thoughts(kind, target.model):
             received = without_thoughts(received)
@@ -383,7 +402,7 @@ def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) 
     dropped = lost + _left_out(upstream.name, received, body)
     if to is not None:
         body = reasoning.healed(to, body)
-    return _Draft(upstream, body, names, dropped, watch)
+    return _Draft(upstream, body, names, dropped, watch, customs)
 
 
 def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _Draft:
@@ -394,6 +413,9 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
     request, left_out = expressed(as_functions(call.neutral))
     if (limits := kind.image_limits(target.model)) is not None:
         check_images(request, limits, kind.label, _CONVERSATIONS.get(call.dialect.name, "messages"))
+    # The Responses API's writer does it by the request; the writer of chats gets the calls as their client made the tools.
+    in_chat = call.dialect.name == "openai_chat"
+    customs = frozenset(tool.name for tool in request.tools if in_chat and tool.kind == "custom")
     upstream = dialect(kind.dialect_for(target.model, request))
     request, names, lost = _fitted(request, kind.turn_rules(target.model, upstream.name), upstream.name)
     # After the turns are joined: calls of one answer that came apart would each get the thoughts before them.
@@ -408,7 +430,7 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
     outgoing = upstream.write_request(request, kind.upstream_model(target.model))
     if upstream.name in kind.cache_keys:
         _set_cache_key(call, outgoing.body)
-    return _Draft(upstream, outgoing.body, names, [*left_out, *lost, *outgoing.dropped], watch)
+    return _Draft(upstream, outgoing.body, names, [*left_out, *lost, *outgoing.dropped], watch, customs)
 
 
 def _asks_to_compact(call: Call) -> bool:
@@ -490,32 +512,49 @@ def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[Chat
     return request, names, lost + lost_turns
 
 
-def _in_order(call: Call, kind: ProviderKind, rules: TurnRules, model: str) -> tuple[dict[str, Json], Names, list[str]]:
-    """The body for passthrough, the names to put back, and what was lost: the client's own body, unless this vendor would refuse
-    its turns or the names of its tools.
+def _in_order(
+    call: Call, kind: ProviderKind, rules: TurnRules, model: str
+) -> tuple[dict[str, Json], Names, frozenset[str], list[str]]:
+    """The body for passthrough, the names and the custom tools to put back, and what was lost: the client's own body, unless this
+    vendor would refuse its turns, its custom tools or the names of its tools.
 
     The owner of the dialect accepts more than a vendor that borrows it, and only such a vendor's rules are applied here.
     """
     long_names = call.dialect.name in kind.borrowed and not all(rules.names.fits(name) for name in _tool_names(call.body))
-    if not (rules.in_passthrough or long_names) or call.untranslatable is not None:
-        return call.body, {}, []
+    # OpenAI alone has custom tools: xAI, Mistral, DeepSeek and others refuse the type.
+    customs = _custom_tools(call.body) if call.dialect.name == "openai_chat" and call.dialect.name in kind.borrowed else _NONE
+    if not (rules.in_passthrough or long_names or customs) or call.untranslatable is not None:
+        return call.body, {}, _NONE, []
     try:
         request = call.neutral
     except BadRequest:
-        return call.body, {}, []  # what the gateway cannot read is the vendor's to judge
+        return call.body, {}, _NONE, []  # what the gateway cannot read is the vendor's to judge
     in_order = not rules.in_passthrough or obeys(request.messages, rules)
     request, names = with_fitting_names(request, rules.names)
-    if in_order and not names:
-        return call.body, {}, []
+    if in_order and not names and not customs:
+        return call.body, {}, _NONE, []
     lost: list[str] = []
+    if customs:
+        request, lost = without_custom_tools(request), ["tools.custom"]
     if not in_order:
-        request, lost = normalised(request, rules, call.dialect.name)
+        request, lost_turns = normalised(request, rules, call.dialect.name)
+        lost += lost_turns
         # The notes on messages are by their places, which have changed.
         source_form = {path: form for path, form in request.source_form.items() if not path.startswith("messages")}
-        if request.messages[0].role == "system" and call.dialect.name == "anthropic_messages":
+        if request.messages and request.messages[0].role == "system" and call.dialect.name == "anthropic_messages":
             source_form["system"] = "top"
         request = replace(request, source_form=source_form)
-    return call.dialect.write_request(request, model).body, names, lost
+    return call.dialect.write_request(request, model).body, names, customs, lost
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+def _custom_tools(body: Mapping[str, Json]) -> frozenset[str]:
+    """The names of the custom tools in a body of OpenAI's chat dialect."""
+    tools = body.get("tools")
+    customs = [tool.get("custom") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else ()
+    return frozenset(name for one in customs if isinstance(one, dict) and isinstance(name := one.get("name"), str))
 
 
 def _tool_names(body: Mapping[str, Json]) -> list[str]:

@@ -259,3 +259,73 @@ def test_more_pictures_than_the_vendor_takes_are_refused_by_the_clients_field(ca
     with pytest.raises(BadRequest, match="Anthropic takes at most 100 images in a request, and this one has 101") as refusal:
         prepared(caller, body, "anthropic", "claude-sonnet-4-5")
     assert refusal.value.param == field
+
+
+CUSTOM = {"type": "custom", "custom": {"name": "patch", "description": "Edits a file."}}
+CUSTOM_CALL = {"id": "call_1", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}
+
+
+@pytest.mark.parametrize("kind", ["deepseek", "mistral", "groq", "xai", "moonshot", "vllm", "ollama", "openrouter"])
+def test_a_vendor_that_borrows_openais_chats_gets_functions_for_custom_tools(kind: str):
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "done"}
+    begun = said("assistant", None, tool_calls=[CUSTOM_CALL])
+    choice = {"type": "custom", "custom": {"name": "patch"}}
+    body = chat(said("user", "q"), begun, result, said("user", "go"), tools=[CUSTOM], tool_choice=choice)
+    request = prepared("openai_chat", body, kind, "m")
+    out = orjson.loads(request.body)
+    (tool,) = out["tools"]
+    assert tool["type"] == "function"
+    assert tool["function"]["parameters"]["required"] == ["input"]
+    (call,) = next(each for each in out["messages"] if each.get("tool_calls"))["tool_calls"]
+    assert (call["type"], orjson.loads(call["function"]["arguments"])) == ("function", {"input": "*** Begin"})
+    assert "custom" not in str(out)
+    assert "tools.custom" in request.dropped
+
+
+def test_openai_gets_custom_tools_as_they_came():
+    body = chat(said("user", "q"), said("assistant", None, tool_calls=[CUSTOM_CALL]), tools=[CUSTOM])
+    request = prepared("openai_chat", body, "openai", "gpt-4.1")
+    assert orjson.loads(request.body) == {**body, "model": "gpt-4.1"}
+    assert request.relays_answer
+
+
+CALLED: list[Event] = [
+    Started("c", dialect="openai_chat"),
+    ToolCallStarted("call_2", "patch"),
+    ToolCallDelta("call_2", '{"input":"*** \\u0'),
+    ToolCallDelta("call_2", '041"}'),
+    Finished("tool_calls", "tool_calls"),
+]
+
+
+@pytest.mark.parametrize("kind", ["deepseek", "gemini", "anthropic"])
+def test_a_call_of_such_a_function_comes_back_as_the_clients_custom_call(kind: str):
+    request = prepared("openai_chat", chat(said("user", "q"), tools=[CUSTOM]), kind)
+    whole = orjson.loads(request.write_answer(list(CALLED), b""))
+    assert whole["choices"][0]["message"]["tool_calls"] == [
+        {"id": "call_2", "type": "custom", "custom": {"name": "patch", "input": "*** A"}}
+    ]
+    relay = request.relay(request.call.dialect.writer(request.call.neutral))
+    streamed = b"".join(relay.feed(b"", [event], False) for event in CALLED) + relay.end()
+    chunks = [orjson.loads(line[6:]) for line in streamed.splitlines() if line.startswith(b"data: {")]
+    calls = [call for chunk in chunks for choice in chunk["choices"] for call in choice["delta"].get("tool_calls", ())]
+    assert calls[0]["type"] == "custom"
+    assert "".join(call["custom"].get("input", "") for call in calls) == "*** A"
+    assert all("function" not in call for call in calls)
+
+
+@pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}]])
+@pytest.mark.parametrize("kind", ["mistral", "moonshot"])
+def test_a_conversation_of_an_empty_message_alone_is_sent_with_a_message(kind: str, content: Any):
+    out = sent("openai_chat", chat(said("user", content)), kind)
+    assert [each["role"] for each in out["messages"]] == ["user"]
+    assert out["messages"][0]["content"]
+
+
+def test_a_whole_answer_to_a_streamed_request_has_the_clients_own_names_of_tools():
+    tool = {"type": "function", "function": {"name": LONG, "parameters": {"type": "object", "properties": {}}}}
+    request = prepared("openai_chat", chat(said("user", "q"), tools=[tool], stream=True), "mistral")
+    short = orjson.loads(request.body)["tools"][0]["function"]["name"]
+    assert short != LONG
+    relay = request.translated(request.call.dialect.writer(request.call.neutral))
+    assert LONG.encode() in relay.feed(b"", [Started("c"), ToolCallStarted("call_1", short)], False)
