@@ -358,8 +358,9 @@ def ask_for_the_schema_in_converse(body: dict[str, Json], facts: ModelFacts) -> 
     output = body.pop("outputConfig", None)
     if output is None:
         return lost
-    schema = orjson.loads(output["textFormat"]["structure"]["jsonSchema"]["schema"])
-    body["system"] = [*(body.get("system") or ()), {"text": json_instruction(schema)}]
+    written = output["textFormat"]["structure"]["jsonSchema"]
+    text = json_instruction(orjson.loads(written["schema"]), written.get("description"))
+    body["system"] = [*(body.get("system") or ()), {"text": text}]
     return [*lost, "response_format"]
 
 

@@ -35,7 +35,7 @@ def forced_tools_without_thinking(always_on: str) -> Mend:
 
 
 def unread_blocks(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """A sentence in place of each image and document, for models that are known to read text only.
+    """A sentence in place of each image and document, for models that are known to read text only; a document of text is text.
 
     A refusal would end the conversation: the block comes back with every later request.
     """
@@ -44,7 +44,7 @@ def unread_blocks(body: dict[str, Json], facts: ModelFacts) -> list[str]:
         return []
     lost: list[str] = []
     made = [_with_sentences(message, lost) for message in messages]
-    if lost:
+    if any(new is not old for new, old in zip(made, messages, strict=True)):
         body["messages"] = made
     return lost
 
@@ -64,5 +64,29 @@ def _sentence_for(block: Any, lost: list[str]) -> Any:
         return _with_sentences(block, lost)
     if kind not in _UNREAD:
         return block
+    mark = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
+    if (text := _text_of(block)) is not None:
+        lost += ["content.citations"] if block.get("citations") else []
+        return {"type": "text", "text": text, **mark}
     lost.append(f"content.{kind}")
-    return {"type": "text", "text": f"[{_UNREAD[kind]} was left out: the model does not take it]"}
+    return {"type": "text", "text": f"[{_UNREAD[kind]} was left out: the model does not take it]", **mark}
+
+
+def _text_of(block: dict[str, Any]) -> str | None:
+    """The text of a document that is one, after its title and context; None for any other block."""
+    source = block.get("source")
+    if block.get("type") != "document" or not isinstance(source, dict):
+        return None
+    match source:
+        case {"type": "text", "data": str(text)} | {"type": "content", "content": str(text)}:
+            texts = [text]
+        case {"type": "content", "content": list(blocks)} if blocks and all(_is_text(each) for each in blocks):
+            texts = [each["text"] for each in blocks]
+        case _:
+            return None
+    head = [str(block[name]) for name in ("title", "context") if block.get(name)]
+    return "\n\n".join([*(["\n".join(head)] if head else []), "\n".join(texts)])
+
+
+def _is_text(block: Any) -> bool:
+    return isinstance(block, dict) and isinstance(block.get("text"), str)

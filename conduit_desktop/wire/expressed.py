@@ -9,9 +9,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from conduit_desktop.core.chat import ChatRequest, Json, Message, Opaque, Part, Text, ToolResult
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Opaque, Part, Text, ToolResult
 from conduit_desktop.wire.anthropic.billing_line import after_billing_line
 from conduit_desktop.wire.anthropic.messages_reader import NAME as ANTHROPIC
+from conduit_desktop.wire.anthropic.messages_reader import read_block, read_cache
+from conduit_desktop.wire.cohere.request_reader import NAME as COHERE
+from conduit_desktop.wire.json_fields import FieldReader
+from conduit_desktop.wire.openai_responses.fields import NAME as RESPONSES
+from conduit_desktop.wire.openai_responses.fields import noted_json
 
 BILLING_LINE = "system.x-anthropic-billing-header"
 """The name under which the dropped line is reported."""
@@ -19,13 +26,21 @@ BILLING_LINE = "system.x-anthropic-billing-header"
 
 def expressed(request: ChatRequest) -> tuple[ChatRequest, list[str]]:
     """`request` for a target of another dialect, and the names of what was left out; the same object where nothing changes."""
-    if request.dialect != ANTHROPIC:
+    if request.dialect == RESPONSES:
+        return request, ["phase"] if _has_phases(request) else []
+    if request.dialect not in (ANTHROPIC, COHERE):
         return request, []
     dropped: list[str] = []
     messages = [_message(message, dropped) if _may_change(message) else message for message in request.messages]
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
         return request, []
-    return replace(request, messages=messages), dropped
+    return replace(request, messages=messages), list(dict.fromkeys(dropped))
+
+
+def _has_phases(request: ChatRequest) -> bool:
+    """Whether a message is marked as a commentary or as the final answer, which Codex sends back."""
+    form = request.source_form
+    return any("phase" in note and noted_json(form, at).get("head", {}).get("phase") for at, note in form.items())
 
 
 def _may_change(message: Message) -> bool:
@@ -48,23 +63,49 @@ def _message(message: Message, dropped: list[str]) -> Message:
     if isinstance(first, Text) and (rest := after_billing_line(first.text)) is not None:
         dropped.append(BILLING_LINE)
         parts = [*([replace(first, text=rest)] if rest else []), *parts[1:]]
-    said = _parts(parts)
+    said = _parts(parts, dropped)
     return message if said is message.parts else replace(message, parts=said)
 
 
-def _parts(parts: list[Part]) -> list[Part]:
-    said = [_part(part) for part in parts]
-    return parts if all(new is old for new, old in zip(said, parts, strict=True)) else said
+def _parts(parts: list[Part], dropped: list[str]) -> list[Part]:
+    said = [_part(part, dropped) for part in parts]
+    if all(len(new) == 1 and new[0] is old for new, old in zip(said, parts, strict=True)):
+        return parts
+    return [part for each in said for part in each]
 
 
-def _part(part: Part) -> Part:
+def _part(part: Part, dropped: list[str]) -> list[Part]:
     if isinstance(part, ToolResult):
-        inner = _parts(part.parts)
-        return part if inner is part.parts else replace(part, parts=inner)
-    if isinstance(part, Opaque) and part.dialect == ANTHROPIC and (write := _TEXTS.get(part.name)) is not None:
+        inner = _parts(part.parts, dropped)
+        return [part if inner is part.parts else replace(part, parts=inner)]
+    if isinstance(part, Media):
+        return _document(part, dropped) or [part]
+    if isinstance(part, Opaque) and (write := _TEXTS.get((part.dialect, part.name))) is not None:
         text = write(part.value)
-        return part if text is None else Text(text)
-    return part
+        if text is None:
+            return [part]
+        fields = FieldReader(part.value, "", {})
+        if fields.raw.get("citations"):
+            dropped.append("content.citations")
+        return [Text(text, read_cache(fields) if part.dialect == ANTHROPIC else None)]
+    return [part]
+
+
+def _document(document: Media, dropped: list[str]) -> list[Part]:
+    """The blocks of a document that holds pictures among its texts; empty for every other one, which stays one part."""
+    source = document.extra.get("source")
+    blocks = source.get("content") if isinstance(source, dict) and source.get("type") == "content" else None
+    if not isinstance(blocks, list) or not any(isinstance(block, dict) and block.get("type") == "image" for block in blocks):
+        return []
+    head = "\n".join(str(one) for one in (document.name, document.extra.get("context")) if one)
+    parts: list[Part] = [Text(head)] if head else []
+    parts += [read_block(FieldReader(block, "", {})) for block in blocks if isinstance(block, dict)]
+    if document.extra.get("citations"):
+        dropped.append("content.citations")
+    last = parts[-1]
+    if document.cache is not None and isinstance(last, Text | Media):
+        parts[-1] = replace(last, cache=document.cache)
+    return parts
 
 
 def _compaction(block: dict[str, Any]) -> str | None:
@@ -113,17 +154,32 @@ def _tool_reference(block: dict[str, Any]) -> str | None:
     return f"Tool: {name}" if isinstance(name, str) and name else None
 
 
+def _tool_document(block: dict[str, Json]) -> str | None:
+    """A document of a tool's result, which is how Cohere's clients hand results over: its fields as JSON.
+
+    https://docs.cohere.com/v2/docs/tool-use-overview
+    """
+    document = block.get("document")
+    data = document.get("data") if isinstance(document, dict) else None
+    if not data:
+        return None
+    named = {"id": document["id"]} if isinstance(document, dict) and document.get("id") else {}
+    fields = {**named, **data} if isinstance(data, dict) else {**named, "data": data}
+    return orjson.dumps(fields).decode() if len(fields) > 1 or not isinstance(fields.get("data"), str) else str(fields["data"])
+
+
 def _texts(content: Json) -> list[str]:
     blocks = content if isinstance(content, list) else []
     return [block["text"] for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str)]
 
 
-_TEXTS: dict[str, Callable[[dict[str, Any]], str | None]] = {
-    "compaction": _compaction,
-    "search_result": _search_result,
-    "tool_reference": _tool_reference,
-    "web_search_tool_result": _web_results,
-    "web_fetch_tool_result": _web_page,
-    "code_execution_tool_result": _execution,
-    "bash_code_execution_tool_result": _execution,
+_TEXTS: dict[tuple[str, str], Callable[[dict[str, Any]], str | None]] = {
+    (ANTHROPIC, "compaction"): _compaction,
+    (ANTHROPIC, "search_result"): _search_result,
+    (ANTHROPIC, "tool_reference"): _tool_reference,
+    (ANTHROPIC, "web_search_tool_result"): _web_results,
+    (ANTHROPIC, "web_fetch_tool_result"): _web_page,
+    (ANTHROPIC, "code_execution_tool_result"): _execution,
+    (ANTHROPIC, "bash_code_execution_tool_result"): _execution,
+    (COHERE, "document"): _tool_document,
 }

@@ -86,3 +86,26 @@ def test_kimis_thinking_models_have_a_fixed_temperature() -> None:
 def test_minimax_takes_no_temperature_of_zero() -> None:
     body, lost = passed("minimax", {"model": "MiniMax-M3", "temperature": 0})
     assert (body["temperature"], lost) == (0.01, ["temperature"])
+
+
+@pytest.mark.parametrize(("kind", "model"), [("deepseek", "deepseek-v4-pro"), ("minimax", "MiniMax-M2.7")])
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"type": "text", "media_type": "text/plain", "data": "BODY"},
+        {"type": "content", "content": "BODY"},
+        {"type": "content", "content": [{"type": "text", "text": "BODY"}]},
+    ],
+)
+def test_a_document_of_text_reaches_a_model_that_reads_text_alone(kind: str, model: str, source: dict[str, Any]) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    document = {"type": "document", "title": "T", "context": "C", "source": source, **mark}
+    body, lost = passed(kind, {"model": model, "messages": [{"role": "user", "content": [document]}]})
+    assert body["messages"][0]["content"] == [{"type": "text", "text": "T\nC\n\nBODY", **mark}]
+    assert lost == []
+
+
+def test_the_cache_mark_of_a_picture_stays_where_the_picture_was() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    body, _ = passed("deepseek", {"model": "deepseek-v4-pro", "messages": [{"role": "user", "content": [{**PICTURE, **mark}]}]})
+    assert body["messages"][0]["content"][0].items() >= mark.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conduit_desktop.core.chat import ChatRequest, Opaque, Text, ToolResult
+from conduit_desktop.core.chat import ChatRequest, Media, Opaque, Text, ToolResult
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
 from conduit_desktop.wire.expressed import BILLING_LINE, expressed
@@ -81,3 +81,110 @@ def test_a_block_without_text_stays_with_its_dialect():
     same, _ = expressed(asked)
     assert same is asked
     assert isinstance(same.messages[0].parts[0], Opaque)
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+CHUNKS = {
+    "type": "document", "title": "T", "context": "C", "citations": {"enabled": True}, "cache_control": {"type": "ephemeral"},
+    "source": {"type": "content", "content": [{"type": "text", "text": "chunk"}, PICTURE]},
+}  # fmt: skip
+TARGETS = ["openai_chat", "openai_responses", "gemini", "bedrock", "cohere", "ollama"]
+
+
+def sent_to(target: str, asked: ChatRequest) -> tuple[str, list[str]]:
+    """What reaches a target of another dialect, and what is named as dropped."""
+    said, dropped = expressed(asked)
+    written = dialect(target).write_request(said, "m")
+    return str(written.body), [*dropped, *written.dropped]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("in_result", [False, True])
+def test_the_pictures_of_a_document_made_of_blocks_reach_every_target(target: str, in_result: bool):
+    content: Any = [CHUNKS, {"type": "text", "text": "q"}]
+    messages: list[Any] = [{"role": "user", "content": content}]
+    if in_result:
+        content = [{"type": "tool_result", "tool_use_id": "t1", "content": [CHUNKS]}]
+        messages = [USER[0], CALL, {"role": "user", "content": content}]
+    said, dropped = expressed(request(messages=messages))
+    holder = said.messages[-1].parts
+    parts = holder[0].parts if isinstance(holder[0], ToolResult) else holder
+    assert [part.text for part in parts if isinstance(part, Text)][:2] == ["T\nC", "chunk"]
+    (picture,) = [part for part in parts if isinstance(part, Media)]
+    assert (picture.data, picture.cache) == (PNG, "5m")
+    assert dropped == ["content.citations"]
+    if not in_result:
+        assert PNG in sent_to(target, request(messages=messages))[0]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("media_type", ["text/plain", "application/pdf"])
+def test_what_a_document_says_about_itself_is_sent_or_named(target: str, media_type: str):
+    plain = {"type": "text", "media_type": "text/plain", "data": "BODY"}
+    source = plain if media_type == "text/plain" else {"type": "base64", "media_type": media_type, "data": "JVBERi0xLjQK"}
+    document = {"type": "document", "source": source, "title": "TITLE", "context": "CONTEXT", "citations": {"enabled": True}}
+    body, dropped = sent_to(target, request(messages=[{"role": "user", "content": [document, {"type": "text", "text": "q"}]}]))
+    assert "TITLE" in body or {"document.name", f"document.{media_type}", "document"} & set(dropped)
+    assert "CONTEXT" in body or "content.context" in dropped
+    assert "content.citations" in dropped
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_marks_of_a_search_result_are_sent_or_named(target: str):
+    block = {
+        "type": "search_result", "source": "https://a.example", "title": "T", "content": [{"type": "text", "text": "found"}],
+        "citations": {"enabled": True}, "cache_control": {"type": "ephemeral"},
+    }  # fmt: skip
+    said, dropped = expressed(request(messages=[{"role": "user", "content": [block]}]))
+    assert said.messages[0].parts == [Text("T\nhttps://a.example\nfound", cache="5m")]
+    assert dropped == ["content.citations"]
+    body, named = sent_to(target, request(messages=[{"role": "user", "content": [block]}]))
+    assert "cachePoint" in body or "cache_control" in named
+
+
+def cohere(*content: Any) -> ChatRequest:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "c1", "content": list(content)}
+    messages = [USER[0], {"role": "assistant", "tool_calls": [call]}, result]
+    return dialect("cohere").read_request({"model": "m", "messages": messages}, {})
+
+
+@pytest.mark.parametrize("target", ["openai_chat", "openai_responses", "anthropic_messages", "gemini", "bedrock", "ollama"])
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ({"data": {"snippet": "sunny"}}, '{"snippet":"sunny"}'),
+        ({"id": "7", "data": {"snippet": "sunny"}}, '{"id":"7","snippet":"sunny"}'),
+        ({"data": "sunny"}, "sunny"),
+    ],
+)
+def test_a_result_that_coheres_client_hands_over_as_a_document_reaches_every_target(target: str, document: Any, text: str):
+    said, dropped = expressed(cohere({"type": "document", "document": document}))
+    (result,) = said.messages[-1].parts
+    assert isinstance(result, ToolResult)
+    assert (result.parts, dropped) == ([Text(text)], [])
+    assert "sunny" in str(dialect(target).write_request(said, "m").body)
+
+
+def test_a_phase_of_codex_is_named_where_no_target_has_it():
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "so"}]}
+    body = {"model": "m", "input": [USER[0], {**said, "phase": "commentary"}, USER[0]]}
+    assert expressed(dialect("openai_responses").read_request(body, {}))[1] == ["phase"]
+    body["input"] = [USER[0], said, USER[0]]
+    assert expressed(dialect("openai_responses").read_request(body, {}))[1] == []
+
+
+@pytest.mark.parametrize("target", ["anthropic_messages", "bedrock", "gemini"])
+def test_the_detail_of_a_picture_is_named_where_the_target_has_none(target: str):
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}", "detail": "low"}}
+    asked = dialect("openai_chat").read_request({"model": "m", "messages": [{"role": "user", "content": [part]}]}, {})
+    assert any(name.endswith(".detail") for name in dialect(target).write_request(asked, "m").dropped)
+
+
+def test_the_description_of_an_answers_schema_is_in_the_instruction_that_replaces_it():
+    schema = {"type": "object", "properties": {"next": {"$ref": "#"}}}
+    form = {"type": "json_schema", "json_schema": {"name": "o", "description": "A chain.", "schema": schema}}
+    asked = dialect("openai_chat").read_request({"model": "m", "messages": USER, "response_format": form}, {})
+    for target in ("anthropic_messages", "bedrock"):
+        assert "(A chain.)" in str(dialect(target).write_request(asked, "m").body)

@@ -70,7 +70,8 @@ def _format_of(body: Body) -> str | None:
 
 def _instruct_format(body: Body) -> None:
     inner = body["response_format"].get("json_schema")
-    instruct(body, json_instruction(inner.get("schema") if isinstance(inner, dict) else None))
+    inner = inner if isinstance(inner, dict) else {}
+    instruct(body, json_instruction(inner.get("schema"), inner.get("description")))
 
 
 def instruct(body: Body, text: str) -> None:

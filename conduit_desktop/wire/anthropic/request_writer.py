@@ -186,7 +186,7 @@ def with_json_instruction(system: str | list[Fields] | None, output: OutputForma
     """`system`, with an instruction where the format of the answer cannot be written: JSON without a schema, or a recursive one."""
     if output is None or output.kind == "text" or (output.schema is not None and not is_recursive(output.schema)):
         return system
-    text = json_instruction(output.schema)
+    text = json_instruction(output.schema, output.description)
     if isinstance(system, list):
         return [*system, {"type": "text", "text": text}]
     return f"{system}\n\n{text}" if system else text

@@ -150,6 +150,8 @@ class BedrockPartWriter(DroppingWriter):
             fields["name"] = part.name if self.own else self._document_name(part.name)
             if self.own and part.name is None:
                 del fields["name"]
+        if not self.own and part.detail not in (None, "auto"):
+            self.drop(f"{part.kind}.detail")
         extra = {name: value for name, value in part.extra.items() if name != "s3Location"}
         if self._cites and not self.own and part.kind == "document":
             # Anthropic's fields of a document have the same names and values here.

@@ -225,7 +225,7 @@ def _limit_cache_points(body: Block, parts: BedrockPartWriter) -> None:
 def _write_format(body: Block, requested: OutputFormat | None, parts: BedrockPartWriter) -> None:
     if requested is not None and requested.kind != "text" and (requested.schema is None or is_recursive(requested.schema)):
         parts.drop("response_format")
-        body["system"] = [*body.get("system", ()), {"text": json_instruction(requested.schema)}]
+        body["system"] = [*body.get("system", ()), {"text": json_instruction(requested.schema, requested.description)}]
         return
     output = parts.with_schema(requested)
     if output is None or output.schema is None:

@@ -145,12 +145,13 @@ class _Writer(BaseRequestWriter):
         if part.cache:
             self.drop("cache_control")
         if part.text is not None:
-            return {"type": "text", "text": f"{part.name}\n\n{part.text}" if part.name else part.text}
+            text = f"{part.name}\n\n{part.text}" if part.name else part.text
+            return self.with_extra({"type": "text", "text": text}, part.extra, "content")
         part = part if self.own else standard_media(part)
         url = part.url if part.data is None else f"data:{part.media_type or 'image/png'};base64,{part.data}"
         if part.kind != "image" or url is None:
             self.drop(f"{part.kind}.{part.media_type or ('data' if part.data else 'url' if part.url else 'file_id')}")
-            return {"type": "text", "text": left_out(part)}
+            return self.with_extra({"type": "text", "text": left_out(part)}, part.extra, "content")
         inner = {"url": url, **({} if part.detail is None else {"detail": part.detail})}
         extra = dict(part.extra)
         if self.own:
@@ -250,7 +251,7 @@ class _Writer(BaseRequestWriter):
             self.drop("response_format")
             messages = body["messages"]
             after = next((at for at, message in enumerate(messages) if message["role"] != "system"), len(messages))
-            messages.insert(after, {"role": "system", "content": json_instruction(output.schema)})
+            messages.insert(after, {"role": "system", "content": json_instruction(output.schema, output.description)})
 
     def _format(self, output: OutputFormat) -> Json:
         name = self.request.source_form.get("response_format.json_schema", "json_schema")

@@ -100,7 +100,8 @@ class GeminiPartWriter:
 
     def _media(self, part: Media) -> Fields | None:
         if not self.own and part.text is not None:
-            return {"text": part.text}
+            named = f"{part.name}\n\n{part.text}" if part.name else part.text
+            return self._rest({"text": named}, part.extra, "content", part.cache)
         # A file id of another vendor means nothing to Google; a storage bucket's address does.
         if not self.own and part.data is None and part.url is None and not (part.file_id or "").startswith("gs://"):
             self.dropped.append("file_id" if part.file_id else part.kind)
@@ -110,10 +111,13 @@ class GeminiPartWriter:
         if not self.own:
             part = standard_media(part)
             if (text := decoded_text(part)) is not None:
-                return {"text": f"{part.name}\n\n{text}" if part.name else text}
+                return self._rest({"text": f"{part.name}\n\n{text}" if part.name else text}, part.extra, "content", part.cache)
             if not _is_readable(part):
                 self.dropped.append(f"{part.kind}.{part.media_type}")
-                return {"text": left_out(part)}
+                return self._rest({"text": left_out(part)}, part.extra, "content", part.cache)
+            # Files have no names in Gemini's contents.
+            if part.name is not None:
+                self.dropped.append(f"{part.kind}.name")
         key, inner = self._source(part)
         extra = dict(part.extra)
         if self.own:
