@@ -196,6 +196,10 @@ class ProviderKind:
         """The dialect into which `request` is translated for `model`. Override where one model understands several."""
         return self.dialects_for(model)[0]
 
+    def with_effort(self, model: str, request: ChatRequest) -> ChatRequest:
+        """`request` with an effort for thinking that is asked for without a level, where `model` would not think otherwise."""
+        return request
+
     def media_format_for(self, endpoint: Endpoint, model: str) -> str:
         """The name of the format of a media endpoint. Override where models differ."""
         return self.media_formats.get(endpoint, "openai")

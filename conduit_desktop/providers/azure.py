@@ -54,6 +54,7 @@ class Azure(OpenAI):
     )
     price_provider = "azure"
     rules = AZURE_RULES
+    hosted_search = r"(?!)"
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)

@@ -388,6 +388,13 @@ _CLAUDE: tuple[Family, ...] = (
     ),
     Family(r"claude-(instant|v?[12](?![.:]1))", ModelFacts(context=100_000), _CLAUDES),
     Family(r"claude-opus-4[-.]5", ModelFacts(efforts=("low", "medium", "high")), _CLAUDE_EFFORT),
+    # OpenRouter makes a budget of an effort: "for models that only support reasoning.max_tokens, effort is converted".
+    Family(
+        r"claude-(3[-.]7|(opus|sonnet|haiku)-4(?![-.][6-9]))",
+        ModelFacts(efforts=("none", "minimal", "low", "medium", "high", "xhigh")),
+        "https://openrouter.ai/docs/use-cases/reasoning-tokens",
+        ("openrouter",),
+    ),
     Family(rf"claude-opus-4([-.][01](?!\d)|{_MAJOR})", ModelFacts(max_output=32_000), _CLAUDES),
     # Before Opus 4.1 temperature and top_p go together, and there are no structured outputs.
     # https://platform.claude.com/docs/en/build-with-claude/structured-outputs

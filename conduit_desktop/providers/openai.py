@@ -12,8 +12,9 @@ from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.image_limits import OPENAI_IMAGES
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
 from conduit_desktop.providers.openai_compatible import OPENAI_HEADERS, OpenAICompatible
-from conduit_desktop.providers.openai_rules import OPENAI_RULES
+from conduit_desktop.providers.openai_rules import OPENAI_RULES, SEARCHING
 from conduit_desktop.providers.request_rules import RequestRule
+from conduit_desktop.wire.hosted_search import is_search
 from conduit_desktop.wire.openai_chat.request_writer import effort_of
 
 
@@ -59,6 +60,9 @@ class OpenAI(OpenAICompatible):
     responses_only = r"codex|gpt-[\d.]+-codex|(o\d|gpt-[\d.]+)-pro|o\d(-mini)?-deep-research|computer-use"
     """Models that exist in the Responses API only; `/chat/completions` answers 404. https://platform.openai.com/docs/models"""
 
+    hosted_search: ClassVar[str] = SEARCHING
+    """Models with the hosted web search, which the Responses API has."""
+
     def dialects_for(self, model: str) -> tuple[str, ...]:
         """The Responses API only, for models that exist nowhere else."""
         if self.supports("openai_responses") and re.match(self.responses_only, model):
@@ -70,13 +74,13 @@ class OpenAI(OpenAICompatible):
         dialects = self.dialects_for(model)
         if "openai_responses" not in dialects or not self.supports("openai_responses"):
             return dialects[0]
-        return "openai_responses" if self._beyond_chat(facts_of(model, self.kind), request) else dialects[0]
+        return "openai_responses" if self._beyond_chat(model, facts_of(model, self.kind), request) else dialects[0]
 
     def takes(self, model: str, request: ChatRequest, dialect: str) -> bool:
         """Chat takes functions and documents of some models only, and the Responses API those of all."""
         if dialect != "openai_chat" or not self.supports("openai_responses"):
             return True
-        return not self._beyond_chat(facts_of(model, self.kind), request)
+        return not self._beyond_chat(model, facts_of(model, self.kind), request)
 
     def adapt_to_model(self, model: str, body: dict[str, Json], dialect: str) -> list[str]:
         """Also the output limit and the effort of chats, which differ between reasoning models and all others."""
@@ -86,7 +90,9 @@ class OpenAI(OpenAICompatible):
             dropped = self._adapt_effort(model, body)
         return dropped + super().adapt_to_model(model, body, dialect)
 
-    def _beyond_chat(self, facts: ModelFacts, request: ChatRequest) -> bool:
+    def _beyond_chat(self, model: str, facts: ModelFacts, request: ChatRequest) -> bool:
+        if any(is_search(tool) for tool in request.tools) and re.match(self.hosted_search, model):
+            return True
         if facts.tools_only_in_responses is not None and any(tool.kind != "hosted" for tool in request.tools):
             effort = None if request.reasoning is None else effort_of(request.reasoning)
             if facts.tools_only_in_responses == "always" or effort not in (None, "none"):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from conduit_desktop.core.chat import Json
+from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
@@ -65,6 +65,9 @@ BORROWED = frozenset({"openai_chat", "openai_responses", COMPLETIONS, "anthropic
 
 
 _OTHER_NAME: Mapping[ReasoningField | None, str] = {"reasoning": "reasoning_content", "reasoning_content": "reasoning"}
+
+DEFAULT_EFFORT = "medium"
+"""OpenAI's own default. https://platform.openai.com/docs/guides/reasoning"""
 
 
 class OpenAICompatible(ProviderKind):
@@ -143,6 +146,16 @@ class OpenAICompatible(ProviderKind):
         if endpoint not in PATHS:
             raise self.no_endpoint(endpoint)
         return self.root + PATHS[endpoint]
+
+    def with_effort(self, model: str, request: ChatRequest) -> ChatRequest:
+        """Anthropic's adaptive thinking, Ollama's `think` and Cohere's switch say no level."""
+        reasoning = request.reasoning
+        if reasoning is None or reasoning.mode not in ("enabled", "adaptive") or reasoning.effort or reasoning.budget_tokens:
+            return request
+        facts = facts_of(model, self.kind)
+        if facts.thinks is not False or DEFAULT_EFFORT not in (facts.efforts or ()):
+            return request
+        return replace(request, reasoning=replace(reasoning, effort=DEFAULT_EFFORT))
 
     def returned_reasoning(self, model: str, dialect: str) -> ReasoningField | None:
         """`returns_reasoning`, in chats with the models that take it."""

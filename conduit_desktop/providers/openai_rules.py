@@ -12,7 +12,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.chat_mends.answer_format import mention_json
-from conduit_desktop.providers.chat_mends.fields import at_most_stops, cap_output, short_id, within
+from conduit_desktop.providers.chat_mends.fields import at_most_stops, cap_output, short_id, within, without_tool_settings
 from conduit_desktop.providers.chat_mends.media import images_of
 from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling, thinks
 from conduit_desktop.providers.chat_mends.tools import at_most_tools
@@ -173,6 +173,20 @@ def ask_for_thoughts(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     return []
 
 
+def drop_search(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Leaves out the hosted web search for models without it."""
+    tools = body.get("tools")
+    kept = (
+        [tool for tool in tools if not isinstance(tool, dict) or tool.get("type") != "web_search"]
+        if isinstance(tools, list)
+        else []
+    )
+    if not isinstance(tools, list) or len(kept) == len(tools):
+        return []
+    body["tools"] = kept
+    return ["tools[web_search]", *without_tool_settings(body)]
+
+
 def drop_files(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     """Azure's chat takes no files."""
     lost = False
@@ -195,6 +209,7 @@ _CHAT, _RESPONSES = "openai_chat", "openai_responses"
 _GUIDE = "https://developers.openai.com/api/docs/guides/reasoning"
 _REASONING = "https://developers.openai.com/api/docs/guides/latest-model; UKGovernmentBEIS/inspect_ai#5242"
 _SPEC = "github.com/openai/openai-openapi, openapi.yaml"
+_SEARCH = "https://developers.openai.com/api/docs/guides/tools-web-search"
 _IMAGES = "https://developers.openai.com/api/docs/guides/images-vision"
 _ITEMS = "400 Reasoning input items can only be provided to a reasoning or computer use model"
 _VERBOSITY = "google-deepmind/concordia#164; enricoros/big-AGI#947: every model with each word"
@@ -203,7 +218,11 @@ _OPENAIS = r"(?:ft:)?(?:gpt-(?!oss)|chatgpt|o\d|codex)"
 """OpenAI's own models. Azure serves others, too, whose limits are those of a host."""
 _STRICT = "https://platform.openai.com/docs/guides/structured-outputs#supported-schemas"
 
+SEARCHING = r"gpt-4o(?!.*(audio|realtime|transcribe|tts|search))|gpt-4\.1(?!-nano)|o3(?!-mini)|o4-mini|gpt-[5-9](?!.*(codex|chat))"
+"""The models with the hosted web search. https://developers.openai.com/api/docs/guides/tools-web-search#limitations"""
+
 OPENAI_RULES: tuple[RequestRule, ...] = (
+    RequestRule(drop_search, f"{_SEARCH}#limitations", f"(?!{SEARCHING})", _RESPONSES, of_model=True),
     # Before what depends on the effort. In chat it is fitted already.
     RequestRule(fit_effort, f"{_GUIDE}; anomalyco/opencode#4451", dialect=_RESPONSES, of_model=True),
     RequestRule(drop_reasoning, "Laisky/one-api#120", dialect=_RESPONSES, of_model=True),
@@ -237,6 +256,8 @@ OPENAI_RULES: tuple[RequestRule, ...] = (
     ),
 )
 AZURE_RULES: tuple[RequestRule, ...] = (
+    # Its search is Bing's, which has to be connected to the resource, and whose results leave Azure's compliance boundary.
+    RequestRule(drop_search, "https://learn.microsoft.com/azure/foundry/openai/how-to/web-search", dialect=_RESPONSES),
     *OPENAI_RULES,
     RequestRule(drop_files, "openai/openai-python#2826; Azure/azure-sdk-for-net#51873", dialect=_CHAT),
 )

@@ -23,6 +23,9 @@ MAX_MODELS = 2000
 _NEEDED = frozenset({"tools", "vision", "json", "schema"})
 _LABELS = {"tools": "tools", "vision": "images", "json": "JSON answers", "schema": "a JSON schema for its answer"}
 
+_FIELDS = {"tools": "tools", "json": "response_format", "schema": "response_format"}
+"""The field that asks for a feature, for the error; a picture may stand anywhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
@@ -111,7 +114,7 @@ def _why_not(call: Call, facts: ModelFacts) -> GatewayError | None:
     if facts.lacks:
         for need in needs(call):
             if need in facts.lacks:
-                return BadRequest(f"the model does not take {_LABELS[need]}", code="unsupported_parameter")
+                return BadRequest(f"the model does not take {_LABELS[need]}", code="unsupported_parameter", param=_FIELDS.get(need))
     return None
 
 
@@ -131,7 +134,8 @@ def needs(call: Call) -> Iterator[str]:
     except GatewayError:
         # A target of the client's own dialect may take what our reader cannot: passthrough is not refused for that.
         return
-    if request.tools:
+    # A vendor's own tool is left out and named where the target has none like it.
+    if any(tool.kind != "hosted" for tool in request.tools):
         yield "tools"
     if request.output is not None and request.output.kind != "text":
         yield "json"

@@ -37,6 +37,7 @@ from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recog
 from conduit_desktop.wire.expressed import BILLING_LINE, expressed
 from conduit_desktop.wire.framing import splitter_of, sse
 from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.hosted_search import with_search_tool
 from conduit_desktop.wire.openai_chat.reasoning import give_back
 from conduit_desktop.wire.tool_names import Names, with_fitting_names, with_own_names, without_repeated_tools
 from conduit_desktop.wire.turns import TurnRules, normalised, obeys
@@ -413,6 +414,7 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
     request, left_out = expressed(as_functions(call.neutral))
     if (limits := kind.image_limits(target.model)) is not None:
         check_images(request, limits, kind.label, _CONVERSATIONS.get(call.dialect.name, "messages"))
+    request = kind.with_effort(target.model, with_search_tool(request))
     # The Responses API's writer does it by the request; the writer of chats gets the calls as their client made the tools.
     in_chat = call.dialect.name == "openai_chat"
     customs = frozenset(tool.name for tool in request.tools if in_chat and tool.kind == "custom")

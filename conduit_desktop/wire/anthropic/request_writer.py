@@ -8,6 +8,7 @@ from conduit_desktop.wire.anthropic.messages_reader import Fields, cache_mark
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 from conduit_desktop.wire.claude_fields import thinking_fields
 from conduit_desktop.wire.closed_schemas import closed, is_recursive, tool_schema
+from conduit_desktop.wire.hosted_search import for_anthropic, is_search
 from conduit_desktop.wire.json_instruction import json_instruction
 from conduit_desktop.wire.values import impersonal_user
 
@@ -25,6 +26,11 @@ def write_tool(tool: Tool, parts: AnthropicPartWriter) -> Fields | None:
     if tool.kind == "hosted":
         if parts.own:
             return _with_extra({"type": tool.type, **({"name": tool.name} if tool.name else {})}, tool, parts)
+        if is_search(tool):
+            lost: list[str] = []
+            search = for_anthropic(tool, lost)
+            parts.drop(*lost)
+            return search
         parts.drop(f"tools[{tool.type or tool.name}]")
         return None
     written: Fields = {"name": tool.name, "input_schema": _schema(tool, parts.own)}

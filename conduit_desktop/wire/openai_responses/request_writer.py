@@ -5,6 +5,7 @@ from __future__ import annotations
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.function_schemas import function_schema
+from conduit_desktop.wire.hosted_search import for_responses, is_search
 from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.fields import NAME as CHAT
 from conduit_desktop.wire.openai_chat.request_writer import TIERS, effort_of, schema_fields, write_metadata
@@ -87,6 +88,8 @@ class _Settings(SettingsWriter):
         self.put_tools(written, self._choice)
 
     def _tool(self, tool: Tool) -> dict[str, Json] | None:
+        if is_search(tool) and not self.own:
+            return for_responses(tool, self.dropped)
         if tool.kind == "hosted":
             return self.hosted_tool(tool)
         fields: dict[str, Json] = {"type": tool.kind, "name": self._names.restore(tool.name)[0]}

@@ -329,3 +329,98 @@ def test_a_whole_answer_to_a_streamed_request_has_the_clients_own_names_of_tools
     assert short != LONG
     relay = request.translated(request.call.dialect.writer(request.call.neutral))
     assert LONG.encode() in relay.feed(b"", [Started("c"), ToolCallStarted("call_1", short)], False)
+
+
+ANTHROPICS = {
+    "type": "web_search_20250305", "name": "web_search", "max_uses": 3, "allowed_domains": ["a.example"],
+    "user_location": {"type": "approximate", "country": "US"},
+}  # fmt: skip
+OPENAIS = {
+    "type": "web_search", "filters": {"allowed_domains": ["a.example"]}, "search_context_size": "low",
+    "user_location": {"type": "approximate", "country": "US"},
+}  # fmt: skip
+
+
+def searching(caller: str) -> dict[str, Any]:
+    """A request of `caller` with its vendor's web search."""
+    match caller:
+        case "anthropic_messages":
+            return {"model": "m", "max_tokens": 99, "messages": [said("user", "q")], "tools": [ANTHROPICS]}
+        case "openai_responses":
+            return {"model": "m", "input": [said("user", "q")], "tools": [OPENAIS]}
+        case "openai_chat":
+            place = {"type": "approximate", "approximate": {"country": "US"}}
+            return chat(said("user", "q"), web_search_options={"search_context_size": "low", "user_location": place})
+        case _:
+            return {"model": "m", "contents": [{"role": "user", "parts": [{"text": "q"}]}], "tools": [{"googleSearch": {}}]}
+
+
+@pytest.mark.parametrize("caller", ["anthropic_messages", "openai_responses", "openai_chat", "gemini"])
+@pytest.mark.parametrize(("kind", "model"), [("openai", "gpt-4o"), ("openai", "gpt-5.2"), ("anthropic", "claude-sonnet-4-5")])
+def test_a_web_search_reaches_the_vendors_that_have_one(caller: str, kind: str, model: str):
+    request = prepared(caller, searching(caller), kind, model)
+    if request.passthrough:
+        pytest.skip("goes as it came")
+    (tool,) = orjson.loads(request.body)["tools"]
+    assert tool["type"] == ("web_search" if kind == "openai" else "web_search_20250305")
+    assert request.upstream.name == ("openai_responses" if kind == "openai" else "anthropic_messages")
+    if caller != "gemini":
+        assert tool["user_location"] == {"type": "approximate", "country": "US"}
+    if caller in ("anthropic_messages", "openai_responses"):
+        assert (tool.get("filters") or tool)["allowed_domains"] == ["a.example"]
+    lost = {"anthropic_messages": ["max_uses"], "gemini": []}.get(caller, ["search_context_size"] if kind == "anthropic" else [])
+    assert [name.rpartition(".")[2] for name in request.dropped if name.startswith("tools")] == lost
+
+
+def test_domains_that_a_search_leaves_out_are_sent_or_named():
+    tool = {**ANTHROPICS, "allowed_domains": [], "blocked_domains": ["b.example"]}
+    request = prepared("anthropic_messages", {**searching("anthropic_messages"), "tools": [tool]}, "openai", "gpt-5")
+    assert "tools[web_search_20250305].blocked_domains" in request.dropped
+    tool = {"type": "web_search", "filters": {"blocked_domains": ["b.example"]}}
+    (made,) = sent("openai_responses", {**searching("openai_responses"), "tools": [tool]}, "anthropic", "claude-opus-4-8")["tools"]
+    assert made == {"type": "web_search_20250305", "name": "web_search", "blocked_domains": ["b.example"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"), [("openai", "gpt-4.1-nano"), ("openai", "o3-mini"), ("openai", "gpt-5.1-codex"), ("azure", "gpt-5.1-codex")]
+)
+def test_a_web_search_is_named_where_the_model_has_none(kind: str, model: str):
+    request = prepared("anthropic_messages", searching("anthropic_messages"), kind, model)
+    assert "tools" not in orjson.loads(request.body)
+    assert any(name.startswith("tools[web_search") for name in request.dropped)
+
+
+THINKING = {
+    "anthropic_messages": {"model": "m", "max_tokens": 9000, "messages": [said("user", "q")], "thinking": {"type": "adaptive"}},
+    "ollama": {"model": "m", "messages": [said("user", "q")], "think": True},
+    "gemini": {
+        "model": "m",
+        "contents": [{"role": "user", "parts": [{"text": "q"}]}],
+        "generationConfig": {"thinkingConfig": {"thinkingBudget": -1}},
+    },
+    "cohere": {"model": "m", "messages": [said("user", "q")], "thinking": {"type": "enabled"}},
+}
+
+
+@pytest.mark.parametrize("caller", THINKING)
+@pytest.mark.parametrize(
+    ("kind", "model", "effort"),
+    [
+        ("openai", "gpt-5.2", "medium"),
+        ("azure", "gpt-5.1", "medium"),
+        ("openrouter", "anthropic/claude-sonnet-4.5", "medium"),
+        ("openrouter", "openai/gpt-5.4", "medium"),
+        ("openai", "gpt-5", None),  # thinks without being asked
+        ("openai", "gpt-4o", None),
+    ],
+)
+def test_thinking_without_a_level_is_asked_of_a_model_that_would_not_think(caller: str, kind: str, model: str, effort: str | None):
+    assert sent(caller, THINKING[caller], kind, model).get("reasoning_effort") == effort
+
+
+@pytest.mark.parametrize("effort", ["low", "high"])
+@pytest.mark.parametrize("model", ["anthropic/claude-3.7-sonnet", "anthropic/claude-haiku-4.5", "anthropic/claude-opus-4.1"])
+def test_openrouter_takes_an_effort_for_every_claude_that_thinks(model: str, effort: str):
+    request = prepared("openai_responses", {"model": "m", "input": "q", "reasoning": {"effort": effort}}, "openrouter", model)
+    assert orjson.loads(request.body)["reasoning_effort"] == effort
+    assert request.dropped == []
