@@ -188,6 +188,10 @@ class ProviderKind:
         """Whether a request in `dialect` can be passed through. Called for each attempt."""
         return dialect in self.dialects
 
+    def passes(self, dialect: str, body: Mapping[str, Json]) -> bool:
+        """Whether `body` can be passed through in `dialect`, which the vendor borrows; False: it has to be translated."""
+        return True
+
     def dialects_for(self, model: str) -> tuple[str, ...]:
         """The dialects that `model` understands, best first. Override where models differ."""
         return self.dialects

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField
 from conduit_desktop.providers.chat_mends.answer_format import (
@@ -27,6 +28,7 @@ from conduit_desktop.providers.openai_compatible import (
 )
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
+from conduit_desktop.providers.xai_rules import fit_tools, has_foreign_tools, without_null_contents
 from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
@@ -63,7 +65,13 @@ class XAI(OpenAICompatible):
         RequestRule(at_most_tools(128), "https://docs.x.ai/docs/api-reference"),
         RequestRule(images_of("png", "jpe?g"), "https://docs.x.ai/docs/guides/image-understanding", dialect=_CHAT),
         RequestRule(fit_effort, "https://docs.x.ai/developers/model-capabilities/text/reasoning", dialect="openai_responses"),
+        RequestRule(fit_tools, "farion1231/cc-switch#6815, #6917: alternatives at the root; lidge-jun/opencodex#2240"),
+        RequestRule(without_null_contents, "lidge-jun/opencodex#2239", dialect="openai_responses"),
     )  # fmt: skip
+
+    def passes(self, dialect: str, body: Mapping[str, Json]) -> bool:
+        """Codex's namespaces and custom tools go to chat as functions, and their calls come back as its own."""
+        return dialect != "openai_responses" or not has_foreign_tools(body)
 
 
 class Perplexity(OpenAICompatible):

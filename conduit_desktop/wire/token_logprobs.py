@@ -10,8 +10,20 @@ from conduit_desktop.core.chat import Json
 
 def from_openai(logprobs: Json) -> list[Json]:
     """The tokens of a choice's `logprobs`. https://platform.openai.com/docs/api-reference/chat/object"""
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    return [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    return neutral(logprobs.get("content") if isinstance(logprobs, dict) else None)
+
+
+def neutral(tokens: Json) -> list[Json]:
+    """The well-formed tokens of a list in the neutral form, with every field of it, which clients of OpenAI require."""
+    whole = [
+        (one, _named(one.get("token"), one.get("logprob"), one.get("bytes"))) for one in _list(tokens) if isinstance(one, dict)
+    ]
+    others = [
+        [made for other in _list(one.get("top_logprobs")) if isinstance(other, dict)
+         and (made := _named(other.get("token"), other.get("logprob"), other.get("bytes")))]
+        for one, _ in whole
+    ]  # fmt: skip
+    return [{**made, "top_logprobs": more} for (_, made), more in zip(whole, others, strict=True) if made]
 
 
 def to_openai(tokens: list[Json] | None) -> Json:
@@ -26,11 +38,13 @@ def from_gemini(result: Json) -> list[Json]:
     chosen, top = _list(result.get("chosenCandidates")), _list(result.get("topCandidates"))
     others = [_list(one.get("candidates")) if isinstance(one, dict) else [] for one in top]
     others += [[]] * (len(chosen) - len(others))
-    return [
-        {**_token(one), "top_logprobs": [_token(other) for other in others[at] if isinstance(other, dict)]}
-        for at, one in enumerate(chosen)
-        if isinstance(one, dict)
-    ]
+    return neutral(
+        [
+            {**_token(one), "top_logprobs": [_token(other) for other in others[at] if isinstance(other, dict)]}
+            for at, one in enumerate(chosen)
+            if isinstance(one, dict)
+        ]
+    )
 
 
 def to_gemini(tokens: list[Json] | None) -> dict[str, Json]:
@@ -54,7 +68,7 @@ def from_cohere(items: Json) -> list[Json]:
     for item in _list(items):
         numbers = [one for one in _list(item.get("logprobs")) if isinstance(one, int | float)] if isinstance(item, dict) else []
         if numbers:
-            found.append({**_named(str(item.get("text") or ""), sum(numbers)), "top_logprobs": []})
+            found.append({**_named(str(item.get("text") or ""), sum(numbers), None), "top_logprobs": []})
     return found
 
 
@@ -65,11 +79,15 @@ def to_cohere(tokens: list[Json] | None) -> dict[str, Json]:
 
 
 def _token(candidate: dict[str, Json]) -> dict[str, Json]:
-    return _named(str(candidate.get("token") or ""), candidate.get("logProbability"))
+    return {"token": candidate.get("token"), "logprob": candidate.get("logProbability")}
 
 
-def _named(token: str, logprob: Json) -> dict[str, Json]:
-    return {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "surrogatepass"))}
+def _named(token: Json, logprob: Json, spelled: Json) -> dict[str, Json]:
+    """One token; empty where it is none."""
+    if not isinstance(token, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
+        return {}
+    known = isinstance(spelled, list) and all(type(one) is int and 0 <= one < 256 for one in spelled)
+    return {"token": token, "logprob": logprob, "bytes": spelled if known else list(token.encode("utf-8", "surrogatepass"))}
 
 
 def _candidate(token: dict[str, Json]) -> dict[str, Json]:

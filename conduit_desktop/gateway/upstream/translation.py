@@ -334,8 +334,7 @@ def prepare(
     kind = target.bound.kind
     dialects = kind.dialects_for(target.model)
     other_model = written_for is not None and written_for != target.model
-    # OpenAI serves some models by the Responses API alone: what the provider speaks, a model need not.
-    passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
+    passthrough = _is_passed_through(call, kind, dialects)
     if passthrough and other_model:
         passthrough = _takes(call, kind, target.model)
     if passthrough and call.dialect.name == "openai_responses" and "compact" not in kind.endpoints:
@@ -468,6 +467,16 @@ def _takes(call: Call, kind: ProviderKind, model: str) -> bool:
 
 _SAME_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """OpenAI's two names of one parameter: a request that has both is refused."""
+
+
+def _is_passed_through(call: Call, kind: ProviderKind, dialects: tuple[str, ...]) -> bool:
+    """Whether the call goes to a model of `dialects` in the client's own dialect."""
+    name = call.dialect.name
+    # OpenAI serves some models by the Responses API alone: what the provider speaks, a model need not.
+    if not (kind.supports(name) and (dialects is kind.dialects or name in dialects)):
+        return False
+    # State that the vendor keeps under its own ids can be followed in its own dialect alone.
+    return call.untranslatable is not None or kind.passes(name, call.body)
 
 
 def _override(upstream: Dialect, body: dict[str, Json], overrides: Mapping[str, Json]) -> None:

@@ -26,6 +26,7 @@ from conduit_desktop.wire.generated_media import image_from
 from conduit_desktop.wire.ollama.errors import error_in_answer
 from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.ollama.request_writer import arguments_text
+from conduit_desktop.wire.token_logprobs import neutral
 from conduit_desktop.wire.values import count
 
 # `load` and `unload` answer a request without a prompt, which only loads the model or frees its memory.
@@ -93,7 +94,7 @@ class LineReader:
             extra["logprobs"] = self._logprobs
         # Ollama ends with `stop` after tool calls too, and clients of other dialects act on the reason alone.
         reason = "tool_calls" if self._calls and reason == "stop" else reason
-        events.append(Finished(reason, text_or_none(raw), extra=extra, logprobs=self._logprobs or None))
+        events.append(Finished(reason, text_or_none(raw), extra=extra, logprobs=neutral(self._logprobs) or None))
         # No usage where there are no counts: zeros would pass for a measured answer.
         if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
             usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))

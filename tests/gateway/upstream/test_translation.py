@@ -424,3 +424,47 @@ def test_openrouter_takes_an_effort_for_every_claude_that_thinks(model: str, eff
     request = prepared("openai_responses", {"model": "m", "input": "q", "reasoning": {"effort": effort}}, "openrouter", model)
     assert orjson.loads(request.body)["reasoning_effort"] == effort
     assert request.dropped == []
+
+
+FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [{"type": "custom", "name": "patch"}, {"type": "namespace", "name": "ns", "description": "d", "tools": [FUNCTION]}],
+)
+def test_tools_of_codex_that_xai_does_not_have_go_to_its_chats_as_functions(tool: dict[str, Any]):
+    body = {"model": "m", "input": [said("user", "q")], "tools": [FUNCTION, tool], "store": False}
+    request = prepared("openai_responses", body, "xai", "grok-4.3")
+    out = orjson.loads(request.body)
+    assert (request.upstream.name, request.passthrough) == ("openai_chat", False)
+    assert {each["type"] for each in out["tools"]} == {"function"}
+    name = out["tools"][1]["function"]["name"]
+    events: list[Event] = [Started("c"), ToolCallStarted("c1", name), ToolCallDelta("c1", '{"input":"x"}'), Finished("tool_calls")]
+    (item,) = orjson.loads(request.write_answer(events, b""))["output"]
+    if tool["type"] == "custom":
+        assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "patch", "x")
+    else:
+        assert (item["type"], item["name"], item["namespace"]) == ("function_call", "f", "ns")
+
+
+def test_a_request_of_codex_that_xai_takes_is_passed_through_without_what_it_refuses():
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "content": None, "encrypted_content": "x"}
+    union = {"type": "object", "oneOf": [{"properties": {"a": {"type": "string"}}}]}
+    search = {"type": "web_search", "external_web_access": True}
+    tools = [{**FUNCTION, "parameters": union}, search]
+    body = {"model": "m", "input": [said("user", "q"), thought, said("user", "r")], "tools": tools}
+    request = prepared("openai_responses", body, "xai", "grok-4.3")
+    out = orjson.loads(request.body)
+    assert request.passthrough
+    assert out["tools"][1] == {"type": "web_search"}
+    assert out["tools"][0]["parameters"] == {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert all(item.get("content", "") is not None for item in out["input"])
+    assert request.dropped == ["tools.parameters.oneOf"]
+
+
+def test_a_schema_with_alternatives_at_its_root_is_flattened_for_xais_chats():
+    union = {"type": "object", "anyOf": [{"properties": {"a": {"type": "string"}}}]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": union}}
+    out = sent("openai_chat", chat(said("user", "q"), tools=[tool]), "xai", "grok-4.3")
+    assert "anyOf" not in out["tools"][0]["function"]["parameters"]
