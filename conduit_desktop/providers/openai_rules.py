@@ -176,12 +176,10 @@ def ask_for_thoughts(body: dict[str, Json], facts: ModelFacts) -> list[str]:
 def drop_search(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     """Leaves out the hosted web search for models without it."""
     tools = body.get("tools")
-    kept = (
-        [tool for tool in tools if not isinstance(tool, dict) or tool.get("type") != "web_search"]
-        if isinstance(tools, list)
-        else []
-    )
-    if not isinstance(tools, list) or len(kept) == len(tools):
+    if not isinstance(tools, list):
+        return []
+    kept = [tool for tool in tools if not isinstance(tool, dict) or tool.get("type") != "web_search"]
+    if len(kept) == len(tools):
         return []
     body["tools"] = kept
     return ["tools[web_search]", *without_tool_settings(body)]

@@ -35,7 +35,7 @@ def written(upstream: str, *messages: Message, **settings: Any) -> WrittenReques
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "search")])
-@pytest.mark.parametrize("tools", [[], [Tool("search", kind="hosted", type="web_search")]])
+@pytest.mark.parametrize("tools", [[], [Tool("search", kind="hosted", type="file_search")]])
 def test_a_forced_choice_without_tools_is_reported_as_dropped(upstream: str, choice: ToolChoice, tools: list[Tool]) -> None:
     out = written(upstream, tools=tools, tool_choice=choice)
     assert "tool_choice" in out.dropped

@@ -209,13 +209,14 @@ def test_fields_of_other_dialects_are_reported_as_dropped() -> None:
     }
 
 
-def test_tools_are_written_and_hosted_ones_reported_as_dropped() -> None:
+def test_tools_and_the_web_search_are_written_and_other_hosted_ones_reported_as_dropped() -> None:
     out = written(
         tools=[
             Tool("f", "d", {"properties": {}}, type="function", strict=True, cache="1h", extra={"x": 1}),
             Tool("g", strict=False),
             Tool("patch", "p", kind="custom", type="custom", extra={"format": {"type": "grammar"}}),
             Tool("", kind="hosted", type="web_search_preview"),
+            Tool("", kind="hosted", type="code_interpreter"),
         ],
         tool_choice=ToolChoice("required"),
         parallel_tool_calls=False,
@@ -232,9 +233,10 @@ def test_tools_are_written_and_hosted_ones_reported_as_dropped() -> None:
         },
         {"name": "g", "input_schema": {"type": "object"}},
         {"name": "patch", "description": "p", "input_schema": free_text},
+        {"type": "web_search_20250305", "name": "web_search"},
     ]
     assert out.body["tool_choice"] == {"type": "any", "disable_parallel_tool_use": True}
-    assert out.dropped == ["tools.x", "tools.custom", "tools.format", "tools[web_search_preview]"]
+    assert out.dropped == ["tools.x", "tools.custom", "tools.format", "tools[code_interpreter]"]
 
 
 def test_a_choice_without_its_tool_is_dropped() -> None:

@@ -96,9 +96,9 @@ def test_a_coding_agents_request_reaches_anthropic() -> None:
         ("crm__find", {"id": 1}),
         ("patch", {"input": "*** Begin"}),
     ]
-    assert [tool["name"] for tool in out.body["tools"]] == ["shell", "crm__find", "patch"]
+    assert [tool["name"] for tool in out.body["tools"]] == ["shell", "crm__find", "patch", "web_search"]
     assert GRAMMAR["definition"] in out.body["tools"][2]["description"]
-    assert "tools[web_search]" in out.dropped
+    assert "tools[web_search]" not in out.dropped
     assert not {"store", "include"} & set(out.dropped), "the gateway applies these itself"
 
 
