@@ -48,11 +48,11 @@ def _may_change(message: Message) -> bool:
     if message.role == "system":
         return True
     for part in message.parts:
-        if type(part) is Opaque:
+        if type(part) is Opaque or type(part) is Media:
             return True
         if type(part) is ToolResult:
             for inner in part.parts:
-                if type(inner) is Opaque:
+                if type(inner) is Opaque or type(inner) is Media:
                     return True
     return False
 
