@@ -18,6 +18,11 @@ class Client:
     also: tuple[str, ...] = ()
 
     @property
+    def side(self) -> str:
+        """`node` or `python`."""
+        return "node" if self.home == "npm" else "python"
+
+    @property
     def requirements(self) -> list[str]:
         """As npm or pip wants them."""
         return [f"{self.package}{'@' if self.home == 'npm' else ''}{self.bounds}", *self.also]
@@ -58,28 +63,55 @@ CLIENTS = (
            " `capabilities: [tool_use]`"),
     Client("aider", "aider", "aider-chat", ">=0.86,<1", "chat",
            "`OPENAI_API_BASE=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key; `--model openai/<alias>`"),
-    Client("llm", "python", "llm", ">=0.32,<1", "chat",
+    Client("llm", "python", "llm", ">=0.36,<1", "chat",
            "`extra-openai-models.yaml` in `llm`'s folder: `model_id`, `model_name` = an alias, `api_base` (ends in `/v1`),"
            " `api_key_name: conduit`, `supports_tools: true`; then `llm keys set conduit`"),
-    Client("OpenAI Python", "python", "openai", ">=2,<4", "chat, responses", _OPENAI),
+    Client("OpenAI Python", "python", "openai", ">=3,<5", "chat, responses", _OPENAI),
     Client("OpenAI Node", "npm", "openai", "^7.59", "chat, responses", _OPENAI_JS),
-    Client("Anthropic Python", "python", "anthropic", ">=1,<3", "messages", _ROOT),
+    Client("Anthropic Python", "python", "anthropic", ">=2,<4", "messages", _ROOT),
     Client("Anthropic Node", "npm", "@anthropic-ai/sdk", "^1", "messages",
            _ROOT_JS),
-    Client("google-genai Python", "python", "google-genai", ">=2,<4", "Gemini",
+    Client("google-genai Python", "python", "google-genai", ">=3,<5", "Gemini",
            "`Client(api_key=…, http_options=HttpOptions(base_url=\"http://127.0.0.1:5000\"))`"),
     Client("google-genai Node", "npm", "@google/genai", "^3.3", "Gemini",
            '`new GoogleGenAI({ apiKey, httpOptions: { baseUrl: "http://127.0.0.1:5000" } })`'),
     Client("LangChain", "python", "langchain", ">=1,<2", "chat, responses, messages",
            "`ChatOpenAI(base_url=\"http://127.0.0.1:5000/v1\", …)`, `ChatAnthropic(base_url=\"http://127.0.0.1:5000\", …)`",
            ("langchain-openai>=1,<2", "langchain-anthropic>=1,<2")),
-    Client("LlamaIndex", "python", "llama-index-llms-openai-like", ">=0.8,<1", "chat",
+    Client("LlamaIndex", "llamaindex", "llama-index-llms-openai-like", ">=0.8,<1", "chat",
            "`OpenAILike(api_base=\"http://127.0.0.1:5000/v1\", is_chat_model=True, is_function_calling_model=True, …)`",
            ("llama-index-core>=0.14,<1",)),
-    # Anthropic's SDK 2 has moved to httpx2, which pydantic-ai does not hand it yet.
+    Client("LangGraph", "python", "langgraph", ">=1.2,<2", "chat, responses, messages", "as LangChain"),
+    Client("Haystack", "python", "haystack-ai", ">=3,<4", "chat, responses",
+           "`OpenAIChatGenerator(api_base_url=\"http://127.0.0.1:5000/v1\", api_key=Secret.from_token(…), model=…)`"),
+    Client("Semantic Kernel", "semantic-kernel", "semantic-kernel", ">=1.45,<2", "chat",
+           "`OpenAIChatCompletion(ai_model_id=…, async_client=AsyncOpenAI(base_url=\"http://127.0.0.1:5000/v1\", …))`"),
+    # autogen-ext 0.7 sends Anthropic's SDK a field that its releases since 1 do not know.
+    Client("AutoGen", "autogen", "autogen-agentchat", ">=0.7,<1", "chat, messages",
+           "`OpenAIChatCompletionClient(base_url=\"http://127.0.0.1:5000/v1\", model_info=…, …)`;"
+           " `AnthropicChatCompletionClient` without `/v1`",
+           ("autogen-ext[openai,anthropic]>=0.7,<1", "anthropic<1")),
+    Client("CrewAI", "crewai", "crewai", ">=1.15,<2", "chat",
+           "`LLM(model=…, provider=\"openai\", base_url=\"http://127.0.0.1:5000/v1\", api_key=…)`"),
+    Client("smolagents", "smolagents", "smolagents[openai,litellm]", ">=1.26,<2", "chat",
+           "`OpenAIServerModel(api_base=\"http://127.0.0.1:5000/v1\", …)`; with an alias of a reasoning model also"
+           " `stop=REMOVE_PARAMETER`", ),
+    Client("dspy", "litellm", "dspy", ">=3.4,<4", "chat",
+           "`dspy.LM(\"openai/<alias>\", api_base=\"http://127.0.0.1:5000/v1\", api_key=…)`"),
+    Client("LiteLLM SDK", "litellm", "litellm", ">=1.110,<2", "chat, messages, responses",
+           "`completion(\"openai/<alias>\", api_base=\"http://127.0.0.1:5000/v1\", …)`; `anthropic/<alias>` without `/v1`"),
+    Client("mem0", "mem0", "mem0ai", ">=2.2,<3", "chat, embeddings",
+           "`openai_base_url` of `llm` and `embedder`; with an alias of a reasoning model also `is_reasoning_model`: true"),
+    Client("OpenAI Agents SDK", "python", "openai-agents", ">=0.24,<1", "chat, responses, responses over WebSocket",
+           "`RunConfig(model_provider=OpenAIProvider(base_url=\"http://127.0.0.1:5000/v1\", api_key=…))`;"
+           " `responses_websocket_session(base_url=…, api_key=…)`"),
+    Client("Claude Agent SDK", "python", "claude-agent-sdk", ">=0.2,<1", "messages",
+           "`ClaudeAgentOptions(model=…, env={\"ANTHROPIC_BASE_URL\": \"http://127.0.0.1:5000\", \"ANTHROPIC_AUTH_TOKEN\": …})`"),
+    Client("Google ADK", "google-adk", "google-adk", ">=2.13,<3", "Gemini, chat",
+           "`GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:5000`, `GOOGLE_API_KEY` = the virtual key; or"
+           " `LiteLlm(\"openai/<alias>\", api_base=\"http://127.0.0.1:5000/v1\", …)`", ("litellm>=1.110,<2",)),
     Client("pydantic-ai", "pydantic-ai", "pydantic-ai-slim[openai,anthropic,google]", ">=2,<3", "chat, responses, messages, Gemini",
-           "`OpenAIProvider(base_url=\"http://127.0.0.1:5000/v1\", …)`; `AnthropicProvider` and `GoogleProvider` without `/v1`",
-           ("anthropic<2",)),
+           "`OpenAIProvider(base_url=\"http://127.0.0.1:5000/v1\", …)`; `AnthropicProvider` and `GoogleProvider` without `/v1`"),
     Client("instructor", "instructor", "instructor", ">=1,<2", "chat",
            "`instructor.from_openai(OpenAI(base_url=\"http://127.0.0.1:5000/v1\", …))`"),
     Client("Vercel AI SDK", "npm", "ai", "^7", "responses, chat, messages, Gemini",

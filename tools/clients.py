@@ -1,7 +1,13 @@
-"""Install the clients people use under build/clients, run their journeys, and write `docs/clients.md`: `make clients`."""
+"""Install the clients people use under build/clients, run their journeys, and write `docs/clients.md`: `make clients`.
+
+`--only python` or `--only node` runs one side; the rows of the other stay on the page as they
+are. `--no-install` takes what is there.
+"""
 
 from __future__ import annotations
 
+import argparse
+import datetime
 import json
 import os
 import shutil
@@ -10,6 +16,7 @@ import sys
 import venv
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.client_list import CLIENTS, Client
@@ -17,7 +24,10 @@ from tools.client_list import CLIENTS, Client
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "clients"
 PAGE = ROOT / "docs" / "clients.md"
-TESTS = ("tests/journeys/test_coding_agents.py", "tests/journeys/test_python_clients.py", "tests/journeys/test_node.py")
+TESTS = {
+    "python": ("tests/journeys/test_python_clients.py", "tests/journeys/test_coding_agents.py::test_aider_writes_a_file"),
+    "node": ("tests/journeys/test_node.py", "tests/journeys/test_coding_agents.py"),
+}
 VENDORS = {
     "to-openai": "OpenAI format",
     "to-anthropic": "Anthropic format",
@@ -32,24 +42,34 @@ Results = dict[tuple[str, str], set[str]]
 
 def main() -> int:
     """The exit code of the journeys."""
-    install()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=TESTS, help="one side")
+    parser.add_argument("--no-install", action="store_true", help="take what is installed")
+    given = parser.parse_args()
+    sides = (given.only,) if given.only else tuple(TESTS)
+    if not given.no_install:
+        install(sides)
     report = FOLDER / "results.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", "-o", "junit_family=xunit1", *TESTS]
+    tests = list(dict.fromkeys(test for side in sides for test in TESTS[side]))
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", "-o", "junit_family=xunit1", *tests]
     code = subprocess.run(command, cwd=ROOT, env={**os.environ, "CONDUIT_CLIENTS": str(FOLDER)}, check=False).returncode
-    table = rows(read(report))
+    table = rows(read(report), sides, PAGE.read_text(encoding="utf-8") if PAGE.is_file() else "")
     PAGE.write_text(page(table), encoding="utf-8")
     sys.stdout.write("\n".join(table) + "\n")
     return code
 
 
-def install() -> None:
+def install(sides: Sequence[str]) -> None:
     """Node's clients side by side, Python's in their environments; without npm, only Python's."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     wanted: dict[str, list[str]] = defaultdict(list)
     for client in CLIENTS:
-        wanted[client.home] += client.requirements
-    packages = wanted.pop("npm")
-    if npm := shutil.which("npm"):
+        if client.side in sides:
+            wanted[client.home] += client.requirements
+    packages = wanted.pop("npm", [])
+    if not packages:
+        pass
+    elif npm := shutil.which("npm"):
         (FOLDER / "package.json").write_text('{"name": "clients", "private": true}\n')
         subprocess.run([npm, "install", "--no-audit", "--no-fund", "--loglevel=error", *packages], cwd=FOLDER, check=True)
     else:
@@ -57,7 +77,9 @@ def install() -> None:
     for name, requirements in wanted.items():
         if not (FOLDER / name / "bin" / "python").exists():
             venv.create(FOLDER / name, with_pip=True)
-        subprocess.run([_python(name), "-m", "pip", "install", "--quiet", *requirements], check=True)
+        subprocess.run(
+            [_python(name), "-m", "pip", "install", "--quiet", "--upgrade", "--prefer-binary", *requirements], check=True
+        )
 
 
 def read(report: Path) -> Results:
@@ -72,12 +94,19 @@ def read(report: Path) -> Results:
     return found
 
 
-def rows(results: Results) -> list[str]:
-    """The table, in Markdown."""
-    lines = [f"| client | version | calls | {' | '.join(VENDORS.values())} |", "|---" * (3 + len(VENDORS)) + "|"]
+def rows(results: Results, sides: Sequence[str], before: str) -> list[str]:
+    """The table, in Markdown. The clients of a side that did not run keep their rows of the page `before`."""
+    heads = ("client", "version", "calls", *VENDORS.values(), "run on")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    kept = {line.split(" | ")[0].removeprefix("| "): line for line in before.splitlines() if line.count(" | ") == len(heads) - 1}
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     for client in CLIENTS:
-        cells = [_verdict(results.get((client.name, alias), set())) for alias in VENDORS]
-        lines.append(f"| {client.name} | {version(client)} | {client.calls} | {' | '.join(cells)} |")
+        if client.side in sides:
+            cells = [_verdict(results.get((client.name, alias), set())) for alias in VENDORS]
+            lines.append(f"| {' | '.join((client.name, version(client), client.calls, *cells, today))} |")
+        else:
+            cells = ["not run"] * len(VENDORS)
+            lines.append(kept.get(client.name) or f"| {' | '.join((client.name, '–', client.calls, *cells, '–'))} |")
     return lines
 
 
@@ -108,8 +137,10 @@ def page(table: list[str]) -> str:
         "# Clients, and what to set",
         "",
         "Made by `make clients`, which installs each client, runs it headless, and gives it a task for one of its own tools:",
-        "it sends the request, gets a tool call, runs the tool, sends the result and prints the answer. The upstream is a scripted",
-        "vendor in OpenAI's, Anthropic's or Gemini's format: one column each. Nothing leaves the machine.",
+        "a loop of three turns with two calls, then the answer. The upstream is a vendor that refuses what the real one",
+        "refuses, one column each: OpenAI's (gpt-5.4), Anthropic's (claude-opus-4-8), Gemini's (gemini-3-pro-preview), DeepSeek's",
+        "(deepseek-v4-pro, which wants its reasoning returned), and llama.cpp's (qwen3.5-9b). One refused request is a",
+        "FAIL; `not run` is a client that was not installed. Nothing leaves the machine.",
         "",
         *table,
         "",

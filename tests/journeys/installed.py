@@ -22,7 +22,9 @@ CLIENTS = Path(os.environ.get("CONDUIT_CLIENTS", ROOT / "build" / "clients"))
 NPM = CLIENTS / "node_modules"
 MODELS = {alias: model for alias, (_, _, model) in STRICT.items()}
 ToolCalls = Mapping[str, Mapping[str, Any]]
-TWO_CITIES: Sequence[ToolCalls] = ({"weather": {"city": "Bern"}}, {"weather": {"city": "Oslo"}})
+TWO_CITIES: Sequence[ToolCalls] = tuple(
+    dict.fromkeys(("weather", "mcp__here__weather", "Weather-weather"), {"city": city}) for city in ("Bern", "Oslo")
+)
 """The rounds of a loop of three turns: two calls, each after the result of the one before, then the text `TWO_CITIES_TEXT`."""
 TWO_CITIES_TEXT = "The tool said: sunny in Bern / sunny in Oslo"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
@@ -41,6 +43,15 @@ QUIET = {
     "LANGCHAIN_TRACING_V2": "false",
     "LANGSMITH_TRACING": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_DISABLE_TRACKING": "true",
+    "CREWAI_TRACING_ENABLED": "false",
+    "OTEL_SDK_DISABLED": "true",
+    "MEM0_TELEMETRY": "False",
+    "ANONYMIZED_TELEMETRY": "False",
+    "AUTOGEN_DISABLE_RUNTIME_TRACING": "true",
     "NEXT_TELEMETRY_DISABLED": "1",
 }
 """Environment variables that stop the clients' telemetry and update checks."""
@@ -100,16 +111,23 @@ def play(
     rounds: ToolCalls | Sequence[ToolCalls | Sequence[ToolCalls]] | None = None,
     texts: Sequence[str] | None = None,
     thinking: str = "let me see",
+    by_request: bool = False,
 ) -> None:
     """Set what the strict vendor behind `alias` answers, and forget what it refused so far.
 
     A round is the calls of one answer: one, or several in parallel. Of several names the first that is offered is called. Once
     every round has its results, the answer is "The tool said: " and all of them. Without `rounds` there is one call of the first
-    tool. `texts` are answers without tools, one after the other; the last is repeated.
+    tool. `by_request`: each request gets the next round, for clients that send results as texts. `texts` are answers without tools, one after the other; the last is repeated.
     """
     given = [rounds] if isinstance(rounds, Mapping) else rounds
     listed = None if given is None else [[each] if isinstance(each, Mapping) else list(each) for each in given]
-    script = {"model": MODELS[alias], "rounds": listed, "texts": texts and list(texts), "thinking": thinking}
+    script = {
+        "model": MODELS[alias],
+        "rounds": listed,
+        "texts": texts and list(texts),
+        "thinking": thinking,
+        "by_request": by_request,
+    }
     url = f"{strict_gateway.vendor}/__script"
     request = urllib.request.Request(url, data=json.dumps(script).encode(), headers={"content-type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()

@@ -118,7 +118,13 @@ def chat(call, reply):
     return sse(
         [
             ch({"role": "assistant", "content": ""}),
-            *(ch(part) for k, v in msg.items() if k != "role" and v for part in chat_deltas(k, v)),
+            # Thoughts come first.
+            *(
+                ch(part)
+                for k, v in sorted(msg.items(), key=lambda item: not item[0].startswith("reasoning"))
+                if k != "role" and v
+                for part in chat_deltas(k, v)
+            ),
             ch({}, fin),
             {**base, "object": "chat.completion.chunk", "choices": [], "usage": use},
         ],
@@ -293,7 +299,7 @@ def gemini(call, reply):
         "candidates": [{"content": {"role": "model", "parts": ps}, "finishReason": "STOP", "index": 0}],
         "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7},
         "modelVersion": call.model,
-        "responseId": "r1",
+        "responseId": rid(22),
     }
     return sse([g]) if call.streamed else g
 

@@ -24,6 +24,11 @@ class Reply:
     thinking: str = "why"
 
 
+def _of_those(round_: Sequence[ToolCalls], offered: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    named = [[(name, one[name]) for name in one if name in offered][:1] for one in round_]
+    return [each for found in named for each in found]
+
+
 def lookups(count: int, thinking: str = "why") -> Reply:
     """An answer with that many calls of `lookup`; a text without any."""
     return Reply([("lookup", {"q": "x"})] * count, thinking=thinking)
@@ -40,6 +45,8 @@ class Script:
     rounds: Sequence[Sequence[ToolCalls]] | None = None
     texts: list[str] | None = None
     thinking: str = "why"
+    by_request: bool = False
+    """For clients that send results as texts: each request gets the next round; after the last comes the first."""
 
     def reply(self, call: Call) -> Reply:
         """The answer to this request."""
@@ -54,10 +61,12 @@ class Script:
         offered = _offered(call)
         if self.rounds is None:
             return [(name, _arguments(schema)) for name, schema in list(offered.items())[:1]] if not done else []
+        if self.by_request:
+            self.rounds = [*self.rounds[1:], self.rounds[0]]
+            return _of_those(self.rounds[-1], offered)
         for round_ in self.rounds:
             if done <= 0:
-                named = [[(name, one[name]) for name in one if name in offered][:1] for one in round_]
-                return [each for found in named for each in found]
+                return _of_those(round_, offered)
             done -= len(round_)
         return []
 

@@ -1,4 +1,4 @@
-"""OpenAI's SDK: a tool loop over chat, streamed, and over Responses."""
+"""OpenAI's SDK: a tool loop over chat, streamed, and over Responses: on the response before, and with the whole history."""
 
 import json
 import sys
@@ -8,19 +8,59 @@ from openai import OpenAI
 address, key, model = sys.argv[1:]
 client = OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0)
 schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
-talk = [{"role": "user", "content": "weather in Bern?"}]
 tools = [{"type": "function", "function": {"name": "weather", "parameters": schema}}]
-with client.chat.completions.stream(model=model, messages=talk, tools=tools) as stream:
-    stream.until_done()
-    message = stream.get_final_completion().choices[0].message
-call = message.tool_calls[0]
-kept = {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": call.function.arguments}}
-talk += [{"role": "assistant", "tool_calls": [kept]}, {"role": "tool", "tool_call_id": call.id, "content": "sunny in Bern"}]
-chat = client.chat.completions.create(model=model, messages=talk, tools=tools).choices[0].message.content
-
 flat = [{"type": "function", "name": "weather", "parameters": schema, "strict": True}]
-first = client.responses.create(model=model, input="weather in Bern?", tools=flat)
-wanted = next(item for item in first.output if item.type == "function_call")
-output = [{"type": "function_call_output", "call_id": wanted.call_id, "output": "sunny in Bern"}]
-responses = client.responses.create(model=model, input=output, previous_response_id=first.id, tools=flat).output_text
-sys.stdout.write(json.dumps([chat, responses]))
+
+
+def weather(arguments: str) -> str:
+    """The weather in a city."""
+    return f"sunny in {json.loads(arguments)['city']}"
+
+
+def chat() -> str:
+    """The final text of streamed chat completions."""
+    talk = [{"role": "user", "content": "weather in Bern?"}]
+    while True:
+        with client.chat.completions.stream(model=model, messages=talk, tools=tools) as stream:
+            message = stream.get_final_completion().choices[0].message
+        if not message.tool_calls:
+            return message.content
+        calls = [
+            {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": call.function.arguments}}
+            for call in message.tool_calls
+        ]
+        talk.append({"role": "assistant", "tool_calls": calls})
+        for call in message.tool_calls:
+            talk.append({"role": "tool", "tool_call_id": call.id, "content": weather(call.function.arguments)})
+
+
+def results(output: list) -> list:
+    """The items with the results of the calls."""
+    return [
+        {"type": "function_call_output", "call_id": item.call_id, "output": weather(item.arguments)}
+        for item in output
+        if item.type == "function_call"
+    ]
+
+
+def continued() -> str:
+    """The final text of responses that continue the one before."""
+    response = client.responses.create(model=model, input="weather in Bern?", tools=flat)
+    while found := results(response.output):
+        response = client.responses.create(model=model, input=found, previous_response_id=response.id, tools=flat)
+    return response.output_text
+
+
+def stateless() -> str:
+    """The final text of streamed responses that are not stored."""
+    history = [{"role": "user", "content": "weather in Bern?"}]
+    while True:
+        kept = {"store": False, "include": ["reasoning.encrypted_content"]}
+        with client.responses.stream(model=model, input=history, tools=flat, **kept) as stream:
+            response = stream.get_final_response()
+        if not (found := results(response.output)):
+            return response.output_text
+        history += [item.model_dump(exclude_none=True, exclude={"parsed_arguments"}) for item in response.output] + found
+
+
+sys.stdout.write(json.dumps([chat(), continued(), stateless()]))
