@@ -23,7 +23,7 @@ NPM = CLIENTS / "node_modules"
 MODELS = {alias: model for alias, (_, _, model) in STRICT.items()}
 ToolCalls = Mapping[str, Mapping[str, Any]]
 TWO_CITIES: Sequence[ToolCalls] = tuple(
-    dict.fromkeys(("weather", "mcp__here__weather", "Weather-weather"), {"city": city}) for city in ("Bern", "Oslo")
+    {name: {"city": city} for name in ("weather", "mcp__here__weather", "Weather-weather")} for city in ("Bern", "Oslo")
 )
 """The rounds of a loop of three turns: two calls, each after the result of the one before, then the text `TWO_CITIES_TEXT`."""
 TWO_CITIES_TEXT = "The tool said: sunny in Bern / sunny in Oslo"
@@ -117,7 +117,8 @@ def play(
 
     A round is the calls of one answer: one, or several in parallel. Of several names the first that is offered is called. Once
     every round has its results, the answer is "The tool said: " and all of them. Without `rounds` there is one call of the first
-    tool. `by_request`: each request gets the next round, for clients that send results as texts. `texts` are answers without tools, one after the other; the last is repeated.
+    tool. `by_request`: each request gets the next round, for clients that send results as texts. `texts` are answers without
+    tools, one after the other; the last is repeated.
     """
     given = [rounds] if isinstance(rounds, Mapping) else rounds
     listed = None if given is None else [[each] if isinstance(each, Mapping) else list(each) for each in given]
