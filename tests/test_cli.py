@@ -85,7 +85,9 @@ def test_providers_models_keys_and_prices_are_added_changed_and_removed(sh: Shel
     assert changed["targets"][1] == {"provider": "gpus", "model": "org/qwen", "weight": 3}
     assert (changed["overrides"], changed["timeouts"]["idle_s"]) == ({"top_p": None, "temperature": 0.2}, 5)
     sh("prices", "add", "gpus/*", "--input", "1", "--output", "2")
-    assert sh.json("prices", "edit", "gpus/*", "--output", "none", "--cache-read", "0.5")["output"] is None
+    tiered = sh.json("prices", "edit", "gpus/*", "--output", "3", "--cache-read", "0.5", "--service-tier", "flex=0.5")
+    assert (tiered["input"], tiered["output"], tiered["service_tiers"]) == (1, 3, {"flex": 0.5})
+    assert sh.json("prices", "edit", "gpus/*", "--service-tier", "none")["service_tiers"] == {}
     sh(
         "keys",
         "create",
@@ -113,6 +115,39 @@ def test_providers_models_keys_and_prices_are_added_changed_and_removed(sh: Shel
         sh(*arguments)
     assert [row["name"] for row in sh.json("providers", "list")] == ["demo"]
     assert [sh.json(what, "list") for what in ("models", "keys", "prices")] == [[], [], []]
+
+
+def test_a_budget_is_added_shown_changed_and_removed(sh: Shell) -> None:
+    sh("keys", "create", "--name", "ci", "--team", "red", "--tag", "nightly")
+    made = sh.json("budgets", "add", "--scope", "key", "--target", "ci", "--limit", "5", "--period", "weekly", "--name", "b")
+    assert (made["limit_usd"], made["period"], made["spend_usd"]) == (5, "weekly", 0)
+    assert made["target"] == sh.json("keys", "show", "ci")["id"]
+    after = sh.json("budgets", "edit", "b", "--limit", "7", "--action", "warn", "--threshold", "0.5", "--threshold", "1")
+    assert (after["limit_usd"], after["action"], after["thresholds"]) == (7, "warn", [0.5, 1])
+    assert "$7.00" in sh("budgets", "list").output
+    assert sh.json("budgets", "history", "b") == []
+    sh("budgets", "remove", "b")
+    assert sh.json("budgets", "list") == []
+
+
+def test_prices_are_exported_and_imported_as_csv(sh: Shell, tmp_path: Path) -> None:
+    sh("prices", "add", "a", "--input", "1", "--output", "2", "--per-search", "0.01")
+    before = sh.json("prices", "show", "a")
+    file = tmp_path / "prices.csv"
+    sh("prices", "export", str(file))
+    sh("prices", "remove", "a")
+    assert sh.json("prices", "import", str(file)) == {"imported": 1}
+    after = sh.json("prices", "show", "a")
+    assert {name for name in before if before[name] != after[name]} <= {"created_at", "updated_at"}
+
+
+def test_ip_rules_notifications_and_the_audit_log_are_there(sh: Shell) -> None:
+    assert sh.json("ip-rules", "add", "deny", "10.0.0.0/8")["network"] == "10.0.0.0/8"
+    sh("ip-rules", "remove", "10.0.0.0/8")
+    assert sh.json("ip-rules", "list") == []
+    assert [row["action"] for row in sh.json("audit", "--limit", "2")] == ["ip-rule.remove", "ip-rule.create"]
+    assert sh.json("notifications", "list", "--unread") == []
+    assert sh.json("notifications", "read") == {"read": 0}
 
 
 def test_a_target_is_paused_and_resumed_with_and_without_a_running_gateway(sh: Shell) -> None:

@@ -178,6 +178,33 @@ class AdminClient(OperationClient):
         """Set the spend of the current period to zero. Raises NotFound."""
         return await self._one(views.KeyView, "POST", f"/keys/{segment(key_id)}/reset-spend")
 
+    # Budgets
+
+    async def budgets(self) -> list[views.BudgetView]:
+        """Every budget, the oldest first."""
+        return await self._all(views.BudgetView, "/budgets")
+
+    async def budget(self, budget_id: str) -> views.BudgetView:
+        """One budget by id or name; raises NotFound."""
+        return await self._one(views.BudgetView, "GET", f"/budgets/{segment(budget_id)}")
+
+    async def create_budget(self, new: inputs.NewBudget) -> views.BudgetView:
+        """Raises Conflict, Invalid."""
+        return await self._one(views.BudgetView, "POST", "/budgets", new)
+
+    async def edit_budget(self, budget_id: str, patch: inputs.BudgetPatch) -> views.BudgetView:
+        """Change the fields that are set. Raises NotFound, Conflict, Invalid."""
+        return await self._one(views.BudgetView, "PATCH", f"/budgets/{segment(budget_id)}", patch)
+
+    async def remove_budget(self, budget_id: str) -> None:
+        """Raises NotFound, Conflict."""
+        await self._nothing("DELETE", f"/budgets/{segment(budget_id)}")
+
+    async def budget_history(self, budget_id: str, limit: int = 50) -> list[views.BudgetPeriodView]:
+        """What was spent in the last `limit` periods before the running one, the newest first. Raises NotFound."""
+        path = f"/budgets/{segment(budget_id)}/history"
+        return _rows(views.BudgetPeriodView, await self.transport.perform("GET", path, {"limit": limit}))[0]
+
     # Requests, usage
 
     async def requests(self, query: inputs.RequestQuery | None = None) -> tuple[list[reports.RequestView], str | None]:
@@ -239,6 +266,15 @@ class AdminClient(OperationClient):
     async def remove_price(self, pattern: str) -> None:
         """Raises NotFound, Conflict."""
         await self._nothing("DELETE", f"/prices/{segment(pattern)}")
+
+    async def prices_csv(self) -> str:
+        """Every price set by the user, as CSV with a heading."""
+        return str(plain(await self.transport.perform("GET", "/prices.csv")))
+
+    async def import_prices(self, text: str) -> int:
+        """Set every price of a CSV file, all or none; how many. Raises Invalid with line and column, Conflict."""
+        answer = await self.transport.perform("POST", "/prices.csv", None, text)
+        return _view(views.PricesImportedView, answer).imported
 
     async def reprice(self) -> int:
         """Compute the cost of requests whose cost is unknown; how many have one now."""

@@ -38,6 +38,9 @@ TOPICS: Mapping[str, tuple[Topic, ...]] = {
     "key.remove": ("keys",),
     "key.rotate": ("keys",),
     "key.reset-spend": ("keys",),
+    "budget.create": ("budgets",),
+    "budget.edit": ("budgets",),
+    "budget.remove": ("budgets",),
     "price.put": ("prices",),
     "price.remove": ("prices",),
     "price.reprice": ("requests",),
@@ -48,7 +51,7 @@ TOPICS: Mapping[str, tuple[Topic, ...]] = {
     "target.resume": ("health",),
     "credential.release": ("health",),
     "notification.read": ("notifications",),
-    "config-file.release": ("settings", "providers", "models", "keys", "prices"),
+    "config-file.release": ("settings", "providers", "models", "keys", "budgets", "prices"),
     "master-key.rotate": ("settings",),
     "backup.create": (),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from conduit_desktop.actions import budgets
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, plain, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
@@ -105,6 +106,8 @@ def update(edit: Edit, before: ModelAlias, patch: ModelPatch, source: Source = "
     _check_by_cause(edit, after, [name for name in BY_CAUSE if name in values])
     for one in [after, *_renamed_fallbacks(edit, before, after.alias)]:
         edit.tx.models.replace(one)
+    if after.alias != before.alias:
+        budgets.renamed(edit, "alias", before.alias, after.alias)
     edit.record("model.edit", after.alias, difference(before, after))
     return after
 

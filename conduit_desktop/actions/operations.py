@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from conduit_desktop.actions import (
     audit,
     backup,
+    budgets,
     health,
     ip_rules,
     keys,
@@ -75,8 +76,8 @@ class Operation:
     result: type[BaseModel] | None = None
     """The view returned; with `many`, the type of the rows of a list. None: nothing (204)."""
     many: bool = False
-    body: type[BaseModel] | type[dict[str, Any]] | None = None
-    """None where nothing may be sent, `dict` for any object."""
+    body: type[BaseModel] | type[dict[str, Any]] | type[str] | None = None
+    """None where nothing may be sent, `dict` for any object, `str` for text (CSV)."""
     query: type[Query] = Query
     status: int = 200
     text: str = ""
@@ -131,6 +132,10 @@ async def _usage(call: OperationCall) -> Any:
     if call.query.format == "csv":
         return TextAnswer("text/csv", usage.as_csv((row.model_dump(exclude_unset=True) for row in rows), call.query.group_by))
     return _in_order(rows, call.query)
+
+
+async def _prices_csv(call: OperationCall) -> Any:
+    return TextAnswer("text/csv", await prices.as_csv(call.context))
 
 
 async def _explain(call: OperationCall) -> Any:
@@ -223,7 +228,7 @@ OPERATIONS: tuple[Operation, ...] = (
               views.ProviderView),
     Operation("PATCH", "/providers/{name}", "Change a provider",
               lambda c: providers.edit(c.context, c.path["name"], c.body, c.actor), views.ProviderView,
-              body=given.ProviderPatch, changes=("provider.edit", "model.edit")),
+              body=given.ProviderPatch, changes=("provider.edit", "model.edit", "budget.edit")),
     Operation("DELETE", "/providers/{name}", "Remove a provider and its secrets",
               lambda c: providers.remove(c.context, c.path["name"], c.actor), status=204, changes=("provider.remove",)),
     Operation("POST", "/providers/{name}/test", "Send a provider a small request",
@@ -241,7 +246,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/models/{alias*}", "One model alias", lambda c: models.get(c.context, c.path["alias"]), views.ModelView),
     Operation("PATCH", "/models/{alias*}", "Change a model alias",
               lambda c: models.edit(c.context, c.path["alias"], c.body, c.actor), views.ModelView, body=given.ModelPatch,
-              changes=("model.edit",)),
+              changes=("model.edit", "budget.edit")),
     Operation("DELETE", "/models/{alias*}", "Remove a model alias",
               lambda c: models.remove(c.context, c.path["alias"], c.actor), status=204, changes=("model.remove",)),
     Operation("GET", "/health", "Health of every target and its credentials", _health, reports.TargetHealthView, many=True,
@@ -268,6 +273,19 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: keys.rotate(c.context, c.path["id"], c.actor), views.NewKeyView, changes=("key.rotate",)),
     Operation("POST", "/keys/{id}/reset-spend", "Set the spend of a key's current period to zero",
               lambda c: keys.reset_spend(c.context, c.path["id"], c.actor), views.KeyView, changes=("key.reset-spend",)),
+    Operation("GET", "/budgets", "Every budget, with its spend", _page(budgets.all_budgets, _by_age), views.BudgetView, many=True,
+              query=given.PageQuery),
+    Operation("POST", "/budgets", "Add a budget", lambda c: budgets.create(c.context, c.body, c.actor), views.BudgetView,
+              body=given.NewBudget, status=201, changes=("budget.create",)),
+    Operation("GET", "/budgets/{id}", "One budget", lambda c: budgets.get(c.context, c.path["id"]), views.BudgetView),
+    Operation("PATCH", "/budgets/{id}", "Change a budget",
+              lambda c: budgets.edit(c.context, c.path["id"], c.body, c.actor), views.BudgetView, body=given.BudgetPatch,
+              changes=("budget.edit",)),
+    Operation("DELETE", "/budgets/{id}", "Remove a budget",
+              lambda c: budgets.remove(c.context, c.path["id"], c.actor), status=204, changes=("budget.remove",)),
+    Operation("GET", "/budgets/{id}/history", "What was spent in a budget's past periods",
+              lambda c: budgets.history(c.context, c.path["id"], c.query), views.BudgetPeriodView, many=True,
+              query=given.PageQuery),
     Operation("GET", "/requests", "The request log", lambda c: requests.page(c.context, c.query), reports.RequestView,
               many=True, query=given.RequestQuery),
     Operation("GET", "/requests/{id}", "One request", lambda c: requests.get(c.context, c.path["id"]),
@@ -276,6 +294,9 @@ OPERATIONS: tuple[Operation, ...] = (
               many=True, query=given.UsageQuery, text="text/csv"),
     Operation("GET", "/prices", "Every price set by the user", _page(prices.all_prices, _by_pattern), views.PriceView,
               many=True, query=given.PageQuery),
+    Operation("GET", "/prices.csv", "Every price set by the user, as CSV", _prices_csv, text="text/csv"),
+    Operation("POST", "/prices.csv", "Set the prices of a CSV file", lambda c: prices.import_csv(c.context, c.body, c.actor),
+              views.PricesImportedView, body=str, changes=("price.put",)),
     Operation("POST", "/prices/reprice", "Compute the cost of requests whose cost is unknown",
               lambda c: prices.reprice(c.context, c.actor), views.RepricedView, changes=("price.reprice",)),
     Operation("GET", "/prices/{pattern*}", "One price", lambda c: prices.get(c.context, c.path["pattern"]), views.PriceView),
@@ -359,6 +380,10 @@ def _body(operation: Operation, body: Any) -> Any:
     if operation.body is None:
         # A body that nothing reads is refused: whoever sent it expects an effect.
         return read(given.Empty, {} if body is None else body)
+    if operation.body is str:
+        if not isinstance(body, str):
+            raise Invalid("must be CSV")
+        return body
     if not issubclass(operation.body, BaseModel):
         # Any object: settings are checked by their action, and a sample request may have any field.
         if not isinstance(body, dict) and body is not None:

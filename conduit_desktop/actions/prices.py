@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from conduit_desktop.actions import repricing
+import asyncio
+
+from conduit_desktop.actions import price_csv, repricing
 from conduit_desktop.actions.changes import check_unlocked, difference
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import NewPrice, epoch_ms
-from conduit_desktop.actions.schemas.views import PriceView, RepricedView, chosen_time, rfc3339
+from conduit_desktop.actions.schemas.views import PricesImportedView, PriceView, RepricedView, chosen_time, rfc3339
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price, Source
 from conduit_desktop.core.errors import Invalid, NotFound
@@ -47,9 +49,14 @@ async def put(context: AppContext, pattern: str, new: NewPrice, actor: Actor, so
 
 
 def check_rates(new: NewPrice) -> None:
-    """Raises Invalid for a price that has only rates of token classes which never occur alone, such as `cache_read`."""
-    if all(getattr(new, name) is None for name in (*BASE_RATES, *UNIT_RATES)):
-        raise Invalid("input: give a price for input, output or a unit; 0 is free", "input")
+    """Raises Invalid for a price by tokens without both input and output, and for one without any rate."""
+    by_token = [name for name in RATE_NAMES if getattr(new, name) is not None]
+    missing = [name for name in BASE_RATES if getattr(new, name) is None]
+    # Half a price would have the other half cost nothing, and say that this is final.
+    if by_token and missing:
+        raise Invalid(f"{missing[0]}: a price for tokens needs input and output; 0 is free", missing[0])
+    if not by_token and all(getattr(new, name) in (None, []) for name in UNIT_RATES):
+        raise Invalid("input: give a price for input and output, or for a unit; 0 is free", "input")
 
 
 def put_in(edit: Edit, pattern: str, new: NewPrice, source: Source = "user") -> Price:
@@ -91,6 +98,27 @@ def discard(edit: Edit, pattern: str) -> None:
     """Remove every price of `pattern` inside a transaction, even where the config file locks it."""
     edit.tx.prices.delete(pattern)
     edit.record("price.remove", pattern)
+
+
+async def as_csv(context: AppContext) -> str:
+    """Every price set by the user, as `price_csv` writes it."""
+    return price_csv.write(sorted(await all_prices(context), key=lambda price: (price.pattern.casefold(), price.valid_from or "")))
+
+
+async def import_csv(context: AppContext, text: str, actor: Actor) -> PricesImportedView:
+    """Set every price of a CSV file, all or none; others stay. Raises Invalid with line and column, Conflict."""
+    # In a thread: a large file would hold up the streams on this loop.
+    rows = await asyncio.to_thread(price_csv.parse, text)
+
+    def put_all(edit: Edit) -> PricesImportedView:
+        for line, pattern, price in rows:
+            try:
+                put_in(edit, pattern, price)
+            except Invalid as error:
+                raise Invalid(f"{line}: {error.message}") from error
+        return PricesImportedView(imported=len(rows))
+
+    return await apply(context, actor, put_all)
 
 
 async def reprice(context: AppContext, actor: Actor) -> RepricedView:

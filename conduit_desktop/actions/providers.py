@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
+from conduit_desktop.actions import budgets
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import SecretDraft, check_credentials, keep_credentials, keep_headers
@@ -167,6 +168,8 @@ async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPa
             edit.tx.models.replace(alias)
             # No entry of its own in the audit log: it follows from the new name of the provider.
             edit.announce("model.edit", alias.alias)
+        if after.name != before.name:
+            budgets.renamed(edit, "provider", before.name, after.name)
         return after
 
     return job

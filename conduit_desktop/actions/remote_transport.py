@@ -66,12 +66,12 @@ class RemoteTransport:
         return self._session
 
     async def perform(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
-        target, data = http_request(path, query, body)
+        target, data, content_type = http_request(path, query, body)
         try:
             # `encoded`: names in the path are percent-encoded already, and must not be decoded here.
             url = URL(self.address + target, encoded=True)
             timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-            headers = {"Content-Type": "application/json"}
+            headers = {"Content-Type": content_type}
             # A redirect would send the master key to another address.
             async with self.session.request(
                 method, url, data=data, headers=headers, timeout=timeout, allow_redirects=False

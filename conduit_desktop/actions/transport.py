@@ -133,11 +133,13 @@ def plain(answer: Any) -> Any:
     return answer.text if isinstance(answer, TextAnswer) else as_json(answer)
 
 
-def http_request(path: str, query: Any, body: Any) -> tuple[str, bytes | None]:
-    """Target and body of an operation over HTTP."""
+def http_request(path: str, query: Any, body: Any) -> tuple[str, bytes | None, str]:
+    """Target, body and content type of an operation over HTTP. A text is sent as CSV, anything else as JSON."""
     parameters = {name: _text(value) for name, value in _values(_given(query)).items() if value is not None}
     target = PREFIX + path + (f"?{urlencode(parameters)}" if parameters else "")
-    return target, None if body is None else orjson.dumps(_values(body))
+    if isinstance(body, str):
+        return target, body.encode(), "text/csv"
+    return target, None if body is None else orjson.dumps(_values(body)), "application/json"
 
 
 def http_result(status: int, content_type: str, data: bytes, origin: str) -> Any:

@@ -10,8 +10,9 @@ from typing import Any, cast, get_args
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery, epoch_ms
 from conduit_desktop.actions.schemas.reports import UsageView
+from conduit_desktop.core.csv_cells import as_cell
 from conduit_desktop.core.errors import Invalid
-from conduit_desktop.core.money import decimal_usd, to_nano, to_usd
+from conduit_desktop.core.money import to_usd
 from conduit_desktop.core.records import UsageRow
 from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.interface import UsageGroup as Group
@@ -78,9 +79,4 @@ def _cell(value: Any) -> Any:
     if value is None:
         # Not an empty cell, which a spreadsheet adds up as zero.
         return "unknown"
-    if isinstance(value, float):
-        # In full decimals: a float's own text may have an exponent (1e-06).
-        return decimal_usd(to_nano(value))
-    # Model and key names come from outside: a cell that begins with one of these runs as a formula in a spreadsheet
-    # (https://owasp.org/www-community/attacks/CSV_Injection).
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r\n" and value else value
+    return as_cell(value)

@@ -40,10 +40,10 @@ class BlockingTransport:
         self._token = token
 
     async def perform(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
-        target, data = http_request(path, query, body)
+        target, data, content_type = http_request(path, query, body)
         connection = connect(self.address)
         try:
-            connection.request(method, target, data, {**self._authorization, "Content-Type": "application/json"})
+            connection.request(method, target, data, {**self._authorization, "Content-Type": content_type})
             response = connection.getresponse()
             content = response.read()
         except OSError as error:

@@ -19,6 +19,8 @@ COLUMNS = (
 
 fields = options(
     body_option("--description"),
+    body_option("--team", help="The team whose budget and usage it counts towards."),
+    body_option("--tag", "tags", multiple=True, help="A tag of its requests; repeatable."),
     body_option("--budget", "budget_usd", type=NUMBER, help="US dollars."),
     body_option("--period", "budget_period", type=click.Choice(PERIODS), help="Period of the budget."),
     body_option("--models", "models", multiple=True, metavar="PATTERN", help="Aliases it may call: gpt-*,o3; repeatable."),

@@ -9,11 +9,11 @@ import click
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup, options
-from conduit_desktop.cli.values import NUMBER, body_option, given_fields
+from conduit_desktop.cli.values import NUMBER, Pair, body_option, given_fields, merged
 from conduit_desktop.core.media import UNIT_RATES
 from conduit_desktop.core.tokens import RATE_NAMES
 
-RATES = (*RATE_NAMES, *UNIT_RATES)
+RATES = (*RATE_NAMES, *UNIT_RATES, "min_seconds")
 COLUMNS = (
     ("pattern", "pattern"), ("input", "input"), ("output", "output"), ("cache read", "cache_read"), ("cache write", "cache_write"),
     ("image", "per_image"), ("minute", "per_minute"), ("from", "valid_from"), ("locked", "locked"),
@@ -21,8 +21,10 @@ COLUMNS = (
 
 fields = options(
     *(body_option(f"--{rate.replace('_', '-')}", rate, type=NUMBER) for rate in RATES),
+    body_option("--service-tier", "service_tiers", type=Pair(json=True), multiple=True, metavar="NAME=FACTOR",
+                help="Factor on every rate for a tier, speed:NAME or region:NAME as the provider reports it; repeatable."),
     body_option("--valid-from", metavar="TIME", help="Start of its validity; without it, always valid."),
-)
+)  # fmt: skip
 
 
 @click.group(cls=CommandGroup)
@@ -51,7 +53,7 @@ def show(connection: Connection, pattern: str) -> None:
 @with_connection
 def add(connection: Connection, /, pattern: str, **values: Any) -> None:
     """Set the price of a model. PATTERN is provider/model or a model's name, with * for any text."""
-    connection.print_row(connection.call("PUT", f"/prices/{segment(pattern)}", given_fields(values)))
+    connection.print_row(connection.call("PUT", f"/prices/{segment(pattern)}", _body(values)))
 
 
 @prices.command()
@@ -62,8 +64,10 @@ def edit(connection: Connection, /, pattern: str, **values: Any) -> None:
     """Change the rates given; `none` clears one. The others stay as they are."""
     # PUT replaces the whole price, so what was not given has to be sent again.
     before = connection.call("GET", f"/prices/{segment(pattern)}")
-    kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
-    connection.print_row(connection.call("PUT", f"/prices/{segment(pattern)}", kept | given_fields(values)))
+    kept = {name: before[name] for name in (*RATES, "tiers", "service_tiers", "valid_from") if before[name] is not None}
+    # The API names every rate of a tier; one that it does not have is not sent.
+    kept["tiers"] = [{name: rate for name, rate in tier.items() if rate is not None} for tier in kept["tiers"]]
+    connection.print_row(connection.call("PUT", f"/prices/{segment(pattern)}", kept | _body(values)))
 
 
 @prices.command()
@@ -81,3 +85,25 @@ def reprice(connection: Connection) -> None:
     """Recompute the cost of requests whose cost is unknown."""
     answer = connection.call("POST", "/prices/reprice")
     printing.as_json(answer) if connection.as_json else click.echo(f"{answer['repriced']} requests have a cost now.")
+
+
+@prices.command()
+@click.argument("file", type=click.File("w", encoding="utf-8", lazy=True), default="-")
+@with_connection
+def export(connection: Connection, file: Any) -> None:
+    """Write every price you set as CSV to FILE, or to standard output."""
+    file.write(connection.call("GET", "/prices.csv"))
+
+
+@prices.command("import")
+@click.argument("file", type=click.File(encoding="utf-8-sig"))
+@with_connection
+def import_(connection: Connection, file: Any) -> None:
+    """Set every price of a CSV FILE (`-`: standard input), all or none. Others stay as they are."""
+    answer = connection.call("POST", "/prices.csv", file.read())
+    printing.as_json(answer) if connection.as_json else click.echo(f"{answer['imported']} prices set.")
+
+
+def _body(values: dict[str, Any]) -> dict[str, Any]:
+    body = merged(given_fields(values), "service_tiers")
+    return body if body.get("service_tiers", 1) is not None else {**body, "service_tiers": {}}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-Topic = Literal["providers", "models", "keys", "prices", "settings", "ip_rules", "requests", "notifications", "health", "server"]
+Topic = Literal[
+    "providers", "models", "keys", "budgets", "prices", "settings", "ip_rules", "requests", "notifications", "health", "server"
+]
 
 
 class Change(NamedTuple):

@@ -209,13 +209,15 @@ class Budget(Entity):
     """A limit on what may be spent in a period, by everybody (`global`) or by one provider, alias, key or team.
 
     `target` is the provider's name, the alias, the key's id or the team; empty for `global`. `thresholds` are the fractions of
-    the limit at which the operator is notified. With the action `warn` nothing is refused.
+    the limit at which the operator is notified. With the action `warn` nothing is refused. `former` are the names that a renamed
+    provider or alias had before: what was spent under them counts.
     """
 
     id: str
     name: str
     scope: BudgetScope
     target: str = ""
+    former: tuple[str, ...] = ()
     limit_nano: int = Field(ge=0)
     period: BudgetPeriod = "monthly"
     thresholds: tuple[float, ...] = (0.75, 0.9, 1.0)

@@ -93,7 +93,9 @@ def _operation(row: Operation, refs: Refs) -> Json:
             "5XX": _FAILED,
         },
     }
-    if row.body is not None:
+    if row.body is str:
+        made["requestBody"] = {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
+    elif row.body is not None:
         schema = refs[(row.body, "validation")] if issubclass(row.body, BaseModel) else {"type": "object"}
         # A POST whose fields are all optional may come without a body.
         needed = row.method != "POST" or bool(_required(row))
@@ -108,7 +110,7 @@ def _required(row: Operation) -> list[str]:
 
 
 def _operation_id(row: Operation) -> str:
-    words = [word for word in re.split(r"[/{}*_-]+", row.path) if word]
+    words = [word for word in re.split(r"[/{}*_.-]+", row.path) if word]
     return "_".join([row.method.lower(), *words])
 
 
@@ -125,7 +127,7 @@ def _query_parameters(row: Operation) -> list[Json]:
 
 def _response(row: Operation, refs: Refs) -> Json:
     if row.result is None:
-        return {"description": "Done"}
+        return {"description": "Done"} | ({"content": {row.text: {"schema": {"type": "string"}}}} if row.text else {})
     schema = refs[(row.result, "serialization")]
     if row.many:
         schema = {

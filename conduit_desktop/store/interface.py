@@ -57,13 +57,14 @@ class RequestFilter:
 class Spending:
     """Whose spend is asked for: the scope and target of a budget (see `core.entities.Budget`), since a moment in epoch ms.
 
-    `until_ms` is exclusive; None: until now. Both lie on quarters of an hour.
+    `until_ms` is exclusive; None: until now. Both lie on quarters of an hour. `former` are earlier names of the target.
     """
 
     scope: BudgetScope
     target: str = ""
     since_ms: int = 0
     until_ms: int | None = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -213,6 +214,10 @@ class Ledger(Protocol):
     ) -> list[UsageRow]: ...
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:
         """Nano-dollars that each account has spent since its moment, in the accounts' order."""
+        ...
+
+    async def began(self) -> int | None:
+        """When the oldest slot of the totals began (epoch ms); None where there is none."""
         ...
 
     async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]: ...

@@ -37,6 +37,7 @@ async def open_gateway(do: Do) -> dict[str, Any]:
     await do("POST", "/providers", OPENAI)
     await do("POST", "/models", ALIAS)
     await do("PUT", "/prices/openai%2Fgpt-4o-mini", {"input": 0.15, "output": 0.6})
+    await do("POST", "/budgets", {"name": "all", "scope": "global", "limit_usd": 100})
     await do("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"})
     made: dict[str, Any] = await do("POST", "/keys", {"name": "laptop", "budget_usd": 5, "budget_period": "monthly"})
     return made
@@ -66,7 +67,7 @@ async def test_one_entity_has_the_fields_of_the_contract(do: Do, path: str, fiel
     ("path", "rows"),
     [
         ("/catalog", None), ("/providers", 1), ("/models", 1), ("/keys", 1), ("/requests", 0), ("/usage", 0), ("/prices", 1),
-        ("/settings", None), ("/notifications", 0), ("/ip-rules", 1), ("/audit", 5),
+        ("/settings", None), ("/notifications", 0), ("/ip-rules", 1), ("/audit", 6),
     ],
 )  # fmt: skip
 async def test_a_list_answers_data_and_next(do: Do, path: str, rows: int | None) -> None:
@@ -141,8 +142,8 @@ async def test_statuses_are_created_no_content_and_ok(context: AppContext) -> No
         ("PUT", "/prices/x", {"input": -1}, Invalid, "input"),
         ("PUT", "/prices/x", {"input": "cheap"}, Invalid, "input"),
         ("PUT", "/prices/x", {"cache_read": 1}, Invalid, "input"),
-        ("PUT", "/prices/x", {"pattern": "y", "input": 1}, Invalid, "pattern"),
-        ("PUT", "/prices/x", {"input": 1, "tiers": [{"above_input_tokens": 1, "in": 1}]}, Invalid, "tiers[0].in"),
+        ("PUT", "/prices/x", {"pattern": "y", "input": 1, "output": 2}, Invalid, "pattern"),
+        ("PUT", "/prices/x", {"input": 1, "output": 2, "tiers": [{"above_input_tokens": 1, "in": 1}]}, Invalid, "tiers[0].in"),
         ("PATCH", "/settings", {"prot": 1}, Invalid, "prot"),
         ("PATCH", "/settings", {"port": 70000}, Invalid, "port"),
         ("PATCH", "/settings", {"anonymous_key": "missing"}, Invalid, "anonymous_key"),
@@ -310,9 +311,14 @@ targets = [{ provider = "openai", model = "m" }]
 [[keys]]
 name = "ci"
 key = "condt_0123456789012345678901234567890123456789abc"
+[[budgets]]
+name = "all"
+scope = "global"
+limit_usd = 5
 [[prices]]
 pattern = "openai/m"
 input = 1
+output = 2
 """
 LOCKED: dict[tuple[str, str], tuple[str, Any]] = {
     ("PATCH", "/providers/{name}"): ("/providers/openai", {"enabled": False}),
@@ -323,18 +329,25 @@ LOCKED: dict[tuple[str, str], tuple[str, Any]] = {
     ("PATCH", "/keys/{id}"): ("/keys/ci", {"rpm": 1}),
     ("DELETE", "/keys/{id}"): ("/keys/ci", None),
     ("POST", "/keys/{id}/rotate"): ("/keys/ci/rotate", None),
-    ("PUT", "/prices/{pattern*}"): ("/prices/openai/m", {"input": 2}),
+    ("PATCH", "/budgets/{id}"): ("/budgets/all", {"limit_usd": 1}),
+    ("DELETE", "/budgets/{id}"): ("/budgets/all", None),
+    ("POST", "/prices.csv"): ("/prices.csv", "pattern,input,output\nopenai/m,2,2\n"),
+    ("PUT", "/prices/{pattern*}"): ("/prices/openai/m", {"input": 2, "output": 2}),
     ("DELETE", "/prices/{pattern*}"): ("/prices/openai/m", None),
     ("PATCH", "/settings"): ("/settings", {"port": 1}),
 }
 """The operations on what a config file can define, each with a call of it."""
 FREE = {
-    "/providers", "/models", "/keys", "/ip-rules", "/ip-rules/{id}", "/providers/{name}/test", "/models/{alias*}/explain",
-    "/health/{target*}/pause", "/health/{target*}/resume", "/health/{provider}/credentials/{label}/release",
+    "/providers", "/models", "/keys", "/budgets", "/ip-rules", "/ip-rules/{id}", "/providers/{name}/test",
+    "/models/{alias*}/explain", "/health/{target*}/pause", "/health/{target*}/resume",
+    "/health/{provider}/credentials/{label}/release",
     "/keys/{id}/reset-spend", "/prices/reprice", "/notifications/read", "/notifications/{id}/read", "/backup", "/import",
     "/master-key/rotate", "/discovery", "/demo",
 }  # fmt: skip
 """Paths of operations that add something new, or do not touch what a config file defines."""
+
+
+SHOWN = ("/providers", "/models", "/keys", "/budgets", "/prices", "/settings", "/audit")
 
 
 def test_every_operation_on_what_a_config_file_can_define_is_known_here() -> None:
@@ -347,12 +360,12 @@ async def test_an_operation_on_what_the_config_file_defines_is_a_conflict(
     context: AppContext, do: Do, method: str, path: str
 ) -> None:
     await transfer.sync_file(context, parse(OF_FILE))
-    before = [await do("GET", one) for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")]
+    before = [await do("GET", one) for one in SHOWN]
     actual, body = LOCKED[method, path]
     with pytest.raises(Conflict, match="config file") as raised:
         await do(method, actual, body)
     assert raised.value.status == 409
-    assert [await do("GET", one) for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")] == before
+    assert [await do("GET", one) for one in SHOWN] == before
 
 
 async def test_what_the_config_file_defines_is_shown_as_locked_and_what_the_user_made_is_not(context: AppContext, do: Do) -> None:
@@ -360,8 +373,10 @@ async def test_what_the_config_file_defines_is_shown_as_locked_and_what_the_user
     await do("POST", "/providers", {**OPENAI, "name": "mine"})
     await do("POST", "/models", {**ALIAS, "alias": "mine"})
     await do("POST", "/keys", {"name": "mine"})
-    await do("PUT", "/prices/mine", {"input": 1})
-    for path, field in (("/providers", "name"), ("/models", "alias"), ("/keys", "name"), ("/prices", "pattern")):
+    await do("POST", "/budgets", {"name": "mine", "scope": "global", "limit_usd": 1})
+    await do("PUT", "/prices/mine", {"input": 1, "output": 2})
+    fields = {"/providers": "name", "/models": "alias", "/keys": "name", "/budgets": "name", "/prices": "pattern"}
+    for path, field in fields.items():
         rows = (await do("GET", path))["data"]
         assert {row[field] == "mine" for row in rows} == {True, False}
         assert all(row["locked"] is (row[field] != "mine") for row in rows), path
@@ -388,8 +403,12 @@ CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     ("DELETE", "/keys/{id}"): ("/keys/laptop", None, "key.remove"),
     ("POST", "/keys/{id}/rotate"): ("/keys/laptop/rotate", None, "key.rotate"),
     ("POST", "/keys/{id}/reset-spend"): ("/keys/laptop/reset-spend", None, "key.reset-spend"),
+    ("POST", "/budgets"): ("/budgets", {"scope": "global", "limit_usd": 1}, "budget.create"),
+    ("PATCH", "/budgets/{id}"): ("/budgets/all", {"limit_usd": 1}, "budget.edit"),
+    ("DELETE", "/budgets/{id}"): ("/budgets/all", None, "budget.remove"),
+    ("POST", "/prices.csv"): ("/prices.csv", "pattern,input,output\nother,1,2\n", "price.put"),
     ("POST", "/prices/reprice"): ("/prices/reprice", None, "price.reprice"),
-    ("PUT", "/prices/{pattern*}"): ("/prices/other", {"input": 1}, "price.put"),
+    ("PUT", "/prices/{pattern*}"): ("/prices/other", {"input": 1, "output": 2}, "price.put"),
     ("DELETE", "/prices/{pattern*}"): ("/prices/openai/gpt-4o-mini", None, "price.remove"),
     ("PATCH", "/settings"): ("/settings", {"theme": "dark"}, "settings.change"),
     ("POST", "/ip-rules"): ("/ip-rules", {"action": "deny", "network": "::1"}, "ip-rule.create"),
@@ -503,7 +522,7 @@ async def test_every_list_in_parts_gives_each_row_once(do: Do, path: str, limit:
         await do("POST", "/ip-rules", {"action": "deny", "network": f"10.{number}.0.0/16"})
         await do("POST", "/providers", {"name": f"P{number}", "kind": "demo"})
         await do("POST", "/models", {**ALIAS, "alias": f"M{number}"})
-        await do("PUT", "/prices/openai%2Fgpt-4o-mini", {"input": number, "valid_from": f"299{number}-01-01"})
+        await do("PUT", "/prices/openai%2Fgpt-4o-mini", {"input": number, "output": 2, "valid_from": f"299{number}-01-01"})
     whole = (await do("GET", path))["data"]
     rows: list[Any] = []
     cursor: dict[str, str] = {}
@@ -571,5 +590,5 @@ async def test_each_operation_publishes_the_topics_it_declares_and_no_other(
 
 def test_every_operation_that_creates_an_entity_answers_201_and_every_removal_204() -> None:
     created = {one.path for one in operations.OPERATIONS if one.status == 201}
-    assert created == {"/providers", "/models", "/keys", "/ip-rules", "/discovery", "/demo"}
+    assert created == {"/providers", "/models", "/keys", "/budgets", "/ip-rules", "/discovery", "/demo"}
     assert {one.status for one in operations.OPERATIONS if one.method == "DELETE"} == {204}

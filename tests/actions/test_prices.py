@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,12 +15,25 @@ from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from tests.actions.conftest import Do
 
 
-@pytest.mark.parametrize("field", ["input", "output", "per_image", "per_minute", "per_1k_chars"])
-async def test_any_one_rate_makes_a_price_and_zero_is_one(do: Do, field: str) -> None:
+@pytest.mark.parametrize("field", ["per_image", "per_minute", "per_1k_chars", "per_search", "per_request"])
+async def test_any_one_rate_by_unit_makes_a_price_and_zero_is_one(do: Do, field: str) -> None:
     assert (await do("PUT", "/prices/x", {field: 0}))[field] == 0
 
 
-@pytest.mark.parametrize("field", ["cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out"])
+@pytest.mark.parametrize("missing", ["input", "output"])
+@pytest.mark.parametrize("given", [{"input": 1, "output": 2}, {"input": 0, "output": 0}, {"input": 1, "output": 2, "per_image": 3}])
+async def test_half_a_price_is_refused_and_names_the_half_that_is_missing(do: Do, missing: str, given: dict[str, float]) -> None:
+    half = {name: rate for name, rate in given.items() if name != missing}
+    with pytest.raises(Invalid) as raised:
+        await do("PUT", "/prices/x", half)
+    assert raised.value.field == missing
+    assert (await do("GET", "/prices"))["data"] == []
+    assert (await do("PUT", "/prices/x", given))["output"] == given["output"]
+
+
+@pytest.mark.parametrize(
+    "field", ["cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "image_in", "min_seconds"]
+)
 async def test_a_rate_that_only_refines_another_makes_no_price(do: Do, field: str) -> None:
     with pytest.raises(Invalid) as raised:
         await do("PUT", "/prices/x", {field: 1})
@@ -26,17 +41,68 @@ async def test_a_rate_that_only_refines_another_makes_no_price(do: Do, field: st
     assert (await do("GET", "/prices"))["data"] == []
 
 
+EVERYTHING = {
+    "input": 0.000001, "output": 2, "cache_read": 0.1, "cache_write": 1.25, "cache_write_1h": 2, "reasoning": 3, "audio_in": 4,
+    "audio_out": 5, "image_in": 6, "image_out": 7, "per_image": [{"size": "1024x1024", "quality": "high", "usd": 0.19}],
+    "per_minute": 0.006, "min_seconds": 10, "per_1k_chars": 0.015, "per_search": 0.01, "per_request": 0.5,
+    "tiers": [{"above_input_tokens": 200_000, "input": 3, "output": 6}], "service_tiers": {"flex": 0.5, "speed:fast": 6},
+    "valid_from": "2027-01-31T12:00:00Z",
+}  # fmt: skip
+
+
+async def test_csv_carries_every_price_with_all_it_has(do: Do) -> None:
+    await do("PUT", "/prices/a%2F*", EVERYTHING)
+    await do("PUT", "/prices/plain", {"input": 1, "output": 2})
+    formula = '=cmd|x,"y"'
+    await do("PUT", f"/prices/{quote(formula, safe='')}", {"per_image": 0.04})
+    before = (await do("GET", "/prices"))["data"]
+    text = (await do("GET", "/prices.csv")).text
+    assert "e-" not in text
+    assert ",=cmd" not in text
+    assert not any(line.startswith(("=", '"=')) for line in text.splitlines())
+    for row in before:
+        await do("DELETE", f"/prices/{quote(row['pattern'], safe='')}")
+    assert await do("POST", "/prices.csv", text) == {"imported": 3}
+    after = (await do("GET", "/prices"))["data"]
+    stamps = ("created_at", "updated_at")
+    assert [{k: v for k, v in row.items() if k not in stamps} for row in after] == [
+        {k: v for k, v in row.items() if k not in stamps} for row in before
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model,input\nx,1\n", "line 1: there is no column `pattern`"),
+        ("pattern,price\nx,1\n", "line 1: there is no column 'price'"),
+        ("pattern,input,output\nx,1,2\ny,cheap,2\n", "line 3: input: 'cheap' is not a number"),
+        ("pattern,input,output\nx,-1,2\n", "line 2: input: must be greater than or equal to 0"),
+        ("pattern,input,output\nx,NaN,2\n", "line 2: input: 'NaN' is not a number"),
+        ("pattern,input,output\nx,1,2\ny,1,\n", "line 3: output: a price for tokens needs input and output"),
+        ("pattern,input,output\nx,1,2\nX,1,3\n", "line 3: 'X' is there twice"),
+        ("pattern,input,output\nx,1,2,3\n", "line 2: has more cells than the heading"),
+        ("pattern,input,output\n,1,2\n", "line 2: pattern: must be 1 to 300 printable characters"),
+        ('pattern,input,output\n"x,1,2\n', "is not valid CSV"),
+        ("", "there is no column `pattern`"),
+    ],
+)
+async def test_a_csv_with_one_bad_row_sets_nothing_and_names_its_line(do: Do, text: str, message: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(message)):
+        await do("POST", "/prices.csv", text)
+    assert (await do("GET", "/prices"))["data"] == []
+
+
 async def test_the_pattern_of_the_body_is_that_of_the_path(do: Do) -> None:
-    assert (await do("PUT", "/prices/a%2Fb", {"pattern": "a/b", "input": 1}))["pattern"] == "a/b"
+    assert (await do("PUT", "/prices/a%2Fb", {"pattern": "a/b", "input": 1, "output": 1}))["pattern"] == "a/b"
     with pytest.raises(Invalid) as raised:
-        await do("PUT", "/prices/a%2Fb", {"pattern": "A/b", "input": 1})
+        await do("PUT", "/prices/a%2Fb", {"pattern": "A/b", "input": 1, "output": 1})
     assert raised.value.field == "pattern"
 
 
 async def test_a_pattern_has_one_price_for_each_start(do: Do) -> None:
-    first = await do("PUT", "/prices/x", {"input": 1})
-    await do("PUT", "/prices/x", {"input": 2, "valid_from": "2999-01-01"})
-    again = await do("PUT", "/prices/x", {"input": 3})
+    first = await do("PUT", "/prices/x", {"input": 1, "output": 1})
+    await do("PUT", "/prices/x", {"input": 2, "output": 1, "valid_from": "2999-01-01"})
+    again = await do("PUT", "/prices/x", {"input": 3, "output": 1})
     assert again["created_at"] == first["created_at"]
     rows = (await do("GET", "/prices"))["data"]
     assert [(row["input"], row["valid_from"]) for row in rows] == [(3, None), (2, "2999-01-01T00:00:00Z")]
@@ -44,8 +110,8 @@ async def test_a_pattern_has_one_price_for_each_start(do: Do) -> None:
 
 
 async def test_removing_a_price_removes_every_start_of_it(do: Do) -> None:
-    await do("PUT", "/prices/x", {"input": 1})
-    await do("PUT", "/prices/x", {"input": 2, "valid_from": "2999-01-01"})
+    await do("PUT", "/prices/x", {"input": 1, "output": 1})
+    await do("PUT", "/prices/x", {"input": 2, "output": 1, "valid_from": "2999-01-01"})
     await do("DELETE", "/prices/x")
     assert (await do("GET", "/prices"))["data"] == []
     for method in ("GET", "DELETE"):
@@ -54,10 +120,10 @@ async def test_removing_a_price_removes_every_start_of_it(do: Do) -> None:
 
 
 async def test_one_start_that_the_config_file_defines_locks_itself_and_the_removal_of_all(context: AppContext, do: Do) -> None:
-    await do("PUT", "/prices/x", {"input": 1})
-    later: dict[str, Any] = {"input": 2, "valid_from": "2999-01-01"}
+    await do("PUT", "/prices/x", {"input": 1, "output": 1})
+    later: dict[str, Any] = {"input": 2, "output": 1, "valid_from": "2999-01-01"}
     await prices.put(context, "x", read(NewPrice, later), "file", "file")
-    await do("PUT", "/prices/x", {"input": 3})  # another start than the file's
+    await do("PUT", "/prices/x", {"input": 3, "output": 1})  # another start than the file's
     for method, body in (("PUT", {**later, "input": 4}), ("DELETE", None)):
         with pytest.raises(Conflict, match="config file"):
             await do(method, "/prices/x", body)
@@ -66,5 +132,5 @@ async def test_one_start_that_the_config_file_defines_locks_itself_and_the_remov
 
 async def test_the_config_file_may_replace_its_own_price(context: AppContext) -> None:
     for rate in (1, 2):
-        await prices.put(context, "x", read(NewPrice, {"input": rate}), "file", "file")
+        await prices.put(context, "x", read(NewPrice, {"input": rate, "output": 1}), "file", "file")
     assert [row.input for row in await prices.all_prices(context)] == [2]

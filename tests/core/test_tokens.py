@@ -146,7 +146,7 @@ def test_the_price_catalog_is_made_with_every_rate() -> None:
 
 def test_the_command_line_sets_every_rate() -> None:
     options = {option.name for option in price_commands.add.params}
-    assert options - {"home", "json", "pattern", "valid_from"} == {*RATE_NAMES, *UNIT_RATES}
+    assert options - {"home", "json", "pattern", "valid_from", "min_seconds", "service_tiers"} == {*RATE_NAMES, *UNIT_RATES}
 
 
 @pytest.mark.parametrize("rate", RATES, ids=RATE_NAMES)

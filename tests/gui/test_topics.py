@@ -134,6 +134,7 @@ async def key_id(context: AppContext, other_client: AdminClient, monkeypatch: py
     await call("POST", "/providers", {"name": "spare", "kind": "openai", "api_key": "env:NOT_SET_ANYWHERE"})
     await call("POST", "/models", {"alias": "play", "targets": [{"provider": "work", "model": "demo-chat"}]})
     await call("PUT", "/prices/unused", {"input": 1, "output": 2})
+    await call("POST", "/budgets", {"name": "all", "scope": "global", "limit_usd": 100})
     key = (await call("POST", "/keys", {"name": "laptop", "budget_usd": 1}))["id"]
     spent = record(key_id=key, model="play", provider="work", upstream_model="demo-chat", cost_nano=900_000_000)
     unpriced = record(key_id=key, model="gpt-9", provider="spare", upstream_model="gpt-9", cost_nano=None, cost_state="unknown")
@@ -169,6 +170,10 @@ EXAMPLES: dict[tuple[str, str], Call] = {
     ("DELETE", "/keys/{id}"): request("DELETE", "/keys/laptop"),
     ("POST", "/keys/{id}/rotate"): request("POST", "/keys/laptop/rotate"),
     ("POST", "/keys/{id}/reset-spend"): request("POST", "/keys/laptop/reset-spend"),
+    ("POST", "/budgets"): request("POST", "/budgets", {"scope": "global", "limit_usd": 1}),
+    ("PATCH", "/budgets/{id}"): request("PATCH", "/budgets/all", {"limit_usd": 2}),
+    ("DELETE", "/budgets/{id}"): request("DELETE", "/budgets/all"),
+    ("POST", "/prices.csv"): request("POST", "/prices.csv", "pattern,input,output\nplay,1,2\n"),
     ("POST", "/prices/reprice"): request("POST", "/prices/reprice"),
     ("PUT", "/prices/{pattern*}"): request("PUT", "/prices/play", {"input": 1, "output": 2}),
     ("DELETE", "/prices/{pattern*}"): request("DELETE", "/prices/unused"),
@@ -210,7 +215,7 @@ async def prepare(context: AppContext, client: AdminClient, operation: Operation
             await client.request("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"})
 
 
-UNSHOWN = {"/prices/{pattern*}", "/notifications/read", "/notifications/{id}/read", "/ip-rules", "/ip-rules/{id}",
+UNSHOWN = {"/budgets", "/budgets/{id}", "/prices.csv", "/prices/{pattern*}", "/notifications/read", "/notifications/{id}/read", "/ip-rules", "/ip-rules/{id}",
            "/master-key/rotate"}  # fmt: skip
 """Operations whose effect no page reads: the window itself counts notifications, and the master key is read on a press."""
 

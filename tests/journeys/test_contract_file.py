@@ -94,7 +94,8 @@ def test_what_the_file_defines_works_and_is_locked(followed: Followed) -> None:
         ("PATCH", "/models/m", {"retries": 0}), ("DELETE", "/models/m", None),
         ("PATCH", f"/keys/{keys['app']['id']}", {"rpm": 1}), ("DELETE", f"/keys/{keys['later']['id']}", None),
         ("POST", f"/keys/{keys['app']['id']}/rotate", None),
-        ("PUT", "/prices/gpt-x", {"input": 9}), ("DELETE", "/prices/gpt-x", None), ("PATCH", "/settings", {"max_body_mb": 1}),
+        ("PUT", "/prices/gpt-x", {"input": 9, "output": 2}), ("DELETE", "/prices/gpt-x", None),
+        ("PATCH", "/settings", {"max_body_mb": 1}),
     ):  # fmt: skip
         status, text = followed.refusal(method, path, change)
         assert status == 409, path

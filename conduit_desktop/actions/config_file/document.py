@@ -1,4 +1,4 @@
-"""`conduit.toml`: settings, providers, models, keys and prices with the admin API's own fields, read and checked whole."""
+"""`conduit.toml`: settings, providers, models, keys, budgets and prices with the admin API's own fields, read and checked whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import orjson
 from pydantic import Field, PrivateAttr, ValidationError
 
 from conduit_desktop.actions.schemas.checks import price_pattern
-from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewPrice, NewProvider
+from conduit_desktop.actions.schemas.inputs import Label, NewBudget, NewKey, NewModel, NewPrice, NewProvider
 from conduit_desktop.actions.schemas.validation import Body, complaint
 from conduit_desktop.actions.settings import check
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
@@ -38,6 +38,12 @@ class FileKey(NewKey):
     key: str | None = None
 
 
+class FileBudget(NewBudget):
+    """A `[[budgets]]`: known by its name."""
+
+    name: Label
+
+
 class FilePrice(NewPrice):
     """A `[[prices]]`."""
 
@@ -54,6 +60,7 @@ class ConfigFile(Body):
     providers: list[NewProvider] = Field(default_factory=list)
     models: list[FileModel] = Field(default_factory=list)
     keys: list[FileKey] = Field(default_factory=list)
+    budgets: list[FileBudget] = Field(default_factory=list)
     prices: list[FilePrice] = Field(default_factory=list)
 
     def complain(self, error: ActionError) -> ConfigFileBroken:
@@ -103,7 +110,7 @@ def broken(name: str, text: str, error: ActionError) -> ConfigFileBroken:
     """The complaint with the file's name and the line of the field at fault."""
     field = error.field or ""
     # Errors of settings name the option alone.
-    if field and not re.match(r"(settings|providers|models|keys|prices)\b", field):
+    if field and not re.match(r"(settings|providers|models|keys|budgets|prices)\b", field):
         field = f"settings.{field}"
     line = line_of(text, field)
     return ConfigFileBroken(f"{name}{f', line {line}' if line else ''}: {error.message}")
@@ -184,4 +191,5 @@ def _names(config: ConfigFile) -> Iterator[tuple[str, str, list[str]]]:
     yield "providers", "name", [one.name for one in config.providers]
     yield "models", "alias", [one.alias for one in config.models]
     yield "keys", "name", [one.name for one in config.keys]
+    yield "budgets", "name", [one.name for one in config.budgets]
     yield "prices", "pattern", [f"{one.pattern} {one.valid_from}" for one in config.prices]

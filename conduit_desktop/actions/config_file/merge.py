@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from conduit_desktop.actions import keys, models, prices, providers, settings
-from conduit_desktop.actions.config_file.document import ConfigFile, FileKey, FileModel, FilePrice, secret_of
+from conduit_desktop.actions import budgets, keys, models, prices, providers, settings
+from conduit_desktop.actions.config_file.document import ConfigFile, FileBudget, FileKey, FileModel, FilePrice, secret_of
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.credentials import SecretDraft, hint
 from conduit_desktop.actions.dispatch import Edit, Job
 from conduit_desktop.actions.schemas.inputs import (
+    BudgetPatch,
     KeyPatch,
     ModelPatch,
     NewCredential,
@@ -33,7 +34,7 @@ from conduit_desktop.core.errors import ActionError, Invalid
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.gateway.admission.access import digest
 
-Kind = Literal["provider", "model", "key", "price", "setting"]
+Kind = Literal["provider", "model", "key", "budget", "price", "setting"]
 Verdict = Literal["add", "change", "same", "locked"]
 
 
@@ -68,6 +69,7 @@ class Merge:
         steps = [await self._provider(f"providers[{index}]", one) for index, one in enumerate(config.providers)]
         steps += [await self._model(f"models[{index}]", one) for index, one in enumerate(config.models)]
         steps += [await self._key(f"keys[{index}]", one) for index, one in enumerate(config.keys)]
+        steps += [await self._budget(f"budgets[{index}]", one) for index, one in enumerate(config.budgets)]
         return steps + [await self._price(f"prices[{index}]", one) for index, one in enumerate(config.prices)]
 
     def _verdict(self, source: Source | None, fields: set[str]) -> Verdict:
@@ -102,7 +104,15 @@ class Merge:
         for index, price in enumerate(config.prices):
             with located(f"prices[{index}]"):
                 prices.check_rates(price)
-        names = [one.name for one in await store.keys.all() if self._stays(one.source)] + [one.name for one in config.keys]
+        held = [one for one in await store.keys.all() if self._stays(one.source)]
+        names = [one.name for one in held] + [one.name for one in config.keys]
+        there = {
+            "provider": vendors, "alias": set(known), "key": {one.lower() for one in [*names, *(one.id for one in held)]},
+        }  # fmt: skip
+        for index, budget in enumerate(config.budgets):
+            with located(f"budgets[{index}]"):
+                if budget.scope in there and (budget.target or "").lower() not in there[budget.scope]:
+                    raise Invalid(f"target: there is no {budget.scope} {budget.target!r}", "target")
         settings.check_names(config.settings, names, known)
 
     def _stays(self, source: Source) -> bool:
@@ -200,6 +210,20 @@ class Merge:
         generated = keys.fresh() if secret is None else None
         keys.insert(edit, body, secret or generated or "", self.source)
         return generated
+
+    async def _budget(self, path: str, new: FileBudget) -> MergeStep:
+        before = next((b for b in await self.context.store.budgets.all() if b.name.casefold() == new.name.casefold()), None)
+        if before is None:
+            return MergeStep(path, "budget", new.name, "add", (), _prepared(lambda edit: budgets.insert(edit, new, self.source)))
+        # Every field is marked as sent: what the file does not mention gets its default back.
+        values = {name: getattr(new, name) for name in BudgetPatch.model_fields}
+        patch = BudgetPatch.model_construct(_fields_set=set(values), **values)
+        keys_by_name = {one.name.casefold(): one.id for one in await self.context.store.keys.all()}
+        fields = budgets.changed_fields(before, new, keys_by_name)
+        return MergeStep(
+            path, "budget", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
+            _prepared(lambda edit: budgets.update(edit, before, patch, self.source)),
+        )  # fmt: skip
 
     async def _price(self, path: str, new: FilePrice) -> MergeStep:
         starts = epoch_ms(new.valid_from) if new.valid_from else 0

@@ -20,7 +20,8 @@ async def release_file(context: AppContext) -> int:
 
 def _release_all(edit: Edit) -> int:
     tx = edit.tx
-    released = _release(tx.models) + _release(tx.providers) + _release(tx.keys) + _release(tx.prices)
+    released = _release(tx.models) + _release(tx.providers) + _release(tx.keys) + _release(tx.budgets)
+    released += _release(tx.prices)
     if released:
         edit.record("config-file.release", "config file", {"released": released})
     return released

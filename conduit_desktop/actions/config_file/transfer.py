@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from conduit_desktop.actions import keys, models, prices, providers
+from conduit_desktop.actions import budgets, keys, models, prices, providers
 from conduit_desktop.actions import settings as options
 from conduit_desktop.actions.config_file.document import ConfigFile, parse
 from conduit_desktop.actions.config_file.merge import Merge, MergeStep, located
@@ -29,7 +29,7 @@ async def export(context: AppContext) -> dict[str, str]:
     in_file = {name: value for name, value in context.gateway.state.overrides.items() if name not in fixed}
     text = document(
         {**await store.settings.all(), **in_file}, await store.providers.all(), await store.models.all(), await store.keys.all(),
-        await store.prices.all(),
+        await store.budgets.all(), await store.prices.all(),
     )  # fmt: skip
     return {"toml": text}
 
@@ -169,6 +169,10 @@ async def _absent(started: PendingChange, config: ConfigFile) -> list[tuple[Chan
     for key in await store.keys.all():
         if key.source == "file" and key.name.casefold() not in named:
             gone.append((_removed("key", key.name), partial(keys.discard, key=key)))
+    named = {one.name.casefold() for one in config.budgets}
+    for budget in await store.budgets.all():
+        if budget.source == "file" and budget.name.casefold() not in named:
+            gone.append((_removed("budget", budget.name), partial(budgets.discard, budget=budget)))
     named = {one.pattern.casefold() for one in config.prices}
     patterns = {one.pattern for one in await store.prices.all() if one.source == "file" and one.pattern.casefold() not in named}
     gone += [(_removed("price", pattern), partial(prices.discard, pattern=pattern)) for pattern in sorted(patterns)]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conduit_desktop.actions.schemas.views import chosen_time
-from conduit_desktop.core.entities import ModelAlias, Price, Provider, VirtualKey
+from conduit_desktop.core.entities import Budget, Entity, ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.core.money import to_usd
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -21,13 +21,17 @@ def document(
     providers: Iterable[Provider],
     models: Iterable[ModelAlias],
     keys: Iterable[VirtualKey],
+    budgets: Iterable[Budget],
     prices: Iterable[Price],
 ) -> str:
     """The whole file; parts with default values are left out."""
+    keys = list(keys)
     tables = [_table("[settings]", settings)] if settings else []
     tables += [_table("[[providers]]", _provider(one)) for one in providers]
     tables += [_table("[[models]]", _model(one)) for one in models]
     tables += [_table("[[keys]]", _key(one)) for one in keys]
+    names = {one.id: one.name for one in keys}
+    tables += [_table("[[budgets]]", _budget(one, names)) for one in budgets]
     tables += [_table("[[prices]]", _price(one)) for one in prices]
     return "\n".join(["# Conduit Desktop. Secrets are not in here: set the environment variables named by env:NAME.\n", *tables])
 
@@ -80,8 +84,8 @@ def _model(alias: ModelAlias) -> dict[str, Any]:
 def _key(key: VirtualKey) -> dict[str, Any]:
     values = _changed(
         key,
-        ("name", "description", "enabled", "models", "budget_period", "rpm", "rpd", "tpm", "max_parallel", "unpriced",
-         "log_payloads", "allowed_ips", "metadata"),
+        ("name", "description", "team", "tags", "enabled", "models", "budget_period", "rpm", "rpd", "tpm", "max_parallel",
+         "unpriced", "log_payloads", "allowed_ips", "metadata"),
     )  # fmt: skip
     if key.budget_nano is not None:
         values["budget_usd"] = to_usd(key.budget_nano)
@@ -90,6 +94,14 @@ def _key(key: VirtualKey) -> dict[str, Any]:
     # The store has a digest only, so the key itself cannot be exported.
     values["key"] = f"env:{variable('CONDUIT_KEY', key.name)}"
     return values
+
+
+def _budget(budget: Budget, key_names: Mapping[str, str]) -> dict[str, Any]:
+    values = {"name": budget.name, "scope": budget.scope}
+    if budget.target:
+        # By name: elsewhere the same key has another id.
+        values["target"] = key_names.get(budget.target, budget.target) if budget.scope == "key" else budget.target
+    return {**values, "limit_usd": to_usd(budget.limit_nano), **_changed(budget, ("period", "thresholds", "action"))}
 
 
 def _price(price: Price) -> dict[str, Any]:
@@ -101,7 +113,7 @@ def _price(price: Price) -> dict[str, Any]:
     return values
 
 
-def _changed(entity: Provider | ModelAlias | VirtualKey, names: Iterable[str]) -> dict[str, Any]:
+def _changed(entity: Entity, names: Iterable[str]) -> dict[str, Any]:
     """The fields that differ from their defaults."""
     values = entity.model_dump(mode="json", exclude_defaults=True)
     return {name: values[name] for name in names if name in values}

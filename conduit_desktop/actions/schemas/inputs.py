@@ -23,7 +23,7 @@ from conduit_desktop.actions.schemas.checks import (
 )
 from conduit_desktop.actions.schemas.validation import Body, Query
 from conduit_desktop.actions.schemas.validation import read as read
-from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, TimeoutOverrides
+from conduit_desktop.core.entities import BudgetPeriod, BudgetScope, Sticky, Strategy, TimeoutOverrides
 from conduit_desktop.core.records import RequestStatus
 
 ProviderName = Annotated[str, AfterValidator(provider_name)]
@@ -164,6 +164,30 @@ class NewKey(KeyPatch):
     """POST /keys: the same, with a name."""
 
     name: Label
+
+
+Thresholds = Annotated[list[Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]], Field(max_length=20)]
+"""Fractions of a budget's limit."""
+
+
+class BudgetPatch(Body):
+    """PATCH /budgets/{id}. `target` is the provider's name, the alias, the key's id or name, the team; null for `global`."""
+
+    name: Label | None = None
+    scope: BudgetScope | None = None
+    target: str | None = Field(default=None, max_length=300)
+    limit_usd: Usd | None = None
+    period: BudgetPeriod | None = None
+    thresholds: Thresholds | None = None
+    action: Literal["block", "warn"] | None = None
+
+
+class NewBudget(BudgetPatch):
+    """POST /budgets: the same; without a name, one is made from the rest."""
+
+    scope: BudgetScope
+    limit_usd: Usd
+    period: BudgetPeriod = "monthly"
 
 
 class NewRates(Body):

@@ -227,7 +227,7 @@ class BackupView(View):
 class ChangeView(View):
     """One line of an import's preview: what would happen to the entity `name`, and in which fields."""
 
-    kind: Literal["provider", "model", "key", "price", "setting"]
+    kind: Literal["provider", "model", "key", "budget", "price", "setting"]
     name: str
     change: Literal["add", "change", "same", "locked", "remove"]
     fields: list[str]

@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from conduit_desktop.core.entities import BudgetPeriod, ImageRate, Sticky, Strategy, Target, Tier, TimeoutOverrides
+from conduit_desktop.core.entities import BudgetPeriod, BudgetScope, ImageRate, Sticky, Strategy, Target, Tier, TimeoutOverrides
 
 ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
 KeyStatus = Literal["active", "disabled", "expired", "budget_spent"]
@@ -274,6 +274,35 @@ class NewKeyView(KeyView):
     __str__ = __repr__
 
 
+class BudgetView(View):
+    """A budget, and where it stands in its running period. `target` is None for `global`; of a key it is the id."""
+
+    id: str
+    name: str
+    scope: BudgetScope
+    target: str | None
+    limit_usd: float
+    period: BudgetPeriod
+    thresholds: list[float]
+    action: Literal["block", "warn"]
+    spend_usd: float
+    reserved_usd: float
+    period_start: str | None
+    next_reset: str | None
+    locked: bool
+    """The config file defines it, and only the file can change it."""
+    created_at: str | None
+    updated_at: str | None
+
+
+class BudgetPeriodView(View):
+    """A row of GET /budgets/{id}/history: what was spent in one past period."""
+
+    period_start: str | None
+    period_end: str | None
+    spend_usd: float
+
+
 class PriceView(View):
     """A price. US dollars per million tokens by class, and by unit."""
 
@@ -302,6 +331,12 @@ class PriceView(View):
     """The config file defines it, and only the file can change it."""
     created_at: str | None
     updated_at: str | None
+
+
+class PricesImportedView(View):
+    """POST /prices.csv: how many prices were set."""
+
+    imported: int
 
 
 class RepricedView(View):

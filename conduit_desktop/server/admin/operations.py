@@ -21,16 +21,16 @@ MAX_BODY = 16 * 1024 * 1024
 async def answer(request: web.Request, path: str, context: AppContext, actor: Actor) -> web.Response:
     """The response of the operation at `path` (below the prefix); raises ActionError."""
     method = "GET" if request.method == "HEAD" else request.method
-    operations.match(method, path)  # before the body is read: a wrong path is not worth it
-    body = await _body(request)
+    operation, _ = operations.match(method, path)  # before the body is read: a wrong path is not worth it
+    body = await _body(request, operation.body is str)
     status, result = await operations.call(context, method, path, request.query, body, actor)
     if isinstance(result, operations.TextAnswer):
         return web.Response(status=status, text=result.text, content_type=result.content_type)
     return web.Response(status=status) if status == 204 else as_json(result, status)
 
 
-async def _body(request: web.Request) -> Any:
-    """The JSON sent, None where nothing was; raises Refused."""
+async def _body(request: web.Request, as_text: bool) -> Any:
+    """The JSON sent, or the text of an operation that takes CSV; None where nothing was. Raises AdminRefused."""
     data = bytearray()
     # Counted as it comes: a body sent in chunks states no length.
     async for part in request.content.iter_chunked(65536):
@@ -40,6 +40,10 @@ async def _body(request: web.Request) -> Any:
     if not data.strip():
         return None
     try:
+        if as_text:
+            return data.decode("utf-8-sig")
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise AdminRefused(400, "invalid_json", f"The body is not valid JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise AdminRefused(400, "invalid_text", "The body is not UTF-8.") from error

@@ -51,6 +51,10 @@ class SqliteLedger:
         """Nano-dollars that each account has spent since its moment, in the accounts' order."""
         return await self._database.read(lambda connection: [sums.spent(connection, account) for account in accounts])
 
+    async def began(self) -> int | None:
+        """When the oldest slot of the totals began (epoch ms); None where there is none."""
+        return await self._database.read(sums.began)
+
     async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
         """The oldest records whose cost is unknown, behind `after`."""
         statement = f"{_SELECT} WHERE {UNPRICED.format('')} AND (started_at, id) > (?, ?) ORDER BY started_at, id LIMIT ?"

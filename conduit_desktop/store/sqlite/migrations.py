@@ -136,8 +136,8 @@ def m003_fallbacks_by_cause(db: Database) -> None:
 def m004_money(db: Database) -> None:
     """Budgets of every scope, prices with every dimension, records with what was used, totals by quarter of an hour."""
     _create(db, "budgets", {
-        "id": str, "name": str, "scope": str, "target": str, "limit_nano": int, "period": str, "thresholds": str, "action": str,
-        **_STAMPS,
+        "id": str, "name": str, "scope": str, "target": str, "former": str, "limit_nano": int, "period": str, "thresholds": str,
+        "action": str, **_STAMPS,
     }, "id")  # fmt: skip
     db.execute("CREATE UNIQUE INDEX budgets_name ON budgets (name COLLATE NOCASE)")
     _keys_with_teams(db)

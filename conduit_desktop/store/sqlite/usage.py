@@ -102,7 +102,15 @@ def spent(connection: sqlite3.Connection, account: Spending) -> int:
         parameters.append(account.until_ms // SLOT_MS)
     if holder:
         # Providers, aliases and teams are names, found whatever their case; a key's id is exact, and indexed.
-        conditions.append(f"{holder} = ?" if account.scope == "key" else f"{holder} = ? COLLATE NOCASE")
-        parameters.append(account.target)
+        names = (account.target, *account.former)
+        one = f"{holder} = ?" if account.scope == "key" else f"{holder} = ? COLLATE NOCASE"
+        conditions.append(f"({' OR '.join([one] * len(names))})")
+        parameters += names
     statement = f"SELECT coalesce(sum(cost_nano), 0) FROM totals WHERE {' AND '.join(conditions)}"
     return int(connection.execute(statement, parameters).fetchone()[0])
+
+
+def began(connection: sqlite3.Connection) -> int | None:
+    """When the oldest slot of the totals began (epoch ms); None where there is none."""
+    slot = connection.execute("SELECT min(slot) FROM totals").fetchone()[0]
+    return None if slot is None else int(slot) * SLOT_MS

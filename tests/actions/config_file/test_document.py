@@ -105,7 +105,7 @@ async def test_what_has_left_the_file_is_removed(context: AppContext, do: Do) ->
         ("PATCH", "/providers/openai", {"enabled": False}), ("DELETE", "/providers/openai", None),
         ("PATCH", "/models/fast", {"retries": 0}), ("DELETE", "/models/fast", None),
         ("PATCH", "/keys/ci", {"rpm": 1}), ("DELETE", "/keys/ci", None), ("POST", "/keys/ci/rotate", None),
-        ("PUT", "/prices/openai/gpt-4o-mini", {"input": 1}), ("DELETE", "/prices/openai/gpt-4o-mini", None),
+        ("PUT", "/prices/openai/gpt-4o-mini", {"input": 1, "output": 2}), ("DELETE", "/prices/openai/gpt-4o-mini", None),
         ("PATCH", "/settings", {"port": 1}),
     ],
 )  # fmt: skip
@@ -261,7 +261,10 @@ PROVIDER = '[[providers]]\nname = "a"\nkind = "demo"\n'
         ('[[models]]\nalias = "a"\ntargets = []\ntimeouts = { idle = 1 }\n', "models[0].timeouts.idle"),
         ('[[keys]]\nname = "a"\nbugdet_usd = 1\n', "keys[0].bugdet_usd"),
         ('[[prices]]\npattern = "a"\ninptu = 1\n', "prices[0].inptu"),
-        ('[[prices]]\npattern = "a"\ninput = 1\ntiers = [{ above_input_tokens = 1, in = 1 }]\n', "prices[0].tiers[0].in"),
+        (
+            '[[prices]]\npattern = "a"\ninput = 1\ntiers = [{ above_input_tokens = 1, in = 1 }]\n',
+            "prices[0].tiers[0].in",
+        ),
     ],
 )
 def test_an_unknown_field_is_refused_with_its_path(text: str, path: str) -> None:
@@ -276,7 +279,7 @@ def test_an_unknown_field_is_refused_with_its_path(text: str, path: str) -> None
         ('[[providers]]\nname = "{}"\nkind = "demo"\n', "providers[1].name"),
         ('[[models]]\nalias = "{}"\ntargets = [{{ provider = "p", model = "m" }}]\n', "models[1].alias"),
         ('[[keys]]\nname = "{}"\n', "keys[1].name"),
-        ('[[prices]]\npattern = "{}"\ninput = 1\n', "prices[1].pattern"),
+        ('[[prices]]\npattern = "{}"\ninput = 1\noutput = 2\n', "prices[1].pattern"),
     ],
 )
 def test_a_name_that_is_there_twice_is_refused_whatever_its_case(table: str, path: str) -> None:
@@ -287,7 +290,7 @@ def test_a_name_that_is_there_twice_is_refused_whatever_its_case(table: str, pat
 
 
 def test_a_pattern_may_have_a_price_for_each_start() -> None:
-    price = '[[prices]]\npattern = "a"\ninput = 1\nvalid_from = 2030-01-0{}T00:00:00Z\n'
+    price = '[[prices]]\npattern = "a"\ninput = 1\noutput = 2\nvalid_from = 2030-01-0{}T00:00:00Z\n'
     assert len(parse(price.format(1) + price.format(2)).prices) == 2
     with pytest.raises(ConfigFileBroken, match="is there twice"):
         parse(price.format(1) + price.format(1))
@@ -298,7 +301,7 @@ def test_a_pattern_may_have_a_price_for_each_start() -> None:
 )
 def test_a_price_needs_a_printable_pattern(pattern: str, path: str) -> None:
     with pytest.raises(ConfigFileBroken) as raised:
-        parse(f'[[prices]]\npattern = "{pattern}"\ninput = 1\n')
+        parse(f'[[prices]]\npattern = "{pattern}"\ninput = 1\noutput = 2\n')
     assert path in str(raised.value)
 
 

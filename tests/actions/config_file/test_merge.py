@@ -36,6 +36,7 @@ models = ["m"]
 [[prices]]
 pattern = "p"
 input = 1
+output = 2
 tiers = [{ above = 10, rates = { input = 2 } }]
 """.replace("KEY", KEY)
 

@@ -20,6 +20,7 @@ name = "k"
 [[prices]]
 pattern = "x"
 input = 1
+output = 2
 """
 
 

@@ -25,6 +25,7 @@ name = "Ci"
 [[prices]]
 pattern = "Gpt"
 input = 1
+output = 2
 """
 
 
@@ -32,7 +33,7 @@ async def test_what_has_left_the_file_goes_and_what_the_user_made_stays(context:
     await do("POST", "/providers", {"name": "mine", "kind": "demo"})
     await do("POST", "/models", {"alias": "mine", "targets": [{"provider": "mine", "model": "demo-chat"}]})
     await do("POST", "/keys", {"name": "mine"})
-    await do("PUT", "/prices/mine", {"input": 1})
+    await do("PUT", "/prices/mine", {"input": 1, "output": 2})
     await transfer.sync_file(context, parse(ALL))
     gone = await transfer.sync_file(context, parse(""))
     assert sorted((one.change, one.kind, one.name) for one in gone) == [

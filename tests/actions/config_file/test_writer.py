@@ -49,7 +49,7 @@ def test_the_name_of_a_variable_has_letters_digits_and_underscores(parts: tuple[
 
 def written(*credentials: CredentialRef, **fields: Any) -> dict[str, Any]:
     provider = Provider(id="prov_1", name="open-ai", kind="openai", credentials=credentials, **fields)
-    found: dict[str, Any] = tomllib.loads(document({}, [provider], [], [], []))["providers"][0]
+    found: dict[str, Any] = tomllib.loads(document({}, [provider], [], [], [], []))["providers"][0]
     return found
 
 

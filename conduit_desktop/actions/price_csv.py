@@ -1,0 +1,91 @@
+"""The operator's prices as CSV: one row for each pattern and start, every rate in a column of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from conduit_desktop.actions.schemas.checks import price_pattern
+from conduit_desktop.actions.schemas.inputs import NewPrice
+from conduit_desktop.actions.schemas.validation import read
+from conduit_desktop.actions.schemas.views import PriceView
+from conduit_desktop.core.csv_cells import as_cell, from_cell
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.tokens import RATE_NAMES
+
+NESTED = ("tiers", "service_tiers")
+"""Columns that hold JSON, as the admin API writes it. `per_image` does where it is not one number."""
+COLUMNS = ("pattern", *RATE_NAMES, *UNIT_RATES, "min_seconds", *NESTED, "valid_from")
+
+
+def write(prices: Iterable[PriceView]) -> str:
+    """CSV with a heading; an empty cell is a rate that the price does not have."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for price in prices:
+        values = price.model_dump(mode="json")
+        values["tiers"] = [{name: rate for name, rate in tier.items() if rate is not None} for tier in values["tiers"]]
+        writer.writerow({name: _text(values[name]) for name in COLUMNS})
+    return out.getvalue()
+
+
+def _text(value: Any) -> Any:
+    if value is None or value in ([], {}):
+        return ""
+    return orjson.dumps(value).decode() if isinstance(value, (list, dict)) else as_cell(value)
+
+
+def parse(text: str) -> list[tuple[str, str, NewPrice]]:
+    """The place (`line 2`), pattern and price of every row. Raises Invalid with line and column for a row that cannot be used."""
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    found: list[tuple[str, str, NewPrice]] = []
+    seen: set[tuple[str, str | None]] = set()
+    try:
+        heading = [name.strip() for name in reader.fieldnames or ()]
+        if "pattern" not in heading:
+            raise Invalid("line 1: there is no column `pattern`")
+        if unknown := [name for name in heading if name not in COLUMNS]:
+            raise Invalid(f"line 1: there is no column {unknown[0]!r} of prices; there are {', '.join(COLUMNS)}")
+        reader.fieldnames = heading
+        for row in reader:
+            with_line = f"line {reader.line_num}"
+            if None in row:
+                raise Invalid(f"{with_line}: has more cells than the heading")
+            pattern, price = _row(row, with_line)
+            place = (pattern.casefold(), price.valid_from)
+            if place in seen:
+                raise Invalid(f"{with_line}: {pattern!r} is there twice")
+            seen.add(place)
+            found.append((with_line, pattern, price))
+    except csv.Error as error:
+        raise Invalid(f"line {reader.line_num}: is not valid CSV: {error}") from error
+    return found
+
+
+def _row(row: dict[str, str | None], line: str) -> tuple[str, NewPrice]:
+    values: dict[str, Any] = {}
+    pattern = from_cell((row["pattern"] or "").strip())
+    for name, cell in row.items():
+        text = (cell or "").strip()
+        if name != "pattern" and text:
+            values[name] = from_cell(text) if name == "valid_from" else _value(name, text, line)
+    try:
+        return price_pattern(pattern), read(NewPrice, values)
+    except Invalid as error:
+        raise Invalid(f"{line}: {error.message}") from error
+    except ValueError as error:
+        raise Invalid(f"{line}: pattern: {error}") from error
+
+
+def _value(name: str, text: str, line: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        kind = "JSON" if name in (*NESTED, "per_image") else "a number"
+        raise Invalid(f"{line}: {name}: {text[:50]!r} is not {kind}") from None
