@@ -161,12 +161,14 @@ async def test_bytes_inside_a_head_are_never_read_as_the_beginning_of_a_request(
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress,
+    # Without zlib's head and checksum, as some clients send it.
+    "raw deflate": lambda body: zlib.compress(body, wbits=-15),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("encoding", COMPRESSIONS)
 async def test_a_compressed_body_is_decoded(raw: RawServer, encoding: str) -> None:
-    answer = (await raw.send(post(COMPRESSIONS[encoding](BODY), b"Content-Encoding: " + encoding.encode())))[0]
+    answer = (await raw.send(post(COMPRESSIONS[encoding](BODY), b"Content-Encoding: " + encoding.split()[-1].encode())))[0]
     assert answer.status == 200
     assert raw.vendor.requests[0].body["messages"][0]["content"] == "hello"
     assert "content-encoding" not in {name.lower() for name in raw.vendor.requests[0].headers}
@@ -175,7 +177,7 @@ async def test_a_compressed_body_is_decoded(raw: RawServer, encoding: str) -> No
 @pytest.mark.parametrize("encoding", COMPRESSIONS)
 async def test_the_limit_of_a_compressed_body_is_that_of_its_decoded_bytes(raw: RawServer, encoding: str) -> None:
     bomb = COMPRESSIONS[encoding](b"{" + b" " * 3_000_000 + b"}")
-    answer = (await raw.send(post(bomb, b"Content-Encoding: " + encoding.encode())))[0]
+    answer = (await raw.send(post(bomb, b"Content-Encoding: " + encoding.split()[-1].encode())))[0]
     assert (answer.status, answer.body["error"]["code"]) == (413, "payload_too_large")
 
 
@@ -185,7 +187,7 @@ async def test_a_broken_encoding_is_the_callers_fault(
     raw: RawServer, encoding: str, cut: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = COMPRESSIONS[encoding](BODY * 30)[:-8] if cut else b"\x00not compressed at all"
-    answer = (await raw.send(post(body, b"Content-Encoding: " + encoding.encode())))[0]
+    answer = (await raw.send(post(body, b"Content-Encoding: " + encoding.split()[-1].encode())))[0]
     assert (answer.status, answer.body["error"]["type"]) == (400, "invalid_request_error")
     assert all(record.exc_info is None for record in caplog.records)
 
@@ -203,7 +205,7 @@ async def test_a_broken_encoding_is_refused_in_the_callers_dialect(
     raw: RawServer, path: bytes, shape: list[str], encoding: str, form: str
 ) -> None:
     body = b"\x00not compressed at all" if form == "other bytes" else COMPRESSIONS[encoding](BODY * 30)[:-8]
-    request = post(body, b"Content-Encoding: " + encoding.encode(), path=path)
+    request = post(body, b"Content-Encoding: " + encoding.split()[-1].encode(), path=path)
     pieces = [request[:-20], request[-20:]] if "two" in form else [request]
     answer = (await raw.send(*pieces))[0]
     assert answer.status == 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from conduit_desktop.gui.widgets.forms.switch import Switch
 from conduit_desktop.gui.widgets.labels import PlainLabel
 
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_EXACT = 2**53
+"""From there on a float would change the digits that were typed, and JSON has neither NaN nor infinity."""
 WIDEST_LIST = 480
 """Pixels of a combo box's list, which may be wider than the box."""
 
@@ -112,6 +115,8 @@ class Number(TextLine):
         try:
             number = float(text)
         except ValueError:
+            number = math.nan
+        if not abs(number) < _EXACT:
             # Not None, which would be saved as empty: the action rejects the text and names the field.
             return self.line.text().strip()
         return int(number) if number.is_integer() and not self._decimals else number

@@ -120,6 +120,9 @@ def test_a_number_field_returns_a_number_none_or_the_invalid_text(qtbot: QtBot):
     whole.line.setText("7")
     assert whole.value() == 7
     assert isinstance(whole.value(), int)
+    for text in ("nan", "-inf", "1e400", "1e30", "9007199254740993"):
+        whole.line.setText(text)
+        assert whole.value() == text, "what JSON or a float cannot hold is refused by the action, with the field's name"
     whole.set_value(0.0000005)
     assert whole.line.text() == "0.0000005"
 
