@@ -64,7 +64,19 @@ def _message(message: Message, dropped: list[str]) -> Message:
         dropped.append(BILLING_LINE)
         parts = [*([replace(first, text=rest)] if rest else []), *parts[1:]]
     said = _parts(parts, dropped)
-    return message if said is message.parts else replace(message, parts=said)
+    return message if said is message.parts else replace(message, parts=_apart(said, parts))
+
+
+def _apart(said: list[Part], parts: list[Part]) -> list[Part]:
+    """The parts with a blank line between a text that stands for a block and its neighbours: dialects join texts as they are."""
+    read = {id(part) for part in parts}
+    out = list(said)
+    for at, part in enumerate(said):
+        if isinstance(part, Text) and id(part) not in read:
+            before = "\n\n" if at and isinstance(said[at - 1], Text) and id(said[at - 1]) in read else ""
+            after = "\n\n" if at + 1 < len(said) and isinstance(said[at + 1], Text) else ""
+            out[at] = replace(part, text=before + part.text + after) if before or after else part
+    return out
 
 
 def _parts(parts: list[Part], dropped: list[str]) -> list[Part]:

@@ -76,6 +76,14 @@ def test_a_part_that_holds_text_is_said_in_text(block: dict[str, Any], text: str
     assert part.parts == [Text(text)]
 
 
+def test_a_blank_line_stands_between_a_block_said_in_text_and_its_neighbours():
+    summary = {"type": "compaction", "content": "the summary"}
+    blocks = [{"type": "text", "text": "a"}, summary, summary, {"type": "text", "text": "b"}]
+    asked, _ = expressed(request(messages=[*USER, {"role": "assistant", "content": blocks}]))
+    texts = [part.text for part in asked.messages[1].parts if isinstance(part, Text)]
+    assert "".join(texts) == "a\n\nthe summary\n\nthe summary\n\nb"
+
+
 def test_a_block_without_text_stays_with_its_dialect():
     asked = request(messages=[{"role": "user", "content": [{"type": "compaction", "content": None}]}])
     same, _ = expressed(asked)

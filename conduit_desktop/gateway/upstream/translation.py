@@ -38,6 +38,7 @@ from conduit_desktop.wire.expressed import BILLING_LINE, expressed
 from conduit_desktop.wire.framing import splitter_of, sse
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.hosted_search import with_search_tool
+from conduit_desktop.wire.openai_chat.fields import has_functions, with_tools
 from conduit_desktop.wire.openai_chat.reasoning import give_back
 from conduit_desktop.wire.tool_names import Names, with_fitting_names, with_own_names, without_repeated_tools
 from conduit_desktop.wire.turns import TurnRules, normalised, obeys
@@ -339,6 +340,9 @@ def prepare(
         passthrough = _takes(call, kind, target.model)
     if passthrough and call.dialect.name == "openai_responses" and "compact" not in kind.endpoints:
         passthrough = not _asks_to_compact(call)
+    if passthrough and "functions" in call.body and call.dialect.name == "openai_chat" and "openai_chat" in kind.borrowed:
+        # Others than OpenAI ignore the form before tools, and answer without having seen a function.
+        passthrough = not _has_functions(call)
     draft = _passed_through(call, target, reasoning) if passthrough else _translated(call, target, reasoning)
     upstream, body, dropped = draft.upstream, draft.body, draft.dropped
     if overrides:
@@ -427,6 +431,7 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
     else:
         request = reasoning.restored(to, request)
     if upstream.name == "openai_chat":
+        request = with_tools(request) if upstream.name in kind.borrowed else request
         request = give_back(request, kind.returned_reasoning(target.model, upstream.name), "claude" in target.model)
     outgoing = upstream.write_request(request, kind.upstream_model(target.model))
     if upstream.name in kind.cache_keys:
@@ -440,6 +445,14 @@ def _asks_to_compact(call: Call) -> bool:
     from conduit_desktop.wire.openai_responses.compaction import is_triggered
 
     return is_triggered(call.body)
+
+
+def _has_functions(call: Call) -> bool:
+    """Whether the request has its tools in the form before tools. What the gateway cannot read is the vendor's to judge."""
+    try:
+        return call.untranslatable is None and has_functions(call.neutral)
+    except BadRequest:
+        return False
 
 
 def _binds_thoughts(kind: ProviderKind, model: str) -> bool:

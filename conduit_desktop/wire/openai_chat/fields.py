@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from conduit_desktop.core.chat import CacheTtl, ChatRequest, Media, OutputFormat
 from conduit_desktop.wire.json_fields import FieldReader, SourceForm
@@ -44,6 +45,21 @@ def note_legacy(source_form: SourceForm, call_id: str) -> None:
 def is_legacy(source_form: Mapping[str, str], call_id: str) -> bool:
     """Whether the call of `call_id` was in the form before tools."""
     return f"legacy {call_id}" in source_form
+
+
+def with_tools(request: ChatRequest) -> ChatRequest:
+    """The request to be written with tools where it is in the form before them; else the same object."""
+    if request.dialect != NAME:
+        return request
+    form = request.source_form
+    kept = {name: value for name, value in form.items() if not name.startswith("legacy ") and value != "function_call"}
+    if not has_functions(request) and len(kept) == len(form):
+        return request
+    tools = request.tools
+    if has_functions(request):
+        del kept["tools"]
+        tools = [replace(tool, type="function", extra={"function": tool.extra} if tool.extra else {}) for tool in tools]
+    return replace(request, source_form=kept, tools=tools)
 
 
 def read_cache(fields: FieldReader) -> CacheTtl | None:

@@ -468,3 +468,26 @@ def test_a_schema_with_alternatives_at_its_root_is_flattened_for_xais_chats():
     tool = {"type": "function", "function": {"name": "f", "parameters": union}}
     out = sent("openai_chat", chat(said("user", "q"), tools=[tool]), "xai", "grok-4.3")
     assert "anyOf" not in out["tools"][0]["function"]["parameters"]
+
+
+@pytest.mark.parametrize("kind", ["moonshot", "vllm", "deepseek", "mistral", "groq", "llamacpp"])
+def test_functions_in_the_form_before_tools_reach_others_than_openai_as_tools(kind: str):
+    body = sent("openai_chat", {**LEGACY, "function_call": {"name": "f"}}, kind, "x")
+    assert not {"functions", "function_call"} & set(body)
+    assert [(tool["type"], tool["function"]["name"]) for tool in body["tools"]] == [("function", "f")]
+    assert body["tool_choice"] in ({"type": "function", "function": {"name": "f"}}, "required", "any")
+    _, call, result, *_ = body["messages"]
+    assert "function_call" not in call
+    assert call["tool_calls"][0]["id"] == result["tool_call_id"]
+    assert result["role"] == "tool"
+
+
+def test_openai_gets_the_form_before_tools_as_it_came():
+    assert sent("openai_chat", LEGACY, "openai", "gpt-4o") == {**LEGACY, "model": "gpt-4o"}
+
+
+@pytest.mark.parametrize("kind", ["xai", "groq", "cerebras", "fireworks", "vllm", "openai-compatible"])
+def test_a_long_user_id_is_hashed_where_no_limit_of_the_vendor_is_known(kind: str):
+    body = {"model": "m", "max_tokens": 5, "messages": [said("user", "hi")], "metadata": {"user_id": "u" * 170}}
+    assert len(sent("anthropic_messages", body, kind).get("user", "")) in (0, 64)
+    assert sent("openai_chat", chat(said("user", "hi"), user="u" * 170), kind).get("user") in (None, "u" * 170)
