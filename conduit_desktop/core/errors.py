@@ -337,6 +337,8 @@ class UpstreamError(GatewayError):
         self.body = body
         self.headers: Mapping[str, str] = headers or {}
         self.note = ""
+        self.target_answered = False
+        """Whether the target works, and only this answer failed: its health stays as it is."""
         self.set_reason(reason)
 
     def set_reason(self, reason: Reason) -> None:

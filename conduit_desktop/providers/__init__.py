@@ -153,9 +153,11 @@ class ProviderKind:
     renews_credentials: ClassVar[bool] = False
     """The stored secret is exchanged for a short-lived one: `credentials` is called before each request."""
     several_steps: ClassVar[bool] = False
+    """A chat takes more than one HTTP request: `open` sends them."""
     keeps_threads: ClassVar[bool] = False
     """Keeps the conversation of a message thread (`thread` in Anthropic's dialect)."""
-    """A chat takes more than one HTTP request: `open` sends them."""
+    holds_objects: ClassVar[bool] = True
+    """Whether it may hold what a request names by an id: Anthropic's containers, OpenAI's conversations and prompts."""
     features: ClassVar[frozenset[Feature]] = FEATURES
     """What its chats support; "test this provider" probes nothing else."""
     relayed_headers: ClassVar[tuple[str, ...]] = CLIENT_HEADERS

@@ -26,6 +26,7 @@ class OpenAI(OpenAICompatible):
     docs = "https://platform.openai.com/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")
     borrowed = frozenset()
+    holds_objects = True
     # https://platform.openai.com/docs/guides/prompt-caching
     cache_keys = frozenset({"openai_chat", "openai_responses"})
     applies_templates = False

@@ -77,6 +77,7 @@ class OpenAICompatible(ProviderKind):
 
     fields: ClassVar[tuple[KindField, ...]] = ()
     borrowed = BORROWED
+    holds_objects = False
     rules: ClassVar[tuple[RequestRule, ...]] = CHAT_RULES
     version: ClassVar[str] = "v1"
     """The path segment to add where a base URL has none; empty for vendors without one."""
@@ -309,6 +310,7 @@ class AnyOpenAICompatible(OpenAICompatible):
 
     kind = "openai-compatible"
     borrowed = frozenset()
+    holds_objects = True
     # Translated requests only, and only what this very server sent: one that sends the field reads it.
     returns_reasoning = "as_sent"
     label = "OpenAI-compatible"

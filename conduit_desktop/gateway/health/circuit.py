@@ -190,7 +190,7 @@ class Health:
         health.last_error = why = error.message[:300]
         health.faults.append((self.now(), error.reason))
         probing = probe is not None and probe.circuit
-        if error.reason in _TARGET_FAULTS:
+        if error.reason in _TARGET_FAULTS and not error.target_answered:
             if error.retry_after:
                 self.cool_down(name, error.retry_after, why)
             self._judge(name, health, probing)

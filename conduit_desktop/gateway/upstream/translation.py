@@ -192,6 +192,8 @@ def _until_unfit(frames: Sequence[Frame], unread: int) -> tuple[list[bytes], Fra
 
 _CONVERSATIONS = {"openai_responses": "input", "gemini": "contents", "gemini_array": "contents"}
 """By dialect, the field of a request that holds the conversation, where it is not `messages`."""
+_OBJECTS = ("container", "conversation", "prompt")
+"""Fields that name an object which only the provider that made it has."""
 _FOREIGN = "thoughts and sources of other providers"
 
 
@@ -249,7 +251,10 @@ class PreparedRequest:
             if type(event) is Finished and event.reason == "error":
                 del events[at:]
                 detail = f": {event.detail}" if event.detail else ""
-                return UpstreamError(f"the model's answer failed ({event.raw or 'error'}){detail}", status=502, reason="server")
+                failure = UpstreamError(f"the model's answer failed ({event.raw or 'error'}){detail}", status=502, reason="server")
+                # A reason of its own is the model's, which another request need not meet; a bare one may be the server's.
+                failure.target_answered = (event.raw or "error").lower() != "error"
+                return failure
         return None
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
@@ -343,6 +348,8 @@ def prepare(
     if passthrough and "functions" in call.body and call.dialect.name == "openai_chat" and "openai_chat" in kind.borrowed:
         # Others than OpenAI ignore the form before tools, and answer without having seen a function.
         passthrough = not _has_functions(call)
+    if passthrough and call.untranslatable is not None and not kind.holds_objects and call.untranslatable.param in _OBJECTS:
+        raise call.untranslatable  # the vendor would answer as if the object were not there
     draft = _passed_through(call, target, reasoning) if passthrough else _translated(call, target, reasoning)
     upstream, body, dropped = draft.upstream, draft.body, draft.dropped
     if overrides:

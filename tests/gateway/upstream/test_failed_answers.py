@@ -65,6 +65,13 @@ async def test_before_the_first_content_another_target_answers(gateway: GatewayF
     assert [attempt.outcome for attempt in gateway.records[-1].attempts] == ["server", "ok"]
 
 
+async def test_answers_that_the_model_fails_to_make_close_the_target_to_nobody(gateway: GatewayFixture) -> None:
+    for _ in range(12):
+        with pytest.raises(ProviderFailed, match="MALFORMED_FUNCTION_CALL"):
+            await gateway.ask("alone", client_dialect="openai_chat")
+    assert gateway.state.health.target("g/gemini-x").state == "closed"
+
+
 async def test_after_content_a_failed_answer_ends_in_an_error_event(gateway: GatewayFixture) -> None:
     data = await gateway.stream("talks", client_dialect="anthropic_messages")
     assert b"let me see" in data

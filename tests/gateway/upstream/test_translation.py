@@ -491,3 +491,27 @@ def test_a_long_user_id_is_hashed_where_no_limit_of_the_vendor_is_known(kind: st
     body = {"model": "m", "max_tokens": 5, "messages": [said("user", "hi")], "metadata": {"user_id": "u" * 170}}
     assert len(sent("anthropic_messages", body, kind).get("user", "")) in (0, 64)
     assert sent("openai_chat", chat(said("user", "hi"), user="u" * 170), kind).get("user") in (None, "u" * 170)
+
+
+@pytest.mark.parametrize(
+    ("caller", "name", "kind", "model", "refused"),
+    [
+        ("anthropic_messages", "container", "moonshot", "kimi-k2", True),
+        ("anthropic_messages", "container", "zai", "glm-4.6", True),
+        ("openai_responses", "conversation", "xai", "grok-4", True), ("openai_responses", "prompt", "groq", "m", True),
+        ("anthropic_messages", "container", "anthropic", "claude-sonnet-4-5", False),
+        ("openai_responses", "conversation", "openai", "gpt-5", False),
+        ("openai_responses", "previous_response_id", "xai", "grok-4", False),
+    ],
+)  # fmt: skip
+def test_an_object_that_another_provider_holds_is_refused_by_name_where_the_dialect_is_borrowed(
+    caller: str, name: str, kind: str, model: str, refused: bool
+):
+    body = {"model": "m", "max_tokens": 5, ("input" if "responses" in caller else "messages"): [said("user", "hi")], name: "id_1"}
+    call = Call(dialect(caller), body, model, stream=False, untranslatable=BadRequest("held elsewhere", param=name))
+    bound = BoundProvider(provider := Provider(id="p", name="p", kind=kind), bind(provider), ())
+    if refused:
+        with pytest.raises(BadRequest, match="held elsewhere"):
+            prepare(call, BoundTarget.of(bound, model), {}, ReasoningStore())
+    else:
+        assert prepare(call, BoundTarget.of(bound, model), {}, ReasoningStore()).passthrough
