@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
 from conduit_desktop.providers.chat_mends.answer_format import any_object_as_schema, format_or_prefill
-from conduit_desktop.providers.chat_mends.media import without_parts, without_remote_images
+from conduit_desktop.providers.chat_mends.media import images_of, without_parts, without_remote_images
 from conduit_desktop.providers.chat_mends.messages import json_arguments, with_content
 from conduit_desktop.providers.chat_mends.tools import grammar_schemas, logprobs_or_streamed_tools, named_tool_alone, unknown_tools
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
@@ -17,6 +17,7 @@ from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
+_OLLAMA = "https://github.com/ollama/ollama/blob/main/openai/openai.go"
 
 ONE_SYSTEM = replace(CHAT_TURNS, system="first", in_passthrough=True)
 """The name of a local model need not show its chat template, and many templates refuse a second system message."""
@@ -57,6 +58,8 @@ class Ollama(LocalServer):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(without_remote_images, "https://github.com/ollama/ollama/issues/6753", dialect=_CHAT),
+        RequestRule(without_parts("file", "video_url"), f"{_OLLAMA}: invalid message format", dialect=_CHAT),
+        RequestRule(images_of("png", "jpe?g", "webp"), f"{_OLLAMA}: invalid image input", dialect=_CHAT),
         RequestRule(unknown_tools, "https://github.com/sigoden/aichat/issues/1375: does not support tools", dialect=_CHAT),
     )
     # https://docs.ollama.com/capabilities/thinking; its OpenAI-compatible API reads and writes this name.

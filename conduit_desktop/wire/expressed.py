@@ -63,27 +63,25 @@ def _message(message: Message, dropped: list[str]) -> Message:
     if isinstance(first, Text) and (rest := after_billing_line(first.text)) is not None:
         dropped.append(BILLING_LINE)
         parts = [*([replace(first, text=rest)] if rest else []), *parts[1:]]
-    said = _parts(parts, dropped)
-    return message if said is message.parts else replace(message, parts=_apart(said, parts))
+    said = _parts(parts, dropped, apart=True)
+    return message if said is message.parts else replace(message, parts=said)
 
 
-def _apart(said: list[Part], parts: list[Part]) -> list[Part]:
-    """The parts with a blank line between a text that stands for a block and its neighbours: dialects join texts as they are."""
-    read = {id(part) for part in parts}
-    out = list(said)
-    for at, part in enumerate(said):
-        if isinstance(part, Text) and id(part) not in read:
-            before = "\n\n" if at and isinstance(said[at - 1], Text) and id(said[at - 1]) in read else ""
-            after = "\n\n" if at + 1 < len(said) and isinstance(said[at + 1], Text) else ""
-            out[at] = replace(part, text=before + part.text + after) if before or after else part
-    return out
-
-
-def _parts(parts: list[Part], dropped: list[str]) -> list[Part]:
+def _parts(parts: list[Part], dropped: list[str], apart: bool = False) -> list[Part]:
+    """`apart`: with a blank line between a text that stands for a block and the next text, for dialects join texts as they are."""
     said = [_part(part, dropped) for part in parts]
     if all(len(new) == 1 and new[0] is old for new, old in zip(said, parts, strict=True)):
         return parts
-    return [part for each in said for part in each]
+    out: list[Part] = []
+    after_block = False
+    for new, old in zip(said, parts, strict=True):
+        is_block = isinstance(old, Opaque) and isinstance(new[0], Text)
+        last = out[-1] if out else None
+        if apart and (is_block or after_block) and isinstance(last, Text) and isinstance(new[0], Text):
+            out[-1] = replace(last, text=f"{last.text}\n\n")
+        out += new
+        after_block = is_block
+    return out
 
 
 def _part(part: Part, dropped: list[str]) -> list[Part]:

@@ -83,6 +83,11 @@ def decoded_text(media: Media) -> str | None:
         return None
 
 
+def named_text(name: str | None, text: str) -> str:
+    """A document's text with its title before it, for vendors that take documents as text only."""
+    return f"{name}\n\n{text}" if name else text
+
+
 def left_out(media: Media) -> str:
     """A sentence in place of a part that the vendor does not take: the model can say why it cannot answer."""
     return f"[{_LABELS[media.kind]} was left out: the model does not take it]"

@@ -6,16 +6,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from conduit_desktop.core.chat import Media
 from conduit_desktop.providers.chat_mends.messages import with_parts
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import Body, Mend
+from conduit_desktop.wire.values import decoded_text, named_text
 
 MediaTest = Callable[[str, str], bool]
 """Whether the vendor takes a part, by its type and, for images, its address."""
 
 
 def unread_parts(reads: MediaTest, why: str) -> Mend:
-    """A sentence in place of each part that the vendor would refuse the request for.
+    """A sentence in place of each part that the vendor would refuse the request for; a file of text becomes its text.
 
     A refusal would end the conversation: the part comes back with every later request. The sentence lets the model say why it
     cannot answer.
@@ -28,6 +30,8 @@ def unread_parts(reads: MediaTest, why: str) -> Mend:
             kind = part.get("type")
             if not isinstance(kind, str) or reads(kind, _address(part)):
                 return part
+            if (text := _text_of(part)) is not None:
+                return {"type": "text", "text": text}
             lost.append(f"content.{kind}")
             return {"type": "text", "text": f"[{_LABELS.get(kind, kind)} was left out: {why}]"}
 
@@ -39,12 +43,23 @@ def unread_parts(reads: MediaTest, why: str) -> Mend:
 
 _LABELS = {"image_url": "An image", "file": "A file", "input_audio": "A recording", "video_url": "A video"}
 _MEDIA = frozenset(_LABELS)
+_DATA_URL = re.compile(r"data:([^;,]+)(?:;[^,]*)?;base64,")
 
 
 def _address(part: dict[str, Any]) -> str:
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
     return url if isinstance(url, str) else ""
+
+
+def _text_of(part: dict[str, Any]) -> str | None:
+    """The text of a `file` part that holds one, behind the file's name."""
+    match part:
+        case {"type": "file", "file": {"file_data": str(data), **rest}} if (found := _DATA_URL.match(data)) is not None:
+            text = decoded_text(Media("document", data=data[found.end() :], media_type=found[1]))
+            name = rest.get("filename")
+            return None if text is None else named_text(name if isinstance(name, str) else None, text)
+    return None
 
 
 def without_parts(*kinds: str) -> Mend:

@@ -28,7 +28,7 @@ from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.cohere.request_reader import NAME, PLAN
 from conduit_desktop.wire.function_tools import BaseRequestWriter
 from conduit_desktop.wire.json_instruction import json_instruction
-from conduit_desktop.wire.values import as_object, left_out, standard_media
+from conduit_desktop.wire.values import as_object, decoded_text, left_out, named_text, standard_media
 
 _SAMPLING = {
     "max_tokens": "max_tokens", "temperature": "temperature", "top_p": "p", "top_k": "k", "seed": "seed",
@@ -144,9 +144,9 @@ class _Writer(BaseRequestWriter):
     def _media(self, part: Media) -> dict[str, Json] | None:
         if part.cache:
             self.drop("cache_control")
-        if part.text is not None:
-            text = f"{part.name}\n\n{part.text}" if part.name else part.text
-            return self.with_extra({"type": "text", "text": text}, part.extra, "content")
+        text = part.text if part.text is not None or self.own else decoded_text(part)
+        if text is not None:
+            return self.with_extra({"type": "text", "text": named_text(part.name, text)}, part.extra, "content")
         part = part if self.own else standard_media(part)
         url = part.url if part.data is None else f"data:{part.media_type or 'image/png'};base64,{part.data}"
         if part.kind != "image" or url is None:

@@ -25,7 +25,7 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire import json_text
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import portable_signature
-from conduit_desktop.wire.values import as_object, decoded_text, left_out, standard_media
+from conduit_desktop.wire.values import as_object, decoded_text, left_out, named_text, standard_media
 
 _TYPES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "document": "application/pdf"}
 """The media type of a file where neither its type nor its name shows it. Vertex AI requires one."""
@@ -100,8 +100,7 @@ class GeminiPartWriter:
 
     def _media(self, part: Media) -> Fields | None:
         if not self.own and part.text is not None:
-            named = f"{part.name}\n\n{part.text}" if part.name else part.text
-            return self._rest({"text": named}, part.extra, "content", part.cache)
+            return self._rest({"text": named_text(part.name, part.text)}, part.extra, "content", part.cache)
         # A file id of another vendor means nothing to Google; a storage bucket's address does.
         if not self.own and part.data is None and part.url is None and not (part.file_id or "").startswith("gs://"):
             self.dropped.append("file_id" if part.file_id else part.kind)
@@ -111,7 +110,7 @@ class GeminiPartWriter:
         if not self.own:
             part = standard_media(part)
             if (text := decoded_text(part)) is not None:
-                return self._rest({"text": f"{part.name}\n\n{text}" if part.name else text}, part.extra, "content", part.cache)
+                return self._rest({"text": named_text(part.name, text)}, part.extra, "content", part.cache)
             if not _is_readable(part):
                 self.dropped.append(f"{part.kind}.{part.media_type}")
                 return self._rest({"text": left_out(part)}, part.extra, "content", part.cache)

@@ -24,7 +24,14 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.function_tools import BaseRequestWriter
 from conduit_desktop.wire.ollama.request_reader import OPTIONS
-from conduit_desktop.wire.values import as_object, disables_reasoning, effort_for_budget, standard_base64
+from conduit_desktop.wire.values import (
+    as_object,
+    decoded_text,
+    disables_reasoning,
+    effort_for_budget,
+    named_text,
+    standard_base64,
+)
 
 _LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 """OpenAI's efforts in Ollama's levels, which gpt-oss alone accepts. https://docs.ollama.com/capabilities/thinking"""
@@ -130,8 +137,8 @@ class _Writer(BaseRequestWriter):
         # Images are bare base64, without media type: https://docs.ollama.com/capabilities/vision
         if part.kind == "image" and part.data is not None:
             images.append(part.data if self.own else standard_base64(part.data))
-        elif part.text is not None:
-            content.append(f"{part.name}\n\n{part.text}" if part.name else part.text)
+        elif (text := part.text if part.text is not None else decoded_text(part)) is not None:
+            content.append(named_text(part.name, text))
         else:
             # Ollama fetches no addresses: it takes the bytes of an image only. ollama/ollama#6753
             self.drop(f"{part.kind}.url" if part.url else f"{part.kind}.file_id" if part.file_id else part.kind)

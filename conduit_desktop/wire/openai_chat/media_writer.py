@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from conduit_desktop.core.chat import Json, Media
-from conduit_desktop.wire.values import decoded_text, standard_media
+from conduit_desktop.wire.values import decoded_text, named_text, standard_media
 
 # `input_audio` takes wav and mp3 only: https://platform.openai.com/docs/guides/audio
 _FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
@@ -35,7 +35,7 @@ def _part(media: Media, own: bool, bare: bool) -> dict[str, Json] | None:
     # As files, OpenAI's chat takes PDFs only: a file of text goes as its text.
     text = media.text if media.text is not None or own else decoded_text(media)
     if text is not None:
-        return {"type": "text", "text": f"{media.name}\n\n{text}" if media.name else text}
+        return {"type": "text", "text": named_text(media.name, text)}
     match media.kind:
         case "image":
             return _linked(media, "image_url", bare)

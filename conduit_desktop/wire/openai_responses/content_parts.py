@@ -11,7 +11,7 @@ from conduit_desktop.wire.openai_chat.citations import read_span, write_span
 from conduit_desktop.wire.openai_chat.fields import read_audio, set_location
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.provenance import MarkedContent, mark
-from conduit_desktop.wire.values import decoded_text, standard_media
+from conduit_desktop.wire.values import decoded_text, named_text, standard_media
 
 CONTENT = "content:"
 """Prefix of the name of an opaque content part; an opaque item is named by its type alone."""
@@ -133,7 +133,7 @@ def write_media(media: Media, own: bool) -> tuple[dict[str, Json] | None, list[s
 def _write_location(media: Media, own: bool) -> dict[str, Json] | None:
     text = media.text if media.text is not None or own else decoded_text(media)
     if text is not None:
-        return {"type": "input_text", "text": f"{media.name}\n\n{text}" if media.name else text}
+        return {"type": "input_text", "text": named_text(media.name, text)}
     match media.kind:
         case "image":
             return _write_image(media, own)

@@ -515,3 +515,37 @@ def test_an_object_that_another_provider_holds_is_refused_by_name_where_the_dial
             prepare(call, BoundTarget.of(bound, model), {}, ReasoningStore())
     else:
         assert prepare(call, BoundTarget.of(bound, model), {}, ReasoningStore()).passthrough
+
+
+DOCUMENT = {
+    "type": "document", "title": "My Title", "context": "C",
+    "source": {"type": "text", "media_type": "text/plain", "data": "the text"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [("gemini", "gemini-2.5-flash"), ("cohere", "command-a-03-2025"), ("ollama", "qwen3"), ("openai", "gpt-4o"), ("mistral", "m")],
+)
+def test_a_document_of_text_keeps_its_title_and_its_context_is_named(kind: str, model: str):
+    body = {"model": "m", "max_tokens": 5, "messages": [said("user", [DOCUMENT])]}
+    made = prepared("anthropic_messages", body, kind, model)
+    assert b"My Title" in made.body
+    assert b"the text" in made.body
+    assert "content.context" in made.dropped
+
+
+@pytest.mark.parametrize(("kind", "model"), [("ollama", "qwen3"), ("cohere", "command-a-03-2025"), ("gemini", "gemini-2.5-flash")])
+def test_a_file_of_text_goes_as_its_text_where_files_are_not_taken(kind: str, model: str):
+    file = {"filename": "a.csv", "file_data": "data:text/csv;base64,aSxq"}
+    made = prepared("openai_chat", chat(said("user", [{"type": "file", "file": file}])), kind, model)
+    assert b"a.csv" in made.body
+    assert b"i,j" in made.body
+    assert made.dropped == []
+
+
+@pytest.mark.parametrize("model", ["amazon.nova-pro-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"])
+def test_the_detail_of_an_image_is_named_where_converse_has_none(model: str):
+    url = {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}
+    made = prepared("openai_chat", chat(said("user", [{"type": "image_url", "image_url": url}])), "bedrock", model)
+    assert "image.detail" in made.dropped

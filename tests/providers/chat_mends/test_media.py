@@ -27,6 +27,13 @@ def test_only_parts_of_the_types_that_a_vendor_refuses_are_replaced() -> None:
     assert lost == ["content.file"]
 
 
+def test_a_file_of_text_is_its_text_where_a_vendor_takes_no_files() -> None:
+    file = {"type": "file", "file": {"filename": "a.csv", "file_data": "data:text/csv;charset=utf-8;base64,aSxqCg=="}}
+    sent, lost = mended(media.without_parts("file"), {"messages": [{"role": "user", "content": [file]}]})
+    assert sent["messages"][0]["content"] == "a.csv\n\ni,j\n"
+    assert lost == []
+
+
 @pytest.mark.parametrize(
     ("mend", "url", "taken"),
     [
