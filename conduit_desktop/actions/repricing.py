@@ -14,7 +14,7 @@ from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.tokens import CLASSES, total_input, total_output
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, cost_of, cost_of_units
+from conduit_desktop.gateway.accounting.cost import CompiledPrice, price_answer
 from conduit_desktop.gateway.accounting.pricing import PriceQuery, compile_prices
 from conduit_desktop.providers import ProviderKind
 
@@ -67,8 +67,8 @@ def _cost(record: RequestRecord, compiled_price: CompiledPrice | None) -> int | 
     """The cost in nano-dollars; None where it stays unknown. The record has no images, seconds or characters to price."""
     if record.endpoint in _IN_UNITS:
         counted = total_input(record) + total_output(record)
-        return cost_of_units(compiled_price, _usage(record) if counted else None, Units(seconds=None))
-    return cost_of(compiled_price, _usage(record))
+        return price_answer(compiled_price, _usage(record) if counted else None, Units(seconds=None)).nano
+    return price_answer(compiled_price, _usage(record)).nano
 
 
 # Endpoints priced in images, characters or minutes, which records do not keep: only their tokens can be priced later.

@@ -40,7 +40,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from conduit_desktop.core.events import Usage
 
 
 class ConduitError(Exception):
@@ -314,7 +317,8 @@ class UpstreamError(GatewayError):
 
     `note` is the gateway's own addition to the message, kept where the message is put into another vendor's words.
     `body` and `headers` are the response as received, relayed unchanged to a caller of the same dialect. `dialect` is the
-    dialect of that body. `kind` is the provider's own type or code of the error. `retry_after` is in seconds.
+    dialect of that body. `kind` is the provider's own type or code of the error. `retry_after` is in seconds. `usage` is what
+    the target reported for the failed attempt, which is paid for.
     """
 
     def __init__(
@@ -339,6 +343,7 @@ class UpstreamError(GatewayError):
         self.note = ""
         self.target_answered = False
         """Whether the target works, and only this answer failed: its health stays as it is."""
+        self.usage: Usage | None = None
         self.set_reason(reason)
 
     def set_reason(self, reason: Reason) -> None:

@@ -7,6 +7,7 @@ deltas belong to the block that is open in their `choice`. A change of kind (or,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -222,3 +223,8 @@ CONTENT_EVENTS = (
     Finished,
 )
 """The events that commit a stream to its target: after the first of them there is no failover."""
+
+
+def last_usage(events: Sequence[Event]) -> Usage | None:
+    """The last usage that is reported in `events`; None where there is none."""
+    return next((event.usage for event in reversed(events) if isinstance(event, UsageReported)), None)

@@ -21,7 +21,7 @@ from conduit_desktop.cli import prices as price_commands
 from conduit_desktop.cli import records as record_commands
 from conduit_desktop.core.entities import Price, Rates
 from conduit_desktop.core.events import Usage
-from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.media import UNIT_RATES, Units
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord, UsageRow
 from conduit_desktop.core.tokens import (
@@ -37,7 +37,7 @@ from conduit_desktop.core.tokens import (
     total_input,
     total_output,
 )
-from conduit_desktop.gateway.accounting.cost import RateTier, compile_price
+from conduit_desktop.gateway.accounting.cost import RateTier, compile_price, price_answer
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.server.metrics import Metrics
 from conduit_desktop.store.sqlite.records import TOTALS_OF_REQUEST
@@ -121,7 +121,7 @@ def test_rates_have_a_field_for_each_rate(model: type[Rates] | type[NewRates]) -
 
 
 def test_a_compiled_price_has_a_field_for_each_rate() -> None:
-    assert {field.name for field in fields(RateTier)} == {"above", *RATE_NAMES}
+    assert {field.name for field in fields(RateTier)} == {"above", "assumed", "unpriced", *RATE_NAMES}
 
 
 @pytest.mark.parametrize("model", [Price, NewPrice, PriceView])
@@ -153,7 +153,7 @@ def test_the_command_line_sets_every_rate() -> None:
 def test_tokens_cost_their_own_rate_and_no_other(rate: TokenRate) -> None:
     price = compile_price(Price(pattern="p", **PRICED))
     assert price is not None
-    assert price.cost(usage_of(rate.usage_field, MILLION)) == PRICED[rate.name] * 10**9
+    assert price_answer(price, usage_of(rate.usage_field, MILLION)).nano == PRICED[rate.name] * 10**9
 
 
 @pytest.mark.parametrize("rate", [rate for rate in RATES if rate.fallback], ids=lambda rate: rate.name)
@@ -161,7 +161,7 @@ def test_tokens_without_a_rate_cost_the_fallback(rate: TokenRate) -> None:
     assert rate.fallback is not None
     price = compile_price(Price(pattern="p", **{**PRICED, rate.name: None}))
     assert price is not None
-    assert price.cost(usage_of(rate.usage_field, MILLION)) == PRICED[rate.fallback] * 10**9
+    assert price_answer(price, usage_of(rate.usage_field, MILLION)).nano == PRICED[rate.fallback] * 10**9
 
 
 @pytest.mark.parametrize("name", [*RATE_NAMES, *UNIT_RATES])
@@ -192,7 +192,7 @@ class RecordOnly:
 @pytest.mark.parametrize("field", USAGE_FIELDS)
 def test_the_record_counts_usage_under_its_class(field: str) -> None:
     meter: Any = RecordOnly()
-    Meter._take(meter, Usage(**{field: 7}))  # type: ignore[arg-type]
+    Meter._take(meter, Usage(**{field: 7}), Units())  # type: ignore[arg-type]
     assert {name: getattr(meter.record, name) for name in CLASS_NAMES} == dict.fromkeys(CLASS_NAMES, 0) | {OWNERS[field].name: 7}
 
 
@@ -200,7 +200,7 @@ def test_a_record_is_repriced_with_all_its_tokens() -> None:
     record = record_with_every_class()
     meter: Any = RecordOnly()
     usage = repricing._usage(record)
-    Meter._take(meter, usage)
+    Meter._take(meter, usage, Units())
     assert {name: getattr(meter.record, name) for name in CLASS_NAMES} == {name: getattr(record, name) for name in CLASS_NAMES}
     assert (usage.total_input, usage.total_output) == (total_input(record), total_output(record))
 

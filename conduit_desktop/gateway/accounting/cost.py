@@ -1,24 +1,89 @@
-"""The cost of a call: a price compiled for integer arithmetic, with one rounding at the end."""
+"""The cost of a call: a price compiled for integer arithmetic, a line for each class that was used, one rounding at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from conduit_desktop.core.entities import Price, Rates
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import UNIT_RATES, Units
 from conduit_desktop.core.money import to_nano
+from conduit_desktop.core.records import CostState, PriceSource
 from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES, RATES
 
 # Integers throughout: sums of floats would differ from the ledger's sums.
 PER = 1_000_000
 """Rates are for a million tokens."""
+_MINUTE_MS = 60_000
+_SCALE = lcm(PER, _MINUTE_MS, 1000)
+"""Costs are summed in parts of a nano-dollar: tokens, milliseconds and characters all divide into whole ones."""
+_PER_TOKEN, _PER_MS, _PER_CHARACTER = _SCALE // PER, _SCALE // _MINUTE_MS, _SCALE // 1000
+_LARGEST_COUNT = 10**8
+"""Tokens of one class: more than ten times the largest context window, so a mistake of the vendor's."""
+_LARGEST_COST = 2**62
+"""Nano-dollars: the database's integers have 64 bits."""
+
+_BASE_TIERS = frozenset({"", "default", "standard", "on_demand", "auto"})
+"""Names of the tier to which a price's rates apply as they are: OpenAI, Anthropic and Gemini, Groq and Vertex."""
+_TIER_NAMES = {"on_demand_flex": "flex", "on_demand_priority": "priority"}
+"""Vertex's `trafficType`: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/GenerateContentResponse#TrafficType"""
+_BASE_CONDITIONS = frozenset({"speed:standard", "speed:default", "region:global", "region:default", "region:not_available"})
+"""Anthropic's `inference_geo` is `not_available` for models that have no choice of region."""
+
+_SOURCES: dict[str, PriceSource] = {"user": "override", "catalog": "catalog", "provider_list": "provider_list", "free": ""}
+# No vendor prices what was thought in another way than what was written, unless it lists a rate for it.
+_SAME_PRICE = frozenset({"reasoning"})
+
+
+class CostLine(NamedTuple):
+    """One line of a breakdown: `units` of a class at `price_nano` nano-dollars for `per` of them cost `cost_nano`.
+
+    `name` is a rate of `core.tokens`, or `images`, `seconds`, `characters`, `searches`, `requests`, `provider_reported`,
+    `failed_attempts`. The lines' costs add up to the whole cost exactly, so each may be a nano-dollar off its own product.
+    """
+
+    name: str
+    units: int | float
+    per: int
+    price_nano: int
+    cost_nano: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The line as a record holds it."""
+        return {
+            "class": self.name, "units": self.units, "per": self.per, "price_nano": self.price_nano, "cost_nano": self.cost_nano,
+        }  # fmt: skip
+
+
+class Cost(NamedTuple):
+    """What a call cost in nano-dollars, None where unknown, with its lines and where its price is from (`date`: YYYY-MM-DD)."""
+
+    nano: int | None
+    state: CostState
+    breakdown: tuple[CostLine, ...] = ()
+    source: PriceSource = ""
+    date: str = ""
+
+
+UNKNOWN = Cost(None, "unknown")
+NO_UNITS = Units()
+_COUNTED = (*(rate.usage_field for rate in RATES), "searches")
+_counts = attrgetter(*_COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
 class RateTier:
-    """Nano-dollars per million tokens by rate, for a request whose whole input is over `above` tokens."""
+    """Nano-dollars per million tokens by rate, for a request whose whole input is over `above` tokens.
+
+    `assumed` are the rates that the price lacks and that are taken from another class, `unpriced` those without any.
+    """
 
     above: int
     input: int
@@ -31,27 +96,21 @@ class RateTier:
     audio_out: int
     image_in: int
     image_out: int
+    assumed: frozenset[str] = frozenset()
+    unpriced: frozenset[str] = frozenset()
 
-    def millionths(self, usage: Usage) -> int:
-        """The cost in millionths of a nano-dollar, exact."""
-        # Reasoning is part of the output: a report of more than that would make the rest negative.
-        reasoning = min(usage.reasoning, usage.output)
-        image_in, image_out = min(usage.image_in, usage.input), min(usage.image_out, usage.output - reasoning)
-        return (
-            (usage.input - image_in) * self.input
-            + image_in * self.image_in
-            + usage.cache_read * self.cache_read
-            + usage.cache_write_5m * self.cache_write
-            + usage.cache_write_1h * self.cache_write_1h
-            + (usage.output - reasoning - image_out) * self.output
-            + image_out * self.image_out
-            + reasoning * self.reasoning
-            + usage.audio_in * self.audio_in
-            + usage.audio_out * self.audio_out
-        )
+    @property
+    def dearest_input(self) -> int:
+        """The highest rate of a token of the input."""
+        return max(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_in, self.image_in)
+
+    @property
+    def dearest_output(self) -> int:
+        """The highest rate of a token of the output."""
+        return max(self.output, self.reasoning, self.audio_out, self.image_out)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledPrice:
     """A compiled price: see `core.tokens.TokenRate` for the fallback of a missing rate.
 
@@ -63,27 +122,56 @@ class CompiledPrice:
     steps: tuple[RateTier, ...]
     valid_until: int | None = None
 
-    @property
-    def by_tokens(self) -> bool:
-        """Whether tokens have a price; without one, a call is priced by image, minute or character alone."""
-        return self.price.input is not None or self.price.output is not None
+    @cached_property
+    def source(self) -> PriceSource:
+        """Where the price is from; empty for a price that is free by its kind."""
+        return _SOURCES[self.price.origin]
 
-    @property
+    @cached_property
+    def date(self) -> str:
+        """The date that the price is of, as YYYY-MM-DD: the list's, or when the operator's price began or was entered."""
+        at_ms = self.price.valid_from or self.price.updated_at or self.price.created_at
+        if self.price.as_of or not at_ms or self.price.origin == "free":
+            return self.price.as_of
+        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+    @cached_property
+    def by_tokens(self) -> bool:
+        """Whether tokens have a price; without one, a call is priced by image, minute, character, search or request alone."""
+        return any(getattr(self.price, name) is not None for name in BASE_RATES)
+
+    @cached_property
+    def by_units(self) -> bool:
+        """Whether images, minutes, characters, searches or requests have a price."""
+        return any(getattr(self.price, name) is not None for name in UNIT_RATES)
+
+    @cached_property
     def is_free(self) -> bool:
         """Whether every rate there is is zero."""
-        rates = (getattr(self.price, name) for name in (*RATE_NAMES, *UNIT_RATES))
-        return not any(rates) and not any(getattr(tier, name) for tier in self.price.tiers for name in RATE_NAMES)
+        if any(getattr(step, name) for step in self.steps for name in RATE_NAMES):
+            return False
+        return not any(self.images.values()) and not any(getattr(self.price, name) for name in UNIT_RATES if name != "per_image")
 
-    def cost(self, usage: Usage) -> int:
-        """Nano-dollars, rounded half up; what the provider itself reported wins."""
-        if usage.cost_nano is not None:
-            return usage.cost_nano
-        return _rounded(self.step(usage.total_input).millionths(usage), PER)
+    @cached_property
+    def images(self) -> dict[tuple[str, str], int]:
+        """Nano-dollars for an image by (size, quality), in lower case; ("", "") is any other. Empty: images have no price."""
+        rates = self.price.per_image
+        if rates is None:
+            return {}
+        if isinstance(rates, tuple):
+            return {(_plain(rate.size), _plain(rate.quality)): to_nano(rate.usd) for rate in rates}
+        return {("", ""): to_nano(rates)}
 
-    def expected(self, input_tokens: int, output_tokens: int) -> int:
-        """Nano-dollars for a call of that size with nothing cached; output at the higher of the output and reasoning rates."""
-        step = self.step(input_tokens)
-        return _rounded(input_tokens * step.input + output_tokens * max(step.output, step.reasoning), PER)
+    @cached_property
+    def factors(self) -> Mapping[str, Fraction]:
+        """The factors of service tiers and of further conditions (`speed:fast`), by name in lower case."""
+        return {name.lower(): Fraction(str(factor)) for name, factor in self.price.service_tiers.items()}
+
+    @cached_property
+    def unit_nano(self) -> dict[str, int]:
+        """Nano-dollars by the name of the rate (`per_minute`, `per_search`), for the rates there are; images are apart."""
+        rates = ((name, getattr(self.price, name)) for name in UNIT_RATES if name != "per_image")
+        return {name: to_nano(rate) for name, rate in rates if rate is not None}
 
     def step(self, total_input: int) -> RateTier:
         """The rates that hold for a request with that many input tokens, of every class together."""
@@ -93,19 +181,93 @@ class CompiledPrice:
                 chosen = step
         return chosen
 
-    def units(self, *, images: int = 0, seconds: float = 0.0, characters: int = 0) -> int | None:
-        """Nano-dollars for what is not counted in tokens; None where something that was used has no price."""
+    def image_nano(self, size: str, quality: str) -> tuple[int | None, bool]:
+        """Nano-dollars for an image, and whether they are certain; None where images have no price.
+
+        Where the size or quality is not known, or the price has none that fits, the dearest is taken.
+        """
+        size, quality = _plain(size), _plain(quality)
+        for key in ((size, quality), (size, ""), ("", quality), ("", "")):
+            if (found := self.images.get(key)) is not None:
+                return found, True
+        return max(self.images.values(), default=None), False
+
+    def covers(self, tokens: bool, units: Units) -> bool:
+        """Whether a call has a price: one that reads and generates `tokens`, or is counted in `units`.
+
+        A token price needs input and output; a call of a media endpoint is priced by its units or by its tokens.
+        """
+        if self.is_free:
+            return True
+        rates = self.unit_nano
+        if self.price.input is not None and self.price.output is not None:
+            return True
+        if tokens:
+            return not self.by_tokens and "per_request" in rates
+        used = (
+            (bool(units.images), bool(self.images)),
+            (units.seconds is None or units.seconds > 0, "per_minute" in rates),
+            (bool(units.characters), "per_1k_chars" in rates),
+            (bool(units.searches), "per_search" in rates),
+        )
+        priced = [has_rate for is_used, has_rate in used if is_used]
+        # Embeddings and rankings are input alone.
+        return all(priced) if priced else self.price.input is not None or "per_request" in rates or "per_search" in rates
+
+    def expected(self, input_tokens: int, output_tokens: int, units: Units = NO_UNITS, cache_rate: str = "") -> int:
+        """Nano-dollars for a call of that size: output at the higher of the output and reasoning rates.
+
+        `units`: those of a media request, whose price is the higher of its tokens and its units. `cache_rate` is the rate at
+        which the request's input may be written to a cache (`cache_write`, `cache_write_1h`); empty where it asks for none.
+        """
+        step = self.step(input_tokens)
+        rate = max(step.input, getattr(step, cache_rate)) if cache_rate else step.input
+        tokens = (input_tokens * rate + output_tokens * max(step.output, step.reasoning)) * _PER_TOKEN
+        return _rounded(max(tokens, self._media(units)) + self._fees(units), _SCALE)
+
+    def worst(self, input_tokens: int, output_tokens: int, units: Units = NO_UNITS, speeds: bool = True) -> int:
+        """The most nano-dollars that a call of at most that size can cost, whatever classes its tokens are of.
+
+        The dearest class of each side, the dearest step that such an input can be in, and the dearest service tier; the
+        factors `speed:…` only where `speeds` (vendors give a faster answer only to those who ask for it).
+        """
+        steps = [step for step in self.steps if input_tokens > step.above]
+        tokens = input_tokens * max(step.dearest_input for step in steps) + output_tokens * max(
+            step.dearest_output for step in steps
+        )
+        scaled = max(tokens * _PER_TOKEN, self._media(units)) * self._dearest_factor(speeds)
+        # Rounded up: it is a bound.
+        return -(-(scaled + self._fees(units)) // _SCALE)
+
+    def _dearest_factor(self, speeds: bool) -> Fraction:
+        dearest: dict[str, Fraction] = {}
+        for name, factor in self.factors.items():
+            kind = name.partition(":")[0] if ":" in name else ""
+            if speeds or kind != "speed":
+                dearest[kind] = max(factor, dearest.get(kind, Fraction(1)))
+        whole = Fraction(1)
+        for factor in dearest.values():
+            whole *= factor
+        return whole
+
+    def _media(self, units: Units) -> int:
+        """What the model makes or hears, in 1/_SCALE nano-dollars, at the rates there are."""
         total = 0
-        # A second is counted in whole milliseconds.
-        for count, rate, per in (
-            (images, self.price.per_image if isinstance(self.price.per_image, float) else None, 1),
-            (round(seconds * 1000), self.price.per_minute, 60_000),
-            (characters, self.price.per_1k_chars, 1000),
-        ):
-            if count and rate is None:
-                return None
-            total += _rounded(count * to_nano(rate or 0), per)
-        return total
+        if units.images and self.images:
+            total += units.images * (self.image_nano(units.image_size, units.image_quality)[0] or 0) * _SCALE
+        if units.seconds:
+            total += self.billed_ms(units.seconds) * self.unit_nano.get("per_minute", 0) * _PER_MS
+        return total + units.characters * self.unit_nano.get("per_1k_chars", 0) * _PER_CHARACTER
+
+    def _fees(self, units: Units) -> int:
+        """Searches and the fee for a request, in 1/_SCALE nano-dollars."""
+        rates = self.unit_nano
+        return (units.searches * rates.get("per_search", 0) + rates.get("per_request", 0)) * _SCALE if rates else 0
+
+    def billed_ms(self, seconds: float) -> int:
+        """Milliseconds that are billed for audio of that length."""
+        # Groq bills at least ten seconds: https://console.groq.com/docs/speech-to-text
+        return round(max(seconds, self.price.min_seconds or 0.0) * 1000)
 
 
 def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice | None:
@@ -118,54 +280,207 @@ def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice
     return CompiledPrice(price, steps, valid_until)
 
 
-def cost_of(compiled_price: CompiledPrice | None, usage: Usage) -> int | None:
-    """Nano-dollars of a chat call; None where unknown: no price, or one without a rate for tokens."""
-    if usage.cost_nano is not None:
-        return usage.cost_nano
-    # No tokens cost nothing, whatever else the price is made of.
-    if compiled_price is None or not (compiled_price.by_tokens or usage.total_input + usage.total_output == 0):
-        return None
-    return compiled_price.cost(usage)
+def price_answer(compiled_price: CompiledPrice | None, usage: Usage | None, units: Units = NO_UNITS) -> Cost:
+    """The cost of a call with its breakdown; unknown where there is no price for what it used.
 
-
-def cost_of_units(compiled_price: CompiledPrice | None, usage: Usage | None, units: Units) -> int | None:
-    """Nano-dollars of a call to a media endpoint; None where unknown.
-
-    Reported tokens count where tokens have a price; else images, seconds and characters, each at its own rate.
+    `usage` None: no tokens were reported, and the call is priced by its `units`. The cost that the provider itself reported
+    wins. It is `final` only where everything that was reported has a price of its own, and nothing contradicts itself.
     """
-    if usage is not None and usage.cost_nano is not None:
-        return usage.cost_nano
+    clear = True
+    if usage is not None:
+        usage, clear = _checked(usage)
+        clear = clear and not usage.unclear and usage.source == "reported"
+        if usage.cost_nano is not None:
+            state: CostState = "final" if clear else "estimated"
+            line = CostLine("provider_reported", 1, 1, usage.cost_nano, usage.cost_nano)
+            return Cost(usage.cost_nano, state, (line,), "provider_reported")
     if compiled_price is None:
-        return None
-    if compiled_price.is_free:
-        return 0
-    if usage is not None and compiled_price.by_tokens:
-        return compiled_price.cost(usage)
-    if not units.known:
-        return None
-    return compiled_price.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
+        return UNKNOWN
+    bill = _Bill(compiled_price)
+    if not bill.charge(usage, units):
+        return UNKNOWN
+    return bill.cost(clear)
 
 
-def expected_cost(compiled_price: CompiledPrice, input_tokens: int, output_tokens: int, units: Units) -> int:
-    """Nano-dollars to reserve for a call to a media endpoint: the higher of its tokens and its units."""
-    tokens = compiled_price.expected(input_tokens, output_tokens) if compiled_price.by_tokens else 0
-    counted = compiled_price.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
-    return max(tokens, counted or 0)
+class _Bill:
+    """The lines of one call, with their costs in 1/_SCALE nano-dollars."""
+
+    __slots__ = ("_compiled", "_final", "_lines", "_surcharge")
+
+    def __init__(self, compiled_price: CompiledPrice) -> None:
+        self._compiled = compiled_price
+        self._lines: list[tuple[str, int | float, int, int, int, bool]] = []
+        """Class, units, units that the price is for, nano-dollars, cost, and whether the tier's factor applies to it."""
+        self._surcharge: Fraction | None = None
+        self._final = True
+
+    def charge(self, usage: Usage | None, units: Units) -> bool:
+        """Add everything that was used; False where a part of it that every call has, such as the output, has no price."""
+        compiled_price = self._compiled
+        rates = compiled_price.unit_nano
+        searches = units.searches
+        if usage is not None:
+            searches = max(searches, usage.searches)
+            if usage.service_tier or usage.surcharges:
+                self._surcharge = self._factor(usage)
+        # Tokens or units, never both: what a vendor counts in tokens it does not bill by the picture, too.
+        charged = usage is not None and compiled_price.by_tokens and self._tokens(usage)
+        if not charged and not self._units(units, usage is None):
+            self._lines.clear()
+            # A price for searches or requests alone holds whatever the tokens: rerankers, and operators' flat fees.
+            if compiled_price.by_tokens or not ("per_request" in rates or (searches and "per_search" in rates)):
+                # The operator's zero is meant for every unit; a list's zero only for what it lists.
+                self._final = compiled_price.price.origin == "user"
+                return compiled_price.is_free
+        if searches:
+            self._fee("searches", searches, rates.get("per_search"))
+        if "per_request" in rates:
+            self._fee("requests", 1, rates["per_request"])
+        return True
+
+    def _tokens(self, usage: Usage) -> bool:
+        """Add the tokens; False, and nothing added, where some have no price."""
+        step = self._compiled.step(usage.total_input)
+        reasoning, image_in, image_out = usage.reasoning, usage.image_in, usage.image_out
+        assumed, unpriced = step.assumed, step.unpriced
+        lines: list[tuple[str, int | float, int, int, int, bool]] = []
+        final = True
+        for name, count, rate in (
+            ("input", usage.input - image_in, step.input),
+            ("cache_read", usage.cache_read, step.cache_read),
+            ("cache_write", usage.cache_write_5m, step.cache_write),
+            ("cache_write_1h", usage.cache_write_1h, step.cache_write_1h),
+            ("audio_in", usage.audio_in, step.audio_in),
+            ("image_in", image_in, step.image_in),
+            ("output", usage.output - reasoning - image_out, step.output),
+            ("reasoning", reasoning, step.reasoning),
+            ("image_out", image_out, step.image_out),
+            ("audio_out", usage.audio_out, step.audio_out),
+        ):
+            if count:
+                if name in unpriced:
+                    return False
+                if name in assumed:
+                    final = False
+                lines.append((name, count, PER, rate, count * rate * _PER_TOKEN, True))
+        self._lines, self._final = lines, self._final and final
+        return True
+
+    def _units(self, units: Units, alone: bool) -> bool:
+        """Add pictures, seconds and characters; False where none was used, or one has no price.
+
+        `alone`: no tokens were reported, so a length that is not known leaves the cost unknown.
+        """
+        compiled_price, rates = self._compiled, self._compiled.unit_nano
+        if units.seconds is None and alone:
+            return False
+        if units.images:
+            nano, certain = compiled_price.image_nano(units.image_size, units.image_quality)
+            if nano is None:
+                return False
+            self._final = self._final and certain
+            self._lines.append(("images", units.images, 1, nano, units.images * nano * _SCALE, True))
+        if units.seconds:
+            if (minute := rates.get("per_minute")) is None:
+                return False
+            ms = compiled_price.billed_ms(units.seconds)
+            self._lines.append(("seconds", ms / 1000, 60, minute, ms * minute * _PER_MS, True))
+        if units.characters:
+            if (nano := rates.get("per_1k_chars")) is None:
+                return False
+            self._lines.append(("characters", units.characters, 1000, nano, units.characters * nano * _PER_CHARACTER, True))
+        return bool(self._lines)
+
+    def _fee(self, name: str, count: int, nano: int | None) -> None:
+        """A line without the tier's factor. Without a price it has no cost, and the whole is an estimate."""
+        if nano is None:
+            self._final = False
+        else:
+            self._lines.append((name, count, 1, nano, count * nano * _SCALE, False))
+
+    def _factor(self, usage: Usage) -> Fraction | None:
+        """The factor of the tier and of every further condition; None for 1. One without a price makes the cost an estimate."""
+        factors = self._compiled.factors
+        tier = usage.service_tier.lower()
+        tier = _TIER_NAMES.get(tier, tier)
+        whole = factors.get(tier)
+        if whole is None and tier not in _BASE_TIERS:
+            self._final = False
+        for name in usage.surcharges:
+            name = name.lower()
+            if (factor := factors.get(name)) is not None:
+                whole = factor if whole is None else whole * factor
+            elif name not in _BASE_CONDITIONS:
+                self._final = False
+        return whole
+
+    def cost(self, clear: bool) -> Cost:
+        """The lines, rounded half up so that they add up to their sum, which is rounded once."""
+        compiled_price, surcharge = self._compiled, self._surcharge
+        numerator, denominator = (1, 1) if surcharge is None else surcharge.as_integer_ratio()
+        scale = _SCALE * denominator
+        exact = before = 0
+        breakdown: list[CostLine] = []
+        for name, units, per, nano, scaled, varies in self._lines:
+            if surcharge is not None:
+                exact += scaled * (numerator if varies else denominator)
+                nano = _rounded(nano * numerator, denominator) if varies else nano
+            else:
+                exact += scaled
+            # Each line is what it adds to the rounded sum so far: the lines add up exactly.
+            total = min(_rounded(exact, scale), _LARGEST_COST)
+            breakdown.append(CostLine(name, units, per, nano, total - before))
+            before = total
+        # A free price is certain: no class, tier or unit of it costs anything.
+        final = clear and (self._final or compiled_price.price.origin == "free")
+        return Cost(before, "final" if final else "estimated", tuple(breakdown), compiled_price.source, compiled_price.date)
+
+
+def _checked(usage: Usage) -> tuple[Usage, bool]:
+    """The usage with counts that can be priced, and whether it was free of contradictions: the same object where it was."""
+    counts = _counts(usage)
+    whole = all(type(count) is int for count in counts) and min(counts) >= 0 and max(counts) <= _LARGEST_COUNT
+    cost = usage.cost_nano
+    sound = cost is None or (type(cost) is int and 0 <= cost <= _LARGEST_COST)
+    if whole and sound and usage.reasoning + usage.image_out <= usage.output and usage.image_in <= usage.input:
+        return usage, True
+    made = replace(usage, cost_nano=cost if sound else None)
+    for name, count in zip(_COUNTED, counts, strict=True):
+        setattr(made, name, min(max(0, int(count)), _LARGEST_COUNT * 10_000))
+    # Parts are at most the whole, or the rest of it would be negative.
+    made.reasoning = min(made.reasoning, made.output)
+    made.image_out = min(made.image_out, made.output - made.reasoning)
+    made.image_in = min(made.image_in, made.input)
+    return made, False
 
 
 def _step(above: int, sources: Iterable[Rates]) -> RateTier:
     """Each rate as the first source states it; one that no source states is that of its fallback."""
     rates: dict[str, int] = {}
+    assumed: set[str] = set()
+    unpriced: set[str] = set()
     for source in sources:
         for name in RATE_NAMES:
             rate = getattr(source, name)
             if rate is not None:
                 rates.setdefault(name, to_nano(rate))
     for rate in RATES:
-        rates.setdefault(rate.name, rates[rate.fallback] if rate.fallback is not None else 0)
-    return RateTier(above=above, **rates)
+        if rate.name in rates:
+            continue
+        rates[rate.name] = rates[rate.fallback] if rate.fallback is not None else 0
+        if rate.fallback is None or rate.fallback in unpriced:
+            unpriced.add(rate.name)
+        elif rate.name not in _SAME_PRICE or rate.fallback in assumed:
+            assumed.add(rate.name)
+    return RateTier(above=above, **rates, assumed=frozenset(assumed), unpriced=frozenset(unpriced))
 
 
-def _rounded(value: int, per: int) -> int:
+def _plain(text: str) -> str:
+    """A size or quality in lower case; `auto` leaves the choice to the vendor and is as good as none."""
+    text = text.strip().lower()
+    return "" if text == "auto" else text
+
+
+def _rounded(value: int | Fraction, per: int) -> int:
     # `round` would go through a float, and would round half to even.
-    return (2 * value + per) // (2 * per)
+    return int((2 * value + per) // (2 * per))

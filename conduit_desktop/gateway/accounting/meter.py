@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
-from conduit_desktop.core.chat import Json
+from conduit_desktop.core.chat import Json, Opaque
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError, RecordsUnavailable, UpstreamError
 from conduit_desktop.core.events import (
@@ -28,10 +29,11 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import AttemptRecord, RequestRecord, RequestStatus
-from conduit_desktop.core.tokens import total_input, total_output
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, cost_of, cost_of_units
+from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES, total_input, total_output
+from conduit_desktop.gateway.accounting.attribution import attribute
+from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice, Cost, CostLine, price_answer
 from conduit_desktop.gateway.admission.access import Caller
-from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN
+from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS, expected_units
 from conduit_desktop.gateway.admission.limits import Reservation
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Route
@@ -42,7 +44,7 @@ Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
 
 # Of one answer: media answers have up to hundreds of megabytes, and payloads are kept for prompts and texts.
 MAX_PAYLOAD = 1024 * 1024
-_NO_UNITS = Units()
+_NOTHING = Cost(0, "final")
 _SPOKEN = (TextDelta, ThinkingDelta, Refused)
 
 
@@ -57,10 +59,15 @@ class Meter:
         self._compiled_prices: Mapping[str, CompiledPrice | None] = {}
         self._target: BoundTarget | None = None
         self._tried = self._answered = False
+        self._failed: list[Cost] = []
+        """The costs of failed attempts that reported usage."""
+        self._reported_at = 0
+        """`output_bytes` when usage was last reported."""
+        self._is_whole_report = False
         self.output_bytes = 0
         """UTF-8 bytes of the answer's text and tool calls so far."""
         self.usage: Usage | None = None
-        self.units = requested_units(call.endpoint, call.body) if call.media_request is not None else _NO_UNITS
+        self.units = requested_units(call.endpoint, call.body) if call.media_request is not None else NO_UNITS
         """Images, seconds and characters: as requested, until the answer reports them."""
         self.at_end: Callable[[], None] | None = None
         """Called once when the request is settled."""
@@ -75,8 +82,7 @@ class Meter:
 
     def called_by(self, caller: Caller) -> None:
         """The caller is known."""
-        if caller.key is not None:
-            self.record.key_id, self.record.key_name = caller.key.id, caller.key.name
+        attribute(self.record, self._call, caller.key)
 
     def routed(self, route: Route) -> None:
         """The model name has a route: usage is recorded under the route's name."""
@@ -94,19 +100,28 @@ class Meter:
         """An attempt at a target begins: what was counted of an earlier one is void."""
         self._target, self._tried, self._answered = target, True, False
         self.output_bytes, self.usage = 0, None
+        self._reported_at, self._is_whole_report = 0, False
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
 
-    def attempted(self, attempt: AttemptRecord) -> None:
-        """An attempt has failed, or its answer has begun."""
+    def attempted(self, attempt: AttemptRecord, usage: Usage | None = None) -> None:
+        """An attempt has failed, with the `usage` that its target reported, or its answer has begun."""
         self.record.attempts.append(attempt)
         self.upstream_ms += attempt.duration_ms
-        # A failed attempt is taken as free; one that is cut off earlier counts as paid, as its provider may have begun to work.
+        # A failed attempt that reported nothing is taken as free; one that is cut off earlier counts as paid, as its provider may
+        # have begun to work.
         self._tried = self._answered = attempt.outcome == "ok"
+        if usage is not None and not self._answered:
+            cost = price_answer(self._compiled_price, usage)
+            attempt.tokens, attempt.cost_nano = _tokens(usage), cost.nano
+            self._failed.append(cost)
 
     def broke(self, error: UpstreamError) -> None:
         """The answer that had begun broke off: its attempt is recorded as failed."""
         attempt = self.record.attempts[-1]
         attempt.outcome, attempt.status, attempt.detail = error.reason, error.status, error.message[:500]
+        if error.usage is not None:
+            # A failed response of the Responses API reports all that it used, hidden reasoning as well.
+            self.usage, self._reported_at, self._is_whole_report = error.usage, self.output_bytes, True
 
     def first_token(self) -> None:
         """The first content has come."""
@@ -127,11 +142,11 @@ class Meter:
             elif isinstance(event, ToolCallDelta):
                 self.output_bytes += _size(event.arguments)
             elif isinstance(event, UsageReported):
-                self.usage = event.usage
+                self.usage, self._reported_at = event.usage, self.output_bytes
             elif isinstance(event, Finished):
                 self.record.finish = event.reason
             elif isinstance(event, OpaqueBlock):
-                self.output_bytes += len(str(event.block.value))
+                self.output_bytes += _block_size(event.block)
             elif isinstance(event, Started):
                 # Not every dialect has an id and a creation time; a translated answer needs both.
                 event.created = event.created or self.record.started_at // 1000
@@ -187,31 +202,74 @@ class Meter:
         return self._recorder(record, self._call.body if payload is not None else None, payload)
 
     def _set_cost(self, status: RequestStatus) -> None:
-        """Usage and cost in the record: tokens as reported or else estimated; at media endpoints tokens or units."""
-        record, usage = self.record, self._reported_usage
+        """Usage and cost in the record: of the answer, and of the attempts that failed before it."""
+        record = self.record
         # What failed in the gateway after a target had answered was paid for all the same.
         paid = status != "refused" and (self._answered if status == "error" else self._tried)
         if not paid or record.endpoint == "count_tokens":
-            record.cost_nano, record.cost_state = 0, "final"
+            answer = _NOTHING
+        else:
+            answer = self._answer_cost(status)
+            if record.attempts:
+                attempt = record.attempts[-1]
+                attempt.cost_nano = answer.nano
+                attempt.tokens = {name: count for name in CLASS_NAMES if (count := getattr(record, name))}
+        record.price_source, record.price_date = answer.source, answer.date
+        record.cost_nano, record.cost_state = answer.nano, answer.state
+        record.cost_breakdown = [line.as_dict() for line in answer.breakdown]
+        if self._failed:
+            self._add_failed(paid)
+
+    def _add_failed(self, paid: bool) -> None:
+        """Add the costs of failed attempts. What is known counts, as an estimate where another part is not known."""
+        record = self.record
+        known = [cost.nano for cost in self._failed if cost.nano is not None]
+        if not known and not paid:
+            record.cost_nano, record.cost_state = None, "unknown"
             return
-        media = self._call.media_request is not None
-        if media:
-            estimate = usage is None and record.endpoint in READ_ONLY
-        else:
+        if len(known) < len(self._failed) or any(cost.state != "final" for cost in self._failed):
+            record.cost_state = "estimated" if record.cost_nano is not None else "unknown"
+        if not known:
+            return
+        record.attempts_nano = sum(known)
+        if record.cost_nano is None:
+            record.cost_state = "estimated"
+        record.cost_nano = (record.cost_nano or 0) + record.attempts_nano
+        line = CostLine("failed_attempts", len(known), len(known), record.attempts_nano, record.attempts_nano)
+        record.cost_breakdown.append(line.as_dict())
+        if not paid:
+            first = next(cost for cost in self._failed if cost.nano is not None)
+            record.price_source, record.price_date = first.source, first.date
+
+    def _answer_cost(self, status: RequestStatus) -> Cost:
+        """The cost of the answer: tokens as reported or else estimated; at media endpoints tokens or units."""
+        usage, units = self._reported_usage, self.units
+        if self._call.media_request is None:
             # Anthropic reports usage at the start as well: a stream cut before its finish reason has reported only a part.
-            estimate = usage is None or (status != "success" and not record.finish)
-        if estimate:
-            usage = self._estimate(usage)
-        if usage is not None:
-            self._take(usage)
-        if usage is None or media:
-            record.cost_nano = cost_of_units(self._compiled_price, usage, self.units)
-            final = status == "success" and (usage is None or usage.source == "reported")
-        else:
-            record.cost_nano = cost_of(self._compiled_price, usage)
-            final = usage.source == "reported"
-        if record.cost_nano is not None:
-            record.cost_state = "final" if final else "estimated"
+            whole = status == "success" or bool(self.record.finish) or self._is_whole_report
+            if usage is None or not whole or self._is_contradicted(usage):
+                usage = self._estimate(usage)
+            self._take(usage, units)
+            return price_answer(self._compiled_price, usage, units)
+        final = status == "success"
+        if usage is None:
+            if self.record.endpoint in READ_ONLY and not units.known:
+                usage = self._estimate(None)
+            elif units.seconds is None:
+                units, final = expected_units(self._call.media_request), False
+        self._take(usage, units)
+        cost = price_answer(self._compiled_price, usage, units)
+        return cost if final or cost.nano is None else cost._replace(state="estimated")
+
+    def _is_contradicted(self, usage: Usage) -> bool:
+        """Whether the answer itself shows that the reported usage is not the whole of it."""
+        # A report that came before the end of the content knows nothing of the rest: the last delta may lack its usage.
+        if self.output_bytes > self._reported_at:
+            return True
+        if usage.cost_nano is not None:
+            return False
+        # No request is without input, and no text without a token.
+        return usage.total_input == 0 or (self.output_bytes > 0 and usage.total_output == 0)
 
     @property
     def _reported_usage(self) -> Usage | None:
@@ -225,14 +283,16 @@ class Meter:
     def _compiled_price(self) -> CompiledPrice | None:
         return self._compiled_prices.get(self._target.name) if self._target else None
 
-    def _take(self, usage: Usage) -> None:
+    def _take(self, usage: Usage | None, units: Units) -> None:
         record = self.record
-        record.input, record.cache_read = usage.input, usage.cache_read
-        record.cache_write = usage.cache_write_5m + usage.cache_write_1h
-        record.output, record.reasoning = usage.output, usage.reasoning
-        record.audio_in, record.audio_out = usage.audio_in, usage.audio_out
-        record.image_in, record.image_out = usage.image_in, usage.image_out
-        record.service_tier = usage.service_tier
+        if usage is not None:
+            record.input, record.cache_read = usage.input, usage.cache_read
+            record.cache_write = usage.cache_write_5m + usage.cache_write_1h
+            record.output, record.reasoning = usage.output, usage.reasoning
+            record.audio_in, record.audio_out = usage.audio_in, usage.audio_out
+            record.image_in, record.image_out = usage.image_in, usage.image_out
+            record.service_tier = usage.service_tier
+        record.units = _units(usage, units)
 
     def _estimate(self, reported: Usage | None) -> Usage:
         """The usage of an answer without a final report: what was reported so far, and the output as counted."""
@@ -241,7 +301,42 @@ class Meter:
             return Usage(input=inputs, output=self.output_tokens, source="estimated")
         # A report from the start of a stream knows of one output token or so; what came since is more.
         output = max(reported.output, self.output_tokens)
-        return replace(reported, output=output, source="estimated", cost_nano=None, extra={})
+        fresh = reported.input if reported.total_input else inputs
+        return replace(reported, input=fresh, output=output, source="estimated", cost_nano=None, extra={})
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    """The tokens by class, as an attempt's record holds them."""
+    counts = {one.name: sum(getattr(usage, rate.usage_field) for rate in one.rates) for one in CLASSES}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _units(usage: Usage | None, units: Units) -> dict[str, Any]:
+    """What was used besides tokens, as a record holds it; without what was not used."""
+    searches = units.searches
+    used: dict[str, Any] = {}
+    if usage is not None:
+        searches = max(searches, usage.searches)
+        if usage.cache_write_1h:
+            used["cache_write_1h"] = usage.cache_write_1h
+        if usage.surcharges:
+            used["surcharges"] = list(usage.surcharges)
+        if usage.unclear:
+            used["unclear"] = list(usage.unclear)
+    if units is not NO_UNITS:
+        for name in ("images", "image_size", "image_quality", "seconds", "characters"):
+            if value := getattr(units, name):
+                used[name] = value
+    if searches:
+        used["searches"] = searches
+    return used
+
+
+def _block_size(block: Opaque) -> int:
+    """The bytes by which a block's tokens are estimated: a picture in base64 has a million, and about a thousand tokens."""
+    if block.media is not None:
+        return MEDIA_TOKENS * BYTES_PER_TOKEN
+    return len(str(block.value))
 
 
 def attempt_of(target: BoundTarget, label: str, began: float, error: GatewayError | None = None) -> AttemptRecord:

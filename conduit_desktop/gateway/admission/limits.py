@@ -13,7 +13,7 @@ from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import show_usd
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, expected_cost
+from conduit_desktop.gateway.accounting.cost import CompiledPrice
 from conduit_desktop.gateway.admission.budgets import BudgetAccount, Budgets
 from conduit_desktop.gateway.admission.estimate import expected_units, max_output_tokens
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
@@ -61,7 +61,7 @@ class CostEstimate:
             if units is None:
                 cost = compiled_price.expected(input_tokens, output_tokens)
             else:
-                cost = expected_cost(compiled_price, input_tokens, output_tokens, units)
+                cost = compiled_price.expected(input_tokens, output_tokens, units)
             if made.compiled_price is None or cost > made.cost_nano:
                 made.compiled_price, made.cost_nano = compiled_price, cost
         return made

@@ -6,6 +6,7 @@ From the first content on the answer is committed to: a later failure ends the c
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
@@ -14,7 +15,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import CONTENT_EVENTS, Event
+from conduit_desktop.core.events import CONTENT_EVENTS, Event, Usage, last_usage
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
 from conduit_desktop.gateway.redaction import redact
@@ -26,6 +27,7 @@ from conduit_desktop.providers import Endpoint, Secrets, UpstreamResponse
 from conduit_desktop.wire import StreamReader, json_text
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.media.endpoints import MediaAnswer
+from conduit_desktop.wire.reported_usage import usage_in
 
 _EVENT_STREAM = "text/event-stream"
 _MAX_HELD = 16 * 1024 * 1024
@@ -115,7 +117,7 @@ class TargetAttempt:
     Subclasses open the answer: `ChatAttempt` as events, `media.MediaAttempt` as JSON or as a stream of bytes.
     """
 
-    __slots__ = ("_deadline", "_responses", "_timeouts", "_upstream", "credential", "prepared", "secrets", "target")
+    __slots__ = ("_deadline", "_opened", "_responses", "_timeouts", "_upstream", "credential", "prepared", "secrets", "target")
 
     def __init__(
         self,
@@ -130,6 +132,7 @@ class TargetAttempt:
         self._timeouts = timeouts
         self._deadline = deadline
         self._responses: list[UpstreamResponse] = []
+        self._opened: UpstreamAnswer | None = None
         self.prepared = prepared
         self.target = target
         self.credential = credential
@@ -152,9 +155,12 @@ class TargetAttempt:
         except TimeoutError as error:
             self._abort()
             missing = "first token" if self.prepared.call.stream else "answer"
-            raise UpstreamError(f"no {missing} within {until - began:.3g} s", status=504, reason="timeout") from error
+            late = UpstreamError(f"no {missing} within {until - began:.3g} s", status=504, reason="timeout")
+            late.usage = self._reported_usage()
+            raise late from error
         except UpstreamError as error:
             self._abort()
+            error.usage = error.usage or self._reported_usage()
             kind.judge(error)
             redact(error, self.secrets)
             raise
@@ -201,7 +207,12 @@ class TargetAttempt:
         return response
 
     def _answer(self, response: UpstreamResponse) -> UpstreamAnswer:
-        return UpstreamAnswer(self.target, self.credential, self.prepared, response, self.secrets)
+        self._opened = UpstreamAnswer(self.target, self.credential, self.prepared, response, self.secrets)
+        return self._opened
+
+    def _reported_usage(self) -> Usage | None:
+        """What the target reported before it failed: Anthropic counts the input at a stream's start, and bills it."""
+        return last_usage(self._opened.events) if self._opened is not None else None
 
     def _refusal(self, response: UpstreamResponse, body: bytes) -> UpstreamError:
         """An error answer, classified, with what the provider sent."""
@@ -211,6 +222,9 @@ class TargetAttempt:
         # Cut here as well: an error that came with status 200 was read with the far larger limit of whole answers.
         error = upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
         error.dialect, error.body, error.headers = upstream.name, body, headers
+        if b'"usage' in body:
+            with suppress(orjson.JSONDecodeError):
+                error.usage = usage_in(orjson.loads(body), upstream.name)
         # Loop Detected (RFC 5842): sent again, or to another target that leads back, the request would only come back again.
         if response.status == 508:
             error.set_reason("bad_request")
@@ -281,13 +295,20 @@ class ChatAttempt(TargetAttempt):
         # By its value: the Responses API has `"error": null` in every sound answer. With choices or content it is an answer.
         if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
             raise self._error_in(response, body, value)
-        with answer_errors():
-            events = self._events_of(value)
+        try:
+            with answer_errors():
+                events = self._events_of(value)
+        except UpstreamError as error:
+            # An answer that cannot be read was paid for all the same.
+            error.usage = error.usage or usage_in(value, self.prepared.upstream.name)
+            raise
         if (failed := self.prepared.failed_answer(events)) is not None:
             raise failed
         # A failure, so that another target is tried before the client gets an empty answer.
         if not any(isinstance(event, CONTENT_EVENTS) for event in events):
-            raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
+            empty = UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
+            empty.usage = last_usage(events)
+            raise empty
         response.finish()
         answer = self._answer(response)
         answer.streamed, answer.events, answer.body, answer.ended = self.prepared.call.stream, events, body, True
@@ -310,6 +331,7 @@ class ChatAttempt(TargetAttempt):
             self.prepared.upstream.read_response(value)
         except UpstreamError as error:
             error.dialect, error.body, error.headers = self.prepared.upstream.name, body, lower_names(response)
+            error.usage = error.usage or usage_in(value, self.prepared.upstream.name)
             return error
         except MalformedStream:
             pass

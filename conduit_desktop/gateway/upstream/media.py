@@ -21,7 +21,7 @@ from conduit_desktop.gateway.upstream.translation import PreparedRequest
 from conduit_desktop.providers import Endpoint, UpstreamResponse
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaFormat, MediaRequest, OutgoingBody, format_for
-from conduit_desktop.wire.media.usage import READ_ONLY
+from conduit_desktop.wire.media.usage import READ_ONLY, read_media_usage
 
 THREAD_FROM = 256 * 1024
 """Answers of more bytes are parsed and converted in a worker thread: on the loop they would hold up every stream."""
@@ -82,8 +82,14 @@ class MediaAttempt(TargetAttempt):
         objects, last = [value for value, _ in answers], answers[-1][1]
         size = sum(len(body) for _, body in answers)
         answer = self._answer(response)
-        with answer_errors():
-            answer.media = await _in_thread(size, self._format.read, objects, last, self._media_request, self.prepared.call.model)
+        try:
+            with answer_errors():
+                answer.media = await _in_thread(
+                    size, self._format.read, objects, last, self._media_request, self.prepared.call.model
+                )
+        except UpstreamError as error:
+            error.usage = read_media_usage(self.prepared.call.endpoint, objects[-1])
+            raise
         answer.ended = True
         return answer
 

@@ -17,7 +17,7 @@ import orjson
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest, Json, RedactedThinking, Thinking
 from conduit_desktop.core.errors import BadRequest, UpstreamError
-from conduit_desktop.core.events import Event, Finished, UsageReported
+from conduit_desktop.core.events import Event, Finished, UsageReported, last_usage
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.routing.affinity import session_of
@@ -249,11 +249,13 @@ class PreparedRequest:
             return None
         for at, event in enumerate(events):
             if type(event) is Finished and event.reason == "error":
+                usage = last_usage(events)
                 del events[at:]
                 detail = f": {event.detail}" if event.detail else ""
                 failure = UpstreamError(f"the model's answer failed ({event.raw or 'error'}){detail}", status=502, reason="server")
                 # A reason of its own is the model's, which another request need not meet; a bare one may be the server's.
                 failure.target_answered = (event.raw or "error").lower() != "error"
+                failure.usage = usage
                 return failure
         return None
 

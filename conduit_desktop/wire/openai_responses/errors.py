@@ -10,6 +10,7 @@ from conduit_desktop.core.errors import BudgetExceeded, GatewayError, ProviderFa
 from conduit_desktop.wire.errors import error_body
 from conduit_desktop.wire.errors.context_overflow import context_overflow
 from conduit_desktop.wire.openai_responses.fields import NAME
+from conduit_desktop.wire.reported_usage import usage_in
 
 _SERVER_CODES = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
 _CODES: dict[Reason, str] = {
@@ -51,7 +52,9 @@ def failed_response(response: dict[str, Json], event: dict[str, Json] | None = N
         found = {**found, "message": f"the response failed: {found['reason']}", "code": found["reason"]}
     code = found.get("code")
     status = 400 if isinstance(code, str) and code not in _SERVER_CODES else 500
-    return error_in_answer({"error": {"status_code": status, **found}})
+    error = error_in_answer({"error": {"status_code": status, **found}})
+    error.usage = usage_in(response, NAME)
+    return error
 
 
 def failure_code(error: GatewayError) -> str:

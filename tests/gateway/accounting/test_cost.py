@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.entities import Price, Rates, Tier
 from conduit_desktop.core.events import Usage
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price, cost_of
+from conduit_desktop.core.media import Units
+from conduit_desktop.core.tokens import RATES
+from conduit_desktop.gateway.accounting.cost import CompiledPrice, Cost, compile_price, price_answer
 
 CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "audio_in", "audio_out")
 
@@ -21,6 +25,10 @@ def compiled_price(**rates: object) -> CompiledPrice:
     return made
 
 
+def cost(price: CompiledPrice | None, usage: Usage) -> int | None:
+    return price_answer(price, usage).nano
+
+
 FULL = compiled_price(
     input=3, output=15, cache_read=0.3, cache_write=3.75, cache_write_1h=6, reasoning=20, audio_in=40, audio_out=80
 )  # fmt: skip
@@ -28,57 +36,57 @@ FULL = compiled_price(
 
 def test_each_class_costs_its_own_rate():
     million = 1_000_000
-    assert FULL.cost(Usage(input=million)) == 3_000_000_000
-    assert FULL.cost(Usage(cache_read=million)) == 300_000_000
-    assert FULL.cost(Usage(cache_write_5m=million)) == 3_750_000_000
-    assert FULL.cost(Usage(cache_write_1h=million)) == 6_000_000_000
-    assert FULL.cost(Usage(output=million)) == 15_000_000_000
-    assert FULL.cost(Usage(audio_in=million)) == 40_000_000_000
-    assert FULL.cost(Usage(audio_out=million)) == 80_000_000_000
+    assert cost(FULL, Usage(input=million)) == 3_000_000_000
+    assert cost(FULL, Usage(cache_read=million)) == 300_000_000
+    assert cost(FULL, Usage(cache_write_5m=million)) == 3_750_000_000
+    assert cost(FULL, Usage(cache_write_1h=million)) == 6_000_000_000
+    assert cost(FULL, Usage(output=million)) == 15_000_000_000
+    assert cost(FULL, Usage(audio_in=million)) == 40_000_000_000
+    assert cost(FULL, Usage(audio_out=million)) == 80_000_000_000
 
 
 def test_thought_is_part_of_the_output_and_priced_apart_only_with_a_rate_of_its_own():
-    assert FULL.cost(Usage(output=10, reasoning=4)) == 6 * 15_000 + 4 * 20_000
-    assert compiled_price(input=3, output=15).cost(Usage(output=10, reasoning=4)) == 10 * 15_000
+    assert cost(FULL, Usage(output=10, reasoning=4)) == 6 * 15_000 + 4 * 20_000
+    assert cost(compiled_price(input=3, output=15), Usage(output=10, reasoning=4)) == 10 * 15_000
 
 
-def test_more_thought_than_output_is_billed_as_output():
-    assert FULL.cost(Usage(output=3, reasoning=9)) == 3 * 20_000
+def test_more_thought_than_output_is_billed_as_output_and_is_an_estimate():
+    assert price_answer(FULL, Usage(output=3, reasoning=9))[:2] == (3 * 20_000, "estimated")
 
 
 def test_a_missing_rate_takes_its_stand_in():
     plain = compiled_price(input=2, output=8)
     for name in ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in"):
-        assert plain.cost(Usage(**{name: 1000})) == 2_000_000, name
-    assert plain.cost(Usage(audio_out=1000)) == 8_000_000
-    assert compiled_price(input=2, output=8, cache_write=2.5).cost(Usage(cache_write_1h=1000)) == 2_500_000
+        assert cost(plain, Usage(**{name: 1000})) == 2_000_000, name
+    assert cost(plain, Usage(audio_out=1000)) == 8_000_000
+    assert cost(compiled_price(input=2, output=8, cache_write=2.5), Usage(cache_write_1h=1000)) == 2_500_000
 
 
 def test_an_hour_in_the_cache_does_not_cost_less_than_five_minutes_by_default():
-    assert compiled_price(input=2, cache_write=4).cost(Usage(cache_write_1h=1)) == 4000
+    assert cost(compiled_price(input=2, output=8, cache_write=4), Usage(cache_write_1h=1)) == 4000
 
 
 def test_half_a_nano_dollar_is_rounded_up_once_at_the_end():
     cheap = compiled_price(input=0.0005, output=0.0005)  # half a nano-dollar a token
-    assert cheap.cost(Usage(input=1)) == 1
-    assert cheap.cost(Usage(input=1, output=1)) == 1
-    assert cheap.cost(Usage(input=1, output=2)) == 2
+    assert cost(cheap, Usage(input=1)) == 1
+    assert cost(cheap, Usage(input=1, output=1)) == 1
+    assert cost(cheap, Usage(input=1, output=2)) == 2
 
 
 def test_what_the_provider_reported_wins():
-    assert FULL.cost(Usage(input=1000, cost_nano=42)) == 42
-    assert cost_of(None, Usage(input=1000, cost_nano=42)) == 42
+    assert cost(FULL, Usage(input=1000, cost_nano=42)) == 42
+    assert cost(None, Usage(input=1000, cost_nano=42)) == 42
 
 
 def test_no_tariff_is_unknown_and_never_nothing():
-    assert cost_of(None, Usage(input=1)) is None
-    assert cost_of(None, Usage()) is None
+    assert cost(None, Usage(input=1)) is None
+    assert cost(None, Usage()) is None
 
 
 def test_tokens_of_a_model_priced_by_image_are_unknown():
     by_image = compiled_price(per_image=0.04)
-    assert cost_of(by_image, Usage(output=4160)) is None
-    assert by_image.units(images=2) == 80_000_000
+    assert cost(by_image, Usage(output=4160)) is None
+    assert price_answer(by_image, None, Units(images=2))[:2] == (80_000_000, "final")
 
 
 def test_a_price_without_any_rate_is_none():
@@ -86,23 +94,23 @@ def test_a_price_without_any_rate_is_none():
 
 
 def test_a_free_price_is_nothing_and_known():
-    assert cost_of(compiled_price(input=0, output=0), Usage(input=10, output=10)) == 0
+    assert cost(compiled_price(input=0, output=0), Usage(input=10, output=10)) == 0
 
 
 def test_a_tier_holds_for_the_whole_request_and_counts_every_class_of_input():
     tiers = [{"above_input_tokens": 200, "input": 2}, {"above_input_tokens": 400, "input": 3, "output": 20}]
     tiered = compiled_price(input=1, output=10, cache_read=0.1, tiers=tiers)
-    assert tiered.cost(Usage(input=200)) == 200_000
-    assert tiered.cost(Usage(input=201)) == 402_000
-    assert tiered.cost(Usage(input=1, cache_read=200)) == 2_000 + 200 * 100
-    assert tiered.cost(Usage(input=401, output=1)) == 401 * 3000 + 20_000
+    assert cost(tiered, Usage(input=200)) == 200_000
+    assert cost(tiered, Usage(input=201)) == 402_000
+    assert cost(tiered, Usage(input=1, cache_read=200)) == 2_000 + 200 * 100
+    assert cost(tiered, Usage(input=401, output=1)) == 401 * 3000 + 20_000
 
 
 def test_a_tier_keeps_the_rates_it_does_not_change():
     price = Price(pattern="p/m", input=1, output=10, tiers=(Tier(above_input_tokens=0, input=2),))
     made = compile_price(price)
     assert made is not None
-    assert made.cost(Usage(input=1, output=1)) == 2000 + 10_000
+    assert cost(made, Usage(input=1, output=1)) == 2000 + 10_000
 
 
 def test_what_is_expected_takes_the_dearer_of_written_and_thought():
@@ -117,33 +125,344 @@ def test_what_is_expected_takes_the_dearer_of_written_and_thought():
         ({"seconds": 0.001}, 100),
         ({"characters": 250}, 3_750_000),
         ({"seconds": 60.0, "characters": 1000}, 21_000_000),
-        ({}, 0),
+        ({}, None),
     ],
 )
-def test_minutes_and_characters_cost_by_the_part(used: dict[str, float], nano: int):
-    assert compiled_price(per_minute=0.006, per_1k_chars=0.015).units(**used) == nano
+def test_minutes_and_characters_cost_by_the_part(used: dict[str, float], nano: int | None):
+    assert price_answer(compiled_price(per_minute=0.006, per_1k_chars=0.015), None, Units(**used)).nano == nano
 
 
 def test_a_unit_without_a_price_is_unknown():
-    assert compiled_price(per_minute=0.006).units(images=1) is None
+    assert price_answer(compiled_price(per_minute=0.006), None, Units(images=1)).nano is None
 
 
 counts = st.integers(0, 2_000_000)
 rates = st.integers(0, 200_000).map(lambda thousandths: thousandths / 1000)
 usages = st.builds(Usage, **dict.fromkeys(CLASSES, counts))
-compiled_prices = st.builds(compiled_price, **dict.fromkeys(Rates.model_fields, rates | st.none()) | {"input": rates})
+both = {"input": rates, "output": rates}
+any_rates = dict.fromkeys(Rates.model_fields, rates | st.none())
+compiled_prices = st.builds(compiled_price, **any_rates | both)
+
+
+def spent(price: CompiledPrice, usage: Usage) -> int:
+    nano = cost(price, usage)
+    assert nano is not None
+    return nano
 
 
 @given(compiled_prices, usages, usages)
 def test_cost_is_whole_and_additive_but_for_the_last_rounding(made: CompiledPrice, one: Usage, other: Usage):
     both = Usage(**{name: getattr(one, name) + getattr(other, name) for name in CLASSES})
-    assert isinstance(made.cost(both), int)
-    assert abs(made.cost(one) + made.cost(other) - made.cost(both)) <= 1
+    assert isinstance(spent(made, both), int)
+    assert abs(spent(made, one) + spent(made, other) - spent(made, both)) <= 1
 
 
 @given(compiled_prices, usages, st.sampled_from(CLASSES), counts)
 def test_more_of_anything_never_costs_less(made: CompiledPrice, usage: Usage, name: str, more: int):
-    assert made.cost(replace(usage, **{name: getattr(usage, name) + more})) >= made.cost(usage)
+    assert spent(made, replace(usage, **{name: getattr(usage, name) + more})) >= spent(made, usage)
+
+
+factors = st.sampled_from([0.1, 0.25, 0.5, 0.55, 1, 1.1, 1.75, 2, 2.5, 6])
+tiers = st.lists(
+    st.builds(Tier, above_input_tokens=st.sampled_from([0, 200_000, 1_000_000]), **any_rates),
+    max_size=2, unique_by=lambda tier: tier.above_input_tokens,
+)  # fmt: skip
+prices = st.builds(
+    Price,
+    pattern=st.just("p/m"),
+    **any_rates | both,
+    per_search=rates | st.none(),
+    per_request=rates | st.none(),
+    tiers=tiers.map(tuple),
+    service_tiers=st.dictionaries(st.sampled_from(["flex", "priority", "speed:fast", "region:us"]), factors),
+)
+whole_usages = st.builds(
+    Usage,
+    **dict.fromkeys((*CLASSES, "reasoning", "image_in", "image_out"), counts),
+    searches=st.integers(0, 50),
+    service_tier=st.sampled_from(["", "default", "flex", "PRIORITY"]),
+    surcharges=st.sets(st.sampled_from(["speed:fast", "region:us", "region:global"])).map(tuple),
+)
+
+
+def reference(price: Price, usage: Usage) -> tuple[Fraction, bool]:
+    """The cost in nano-dollars without any rounding, and whether everything that was used has a rate of its own."""
+    reasoning = min(usage.reasoning, usage.output)
+    image_out = min(usage.image_out, usage.output - reasoning)
+    image_in = min(usage.image_in, usage.input)
+    sound = (reasoning, image_out, image_in) == (usage.reasoning, usage.image_out, usage.image_in)
+    used = {
+        "input": usage.input - image_in, "cache_read": usage.cache_read, "cache_write": usage.cache_write_5m,
+        "cache_write_1h": usage.cache_write_1h, "audio_in": usage.audio_in, "image_in": image_in, "audio_out": usage.audio_out,
+        "output": usage.output - reasoning - image_out, "reasoning": reasoning, "image_out": image_out,
+    }  # fmt: skip
+    size = usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h + usage.audio_in
+    held = max(
+        (tier for tier in price.tiers if size > tier.above_input_tokens), key=lambda tier: tier.above_input_tokens, default=price
+    )
+    fallback = {rate.name: rate.fallback for rate in RATES}
+
+    def rate(name: str) -> tuple[Fraction, bool]:
+        stated = getattr(held, name) if getattr(held, name) is not None else getattr(price, name)
+        if stated is not None:
+            return Fraction(str(stated)) * 1000, True
+        other = fallback[name]
+        assert other is not None
+        return rate(other)[0], name == "reasoning"
+
+    total, final = Fraction(0), sound
+    for name, count in used.items():
+        total += count * rate(name)[0]
+        final = final and (not count or rate(name)[1])
+    for condition in (usage.service_tier.lower(), *usage.surcharges):
+        if condition in price.service_tiers:
+            total *= Fraction(str(price.service_tiers[condition]))
+        elif condition not in ("", "default", "region:global"):
+            final = False
+    if usage.searches:
+        final = final and price.per_search is not None
+        total += usage.searches * Fraction(str(price.per_search or 0)) * 10**9
+    return total + Fraction(str(price.per_request or 0)) * 10**9, final
+
+
+@given(prices, whole_usages)
+def test_every_cost_is_the_exact_one_rounded_once_and_final_only_where_all_of_it_has_a_rate(price: Price, usage: Usage):
+    exact, final = reference(price, usage)
+    made = compile_price(price)
+    found = price_answer(made, usage)
+    assert found.nano == math.floor(exact + Fraction(1, 2))
+    assert found.state == ("final" if final else "estimated")
+
+
+@given(prices, whole_usages)
+def test_the_lines_of_a_breakdown_add_up_to_the_cost_and_each_is_its_own_product(price: Price, usage: Usage):
+    found = price_answer(compile_price(price), usage)
+    assert sum(line.cost_nano for line in found.breakdown) == found.nano
+    for line in found.breakdown:
+        # A rate is rounded for the breakdown only where a factor makes a part of a nano-dollar of it.
+        assert abs(line.cost_nano - Fraction(line.units) * line.price_nano / line.per) <= 1 + Fraction(line.units) / line.per, line
+    assert all(line.units for line in found.breakdown)
+
+
+@given(prices, whole_usages)
+def test_no_call_costs_more_than_the_worst_case_of_its_size(price: Price, usage: Usage):
+    made = compile_price(price)
+    assert made is not None
+    # The parts of a class are at most the class, as every reader reports them.
+    usage = replace(usage, image_in=0, reasoning=min(usage.reasoning, usage.output), image_out=0)
+    size = usage.total_input, usage.total_output
+    worst = made.worst(*size, Units(searches=usage.searches))
+    assert spent(made, usage) <= worst
+    slow = replace(usage, surcharges=tuple(name for name in usage.surcharges if not name.startswith("speed:")))
+    assert spent(made, slow) <= made.worst(*size, Units(searches=usage.searches), speeds=False) <= worst
+    assert made.worst(size[0] + 5, size[1] + 5, Units(searches=usage.searches)) >= worst
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"input": -5}, {"output": 10.0}, {"input": True}, {"output": 10**9}, {"reasoning": 11}, {"image_out": 11}, {"image_in": 11},
+        {"reasoning": 6, "image_out": 6}, {"cost_nano": -1}, {"cost_nano": 10**20}, {"unclear": ("video_tokens",)},
+        {"source": "estimated"}, {"searches": -1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_usage_that_contradicts_itself_is_priced_as_far_as_it_goes_and_never_final(broken: dict[str, object]):
+    usage = replace(Usage(input=10, output=10), **broken)
+    found = price_answer(FULL, usage)
+    assert found.state == "estimated"
+    assert found.nano is not None
+    assert found.nano >= 0
+
+
+@pytest.mark.parametrize("usage", [Usage(cost_nano=42, unclear=("x",)), Usage(output=1, reasoning=2, cost_nano=42)], ids=str)
+def test_a_reported_cost_beside_contradictory_usage_is_kept_and_not_final(usage: Usage):
+    assert price_answer(FULL, usage)[:2] == (42, "estimated")
+
+
+def test_a_reported_cost_names_the_provider_as_its_source():
+    found = price_answer(FULL, Usage(input=10, cost_nano=42))
+    assert found.source == "provider_reported"
+    assert [line.as_dict() for line in found.breakdown] == [
+        {"class": "provider_reported", "units": 1, "per": 1, "price_nano": 42, "cost_nano": 42}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rates", "usage"),
+    [
+        ({"output": 10}, Usage(input=1_000_000, output=1)),
+        ({"input": 10}, Usage(input=1, output=1_000_000)),
+        ({"output": 10}, Usage(cache_read=5)),
+        ({"input": 10}, Usage(audio_out=5)),
+        ({"per_minute": 1}, Usage(input=5, output=5)),
+        ({"per_search": 1}, Usage(input=5, output=5)),
+    ],
+    ids=str,
+)
+def test_half_a_price_is_unknown_and_not_zero(rates: dict[str, float], usage: Usage):
+    assert price_answer(compiled_price(**rates), usage)[:2] == (None, "unknown")
+
+
+def test_input_alone_has_a_price_where_nothing_is_generated():
+    assert price_answer(compiled_price(input=0.1), Usage(input=1000))[:2] == (100_000, "final")
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(input=10, output=10, searches=1), Usage(input=10, output=10, audio_in=1), Usage(input=10, output=10, audio_out=1),
+        Usage(input=10, output=10, cache_read=1), Usage(input=10, output=10, cache_write_5m=1),
+        Usage(input=10, output=10, image_in=1), Usage(input=10, output=10, image_out=1),
+        Usage(input=10, output=10, service_tier="flex"), Usage(input=10, output=10, surcharges=("speed:fast",)),
+        Usage(input=10, output=10, surcharges=("region:us",)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_dimension_without_a_rate_makes_the_cost_an_estimate(usage: Usage):
+    found = price_answer(compiled_price(input=3, output=15), usage)
+    assert found.state == "estimated"
+    assert found.nano is not None
+    assert found.nano >= 10 * 3000 + 10 * 15_000
+
+
+@pytest.mark.parametrize("tier", ["", "default", "standard", "on_demand", "ON_DEMAND", "auto"])
+def test_the_base_tier_has_the_plain_rates_by_whatever_name(tier: str):
+    assert price_answer(compiled_price(input=3, output=15), Usage(input=10, service_tier=tier))[:2] == (30_000, "final")
+
+
+def test_factors_multiply_and_leave_searches_and_fees_as_they_are():
+    made = compiled_price(input=2, output=10, per_search=0.01, per_request=0.005, service_tiers={"flex": 0.5, "region:us": 1.1})
+    found = price_answer(made, Usage(input=1000, searches=2, service_tier="flex", surcharges=("region:us",)))
+    assert found[:2] == (1_100_000 + 20_000_000 + 5_000_000, "final")
+    assert [line[:4] for line in found.breakdown] == [
+        ("input", 1000, 1_000_000, 1_100_000_000), ("searches", 2, 1, 10_000_000), ("requests", 1, 1, 5_000_000),
+    ]  # fmt: skip
+
+
+def test_an_hour_in_the_cache_at_the_rate_of_five_minutes_is_an_estimate():
+    made = compiled_price(input=2, output=8, cache_write=2.5)
+    assert price_answer(made, Usage(cache_write_5m=1000)).state == "final"
+    assert price_answer(made, Usage(cache_write_1h=1000)).state == "estimated"
+
+
+PICTURES = compiled_price(
+    per_image=[
+        {"size": "1024x1024", "quality": "high", "usd": 0.19}, {"size": "1024x1024", "usd": 0.04}, {"quality": "low", "usd": 0.01},
+        {"size": "1536x1024", "quality": "high", "usd": 0.25},
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("size", "quality", "usd", "state"),
+    [
+        ("1024x1024", "high", 0.19, "final"), ("1024x1024", "medium", 0.04, "final"), ("512x512", "low", 0.01, "final"),
+        ("1024X1024", "HIGH", 0.19, "final"), ("512x512", "high", 0.25, "estimated"), ("auto", "auto", 0.25, "estimated"),
+        ("", "", 0.25, "estimated"),
+    ],
+)  # fmt: skip
+def test_a_picture_costs_by_size_and_quality_and_the_dearest_where_they_are_not_known(
+    size: str, quality: str, usd: float, state: str
+):
+    found = price_answer(PICTURES, None, Units(images=3, image_size=size, image_quality=quality))
+    assert found[:2] == (round(usd * 3 * 10**9), state)
+
+
+def test_a_short_recording_is_billed_for_the_least_time():
+    made = compiled_price(per_minute=0.6, min_seconds=10)
+    assert price_answer(made, None, Units(seconds=2.0)).breakdown[0][:4] == ("seconds", 10.0, 60, 600_000_000)
+    assert price_answer(made, None, Units(seconds=2.0)).nano == 100_000_000
+    assert price_answer(made, None, Units(seconds=12.5)).nano == 125_000_000
+    assert price_answer(made, None, Units(seconds=None)).nano is None
+    assert made.expected(0, 0, Units(seconds=2.0)) == 100_000_000
+
+
+def test_a_reranker_priced_by_search_needs_no_rate_for_tokens():
+    assert price_answer(compiled_price(per_search=0.002), Usage(input=900), Units(searches=3))[:2] == (6_000_000, "final")
+    assert price_answer(compiled_price(per_search=0.002), None, Units(searches=3)).nano == 6_000_000
+
+
+def test_a_flat_fee_for_a_request_holds_whatever_its_tokens():
+    assert price_answer(compiled_price(per_request=0.01), Usage(input=900, output=5))[:2] == (10_000_000, "final")
+
+
+def test_a_picture_that_reports_tokens_is_priced_by_them_and_not_by_the_picture_too():
+    made = compiled_price(input=5, output=40, per_image=0.19)
+    assert price_answer(made, Usage(input=10, output=1000), Units(images=1)).nano == 50_000 + 40_000_000
+    assert price_answer(made, None, Units(images=1)).nano == 190_000_000
+
+
+def test_a_price_that_is_free_by_its_kind_is_certain_for_every_dimension():
+    made = compile_price(Price(pattern="p/*", input=0, output=0, origin="free"))
+    found = price_answer(made, Usage(input=5, output=5, searches=3, service_tier="flex", cache_read=5))
+    assert (found.nano, found.state, found.source) == (0, "final", "")
+    assert price_answer(made, None, Units(images=3))[:2] == (0, "final")
+
+
+def test_a_list_whose_tokens_are_free_says_nothing_of_pictures():
+    made = compile_price(Price(pattern="p/*", input=0, output=0, origin="catalog"))
+    assert price_answer(made, None, Units(images=3)).state == "estimated"
+
+
+@pytest.mark.parametrize(
+    ("fields", "source", "date"),
+    [
+        ({"origin": "catalog", "as_of": "2026-11-30"}, "catalog", "2026-11-30"),
+        ({"origin": "provider_list", "as_of": "2026-11-29"}, "provider_list", "2026-11-29"),
+        ({"valid_from": 1_772_366_400_000, "updated_at": 5}, "override", "2026-03-01"),
+        ({"updated_at": 1_772_366_400_000}, "override", "2026-03-01"),
+        ({}, "override", ""),
+    ],
+)
+def test_a_cost_tells_where_its_price_is_from_and_of_which_day(fields: dict[str, object], source: str, date: str):
+    made = compile_price(Price.model_validate({"pattern": "p", "input": 1, "output": 1, **fields}))
+    found = price_answer(made, Usage(input=5))
+    assert (found.source, found.date) == (source, date)
+
+
+def test_a_search_in_the_units_and_in_the_usage_is_one_search():
+    made = compiled_price(input=0, output=0, per_search=0.01)
+    assert price_answer(made, Usage(input=1, searches=3), Units(searches=3)).nano == 30_000_000
+
+
+@pytest.mark.parametrize(
+    ("rates", "tokens", "units", "covered"),
+    [
+        ({"input": 1, "output": 1}, True, Units(), True),
+        ({"output": 1}, True, Units(), False),
+        ({"input": 1}, True, Units(), False),
+        ({"per_request": 1}, True, Units(), True),
+        ({"per_image": 1}, True, Units(), False),
+        ({"per_image": 1}, False, Units(images=1), True),
+        ({"per_image": 1}, False, Units(characters=1), False),
+        ({"per_minute": 1}, False, Units(seconds=None), True),
+        ({"per_minute": 1}, False, Units(seconds=9.0), True),
+        ({"per_1k_chars": 1}, False, Units(characters=9), True),
+        ({"input": 1}, False, Units(), True),
+        ({"per_search": 1}, False, Units(), True),
+        ({"input": 0}, True, Units(), True),
+    ],
+)
+def test_a_price_covers_a_call_or_leaves_it_unpriced(rates: dict[str, float], tokens: bool, units: Units, covered: bool):
+    assert compiled_price(**rates).covers(tokens, units) is covered
+
+
+def test_what_is_expected_takes_a_write_to_the_cache_at_its_price():
+    assert FULL.expected(1000, 0, cache_rate="cache_write_1h") == 1000 * 6000
+    assert FULL.expected(1000, 0, cache_rate="cache_write") == 1000 * 3750
+    assert compiled_price(input=3, output=15, cache_write=1).expected(1000, 0, cache_rate="cache_write") == 1000 * 3000
+
+
+def test_the_worst_case_takes_the_dearest_step_that_such_an_input_can_be_in():
+    # DashScope's longer prompts are cheaper at some models: a bound on the input says only what it is not longer than.
+    made = compiled_price(input=5, output=10, tiers=[{"above_input_tokens": 100, "input": 1, "output": 20}])
+    assert made.worst(1000, 10) == 1000 * 5000 + 10 * 20_000
+    assert made.worst(100, 10) == 100 * 5000 + 10 * 10_000
+
+
+def test_an_unknown_cost_has_no_lines():
+    assert price_answer(None, Usage(input=5)) == Cost(None, "unknown")
 
 
 def test_every_counter_of_usage_is_priced_or_known_not_to_be():
