@@ -662,7 +662,7 @@ CHECKS = {  # what breaks each rule
     ),
     "temperature-and-top_p": two_sampling,
     "sampling-removed": lambda call: (
-        keys(call, "temperature", "top_p", "top_k")
+        call.body.get("temperature", 1) != 1 or call.body.get("top_p", 1) < 0.99 or keys(call, "top_k")
         if call.dialect != "bedrock"
         else IC(call, "temperature") is not None or IC(call, "topP") is not None
     ),
