@@ -66,7 +66,7 @@ CLIENTS = (
     Client("llm", "python", "llm", ">=0.36,<1", "chat",
            "`extra-openai-models.yaml` in `llm`'s folder: `model_id`, `model_name` = an alias, `api_base` (ends in `/v1`),"
            " `api_key_name: conduit`, `supports_tools: true`; then `llm keys set conduit`"),
-    Client("OpenAI Python", "python", "openai", ">=3,<5", "chat, responses", _OPENAI),
+    Client("OpenAI Python", "python", "openai", ">=3,<5", "chat, responses", f"{_OPENAI}; `AzureOpenAI` with `azure_endpoint` = `http://127.0.0.1:5000`"),
     Client("OpenAI Node", "npm", "openai", "^7.59", "chat, responses", _OPENAI_JS),
     Client("Anthropic Python", "python", "anthropic", ">=2,<4", "messages", _ROOT),
     Client("Anthropic Node", "npm", "@anthropic-ai/sdk", "^1", "messages",
@@ -131,5 +131,6 @@ CLIENTS = (
     Client("Ollama Python", "python", "ollama", ">=0.6,<1", "Ollama",
            "`Client(host=\"http://127.0.0.1:5000\", headers={\"Authorization\": \"Bearer …\"})`; without a header, the setting"
            " `anonymous_key` names the key"),
+    Client("Cohere Python", "python", "cohere", ">=7,<8", "Cohere", "`ClientV2(api_key=…, base_url=\"http://127.0.0.1:5000\")`"),
 )  # fmt: skip
 """In the order of the page."""

@@ -34,6 +34,7 @@ LIBRARIES = {
     "pydantic-ai": "with_pydantic_ai.py",
     "LiteLLM SDK": "with_litellm.py",
     "Ollama Python": "with_ollama.py",
+    "Cohere Python": "with_cohere.py",
 }
 PARALLEL: Sequence[Sequence[ToolCalls]] = [TWO_CITIES, TWO_CITIES[:1]]
 _IN_JSON = re.compile(r'\{"(?:result|return_value)": ?"([^"]*)"\}')
@@ -63,7 +64,12 @@ def test_a_library_calls_two_tools_in_turn_and_says_their_results(
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize(
     ("library", "script"),
-    [("google-genai Python", "with_google.py"), ("Anthropic Python", "with_anthropic.py"), ("OpenAI Python", "with_openai.py")],
+    [
+        ("google-genai Python", "with_google.py"),
+        ("Anthropic Python", "with_anthropic.py"),
+        ("OpenAI Python", "with_openai.py"),
+        ("Cohere Python", "with_cohere.py"),
+    ],
 )
 def test_an_sdk_answers_two_calls_at_once(
     strict_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, script: str, alias: str
@@ -97,8 +103,8 @@ def test_dspy_calls_tools_by_texts(
         fields(next_thought=city, next_tool_name="weather", next_tool_args=json.dumps({"city": city})) for city in ("Bern", "Oslo")
     ]
     end = [fields(next_thought="done", next_tool_name="finish", next_tool_args="{}"), fields(reasoning="both", answer="sunny")]
-    play(strict_gateway, alias, texts=[*calls, *end])
-    assert run(strict_gateway, tmp_path, "dspy", "with_dspy.py", alias) == [TWO_CITIES_TEXT]
+    play(strict_gateway, alias, texts=[*calls, *end] * 2)
+    assert run(strict_gateway, tmp_path, "dspy", "with_dspy.py", alias) == [TWO_CITIES_TEXT] * 2
 
 
 @pytest.mark.parametrize("alias", MODELS)

@@ -1,10 +1,10 @@
-"""Claude's agent SDK: its command line, with a tool of this process."""
+"""Claude's agent SDK: its command line, with a tool of this process; whole messages, then also each event of the stream."""
 
 import asyncio
 import json
 import sys
 
-from claude_agent_sdk import ClaudeAgentOptions, ResultMessage, create_sdk_mcp_server, query, tool
+from claude_agent_sdk import ClaudeAgentOptions, ResultMessage, StreamEvent, create_sdk_mcp_server, query, tool
 
 address, key, model = sys.argv[1:]
 
@@ -15,13 +15,14 @@ async def weather(arguments: dict) -> dict:
     return {"content": [{"type": "text", "text": f"sunny in {arguments['city']}"}]}
 
 
-async def final_text() -> str:
+async def final_text(streamed: bool) -> str:
     """The final text of the agent."""
     names = ("ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL")
     options = ClaudeAgentOptions(
         model=model,
         mcp_servers={"here": create_sdk_mcp_server("here", tools=[weather])},
         allowed_tools=["mcp__here__weather"],
+        include_partial_messages=streamed,
         env={
             "ANTHROPIC_BASE_URL": address,
             "ANTHROPIC_AUTH_TOKEN": key,
@@ -29,10 +30,13 @@ async def final_text() -> str:
             **dict.fromkeys(names, model),
         },
     )
+    text, events = "", 0
     async for message in query(prompt="weather in Bern?", options=options):
+        events += isinstance(message, StreamEvent)
         if isinstance(message, ResultMessage):
-            return str(message.result)
-    return ""
+            text = str(message.result)
+    assert (events > 0) == streamed
+    return text
 
 
-sys.stdout.write(json.dumps([asyncio.run(final_text())]))
+sys.stdout.write(json.dumps([asyncio.run(final_text(streamed)) for streamed in (False, True)]))

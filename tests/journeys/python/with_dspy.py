@@ -1,4 +1,4 @@
-"""dspy: calls of a tool by the model's own function calling, over chat and Responses."""
+"""dspy: calls of a tool that the model writes as text, over chat and Responses."""
 
 import json
 import sys
@@ -23,4 +23,4 @@ def final_text(**settings: str) -> str:
     return "The tool said: " + " / ".join(observed[:2])
 
 
-sys.stdout.write(json.dumps([final_text(model_type="chat")]))
+sys.stdout.write(json.dumps([final_text(model_type=kind) for kind in ("chat", "responses")]))

@@ -9,6 +9,7 @@ address, key, model = sys.argv[1:]
 client = Client(host=address, headers={"Authorization": f"Bearer {key}"})
 assert model in [each.model.removesuffix(":latest") for each in client.list().models]
 assert "completion" in client.show(model).capabilities
+assert client.ps().models is not None
 
 
 def weather(city: str) -> str:

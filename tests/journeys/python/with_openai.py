@@ -1,12 +1,13 @@
-"""OpenAI's SDK: a tool loop over chat, streamed, and over Responses: on the response before, and with the whole history."""
+"""OpenAI's SDK: a tool loop over chat, by Azure's paths too, and over Responses: on the response before, with the whole history."""
 
 import json
 import sys
 
-from openai import OpenAI
+from openai import AzureOpenAI, OpenAI
 
 address, key, model = sys.argv[1:]
 client = OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0)
+azure = AzureOpenAI(azure_endpoint=address, api_version="2025-04-01-preview", api_key=key, max_retries=0)
 schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 tools = [{"type": "function", "function": {"name": "weather", "parameters": schema}}]
 flat = [{"type": "function", "name": "weather", "parameters": schema, "strict": True}]
@@ -17,12 +18,15 @@ def weather(arguments: str) -> str:
     return f"sunny in {json.loads(arguments)['city']}"
 
 
-def chat() -> str:
-    """The final text of streamed chat completions."""
+def chat(sdk: OpenAI, streamed: bool) -> str:
+    """The final text of chat completions."""
     talk = [{"role": "user", "content": "weather in Bern?"}]
     while True:
-        with client.chat.completions.stream(model=model, messages=talk, tools=tools) as stream:
-            message = stream.get_final_completion().choices[0].message
+        if streamed:
+            with sdk.chat.completions.stream(model=model, messages=talk, tools=tools) as stream:
+                message = stream.get_final_completion().choices[0].message
+        else:
+            message = sdk.chat.completions.create(model=model, messages=talk, tools=tools).choices[0].message
         if not message.tool_calls:
             return message.content
         calls = [
@@ -63,4 +67,6 @@ def stateless() -> str:
         history += [item.model_dump(exclude_none=True, exclude={"parsed_arguments"}) for item in response.output] + found
 
 
-sys.stdout.write(json.dumps([chat(), continued(), stateless()]))
+sys.stdout.write(
+    json.dumps([*(chat(sdk, streamed) for sdk in (client, azure) for streamed in (False, True)), continued(), stateless()])
+)
