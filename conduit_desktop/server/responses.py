@@ -135,7 +135,11 @@ def _owner(call: Call, gateway: Gateway) -> str:
 
 
 async def _expand(call: Call, gateway: Gateway, owner: str) -> str | None:
-    """Put the stored conversation of `previous_response_id` into the call; returns that id where it is stored here."""
+    """Put the stored conversation of `previous_response_id` and the stored items that are referred to into the call.
+
+    Returns `previous_response_id` where it is stored here.
+    """
+    call.body = await _with_stored_items(call.body, gateway, owner)
     if (name := _held_at_provider(call.body)) is not None:
         text = f"'{name}' is kept by the provider of a Responses API, and no such provider can answer this."
         call.untranslatable = BadRequest(text, param=name)
@@ -152,6 +156,29 @@ async def _expand(call: Call, gateway: Gateway, owner: str) -> str | None:
     return previous
 
 
+async def _with_stored_items(body: dict[str, Json], gateway: Gateway, owner: str) -> dict[str, Json]:
+    """The body with the items of stored responses in place of the references to them, which Vercel's AI SDK sends by default."""
+    from conduit_desktop.wire.openai_responses.response_object import response_of_item
+
+    given = body.get("input")
+    references = [item["id"] for item in given if _is_reference(item)] if isinstance(given, list) else []
+    wanted = {response_of_item(id) for id in references if isinstance(id, str)} - {None}
+    found: dict[Json, Json] = {}
+    for response in wanted:
+        if (kept := await gateway.state.store.responses.get(str(response), owner)) is not None:
+            found |= {item["id"]: item for item in kept.response["output"]}
+    if not found:
+        return body
+    return {**body, "input": [found.get(item["id"], item) if _is_reference(item) else item for item in given or ()]}
+
+
+def _is_reference(item: Json) -> bool:
+    """Whether it stands for an item that is stored; such a reference may leave its type out."""
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        return False
+    return item.get("type") == "item_reference" or ("type" not in item and "role" not in item)
+
+
 def _held_at_provider(body: dict[str, Json]) -> str | None:
     """The first field that only the provider that holds its object can follow: no other must answer as if it were not there."""
     from conduit_desktop.wire.openai_responses.compaction import COMPACTION, summary_of
@@ -164,7 +191,7 @@ def _held_at_provider(body: dict[str, Json]) -> str | None:
         if not isinstance(item, dict):
             continue
         kind = item.get("type")
-        if kind == "item_reference" or (kind == COMPACTION and summary_of(item) is None):
+        if kind == "item_reference" or _is_reference(item) or (kind == COMPACTION and summary_of(item) is None):
             return f"input[{index}]"
     return None
 

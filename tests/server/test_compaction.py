@@ -133,6 +133,7 @@ async def test_the_path_gives_a_summary_where_the_provider_has_none(codex: Codex
     [
         ({"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"}, "input[0]"),
         ({"type": "item_reference", "id": "msg_1"}, "input[0]"),
+        ({"id": f"msg_{'0' * 34}"}, "input[0]"),
     ],
 )
 async def test_what_only_openai_can_read_is_refused_by_name_elsewhere(codex: Codex, item: Any, field: str) -> None:

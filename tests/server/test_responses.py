@@ -109,6 +109,26 @@ async def test_the_conversation_may_go_on_with_a_vendor_of_another_kind(served: 
     assert blocks == ["tool_use", "tool_result"]
 
 
+@pytest.mark.parametrize("kind", [{"type": "item_reference"}, {}])
+async def test_a_reference_to_an_item_is_the_stored_item(served: ServedGateway, kind: dict[str, str]) -> None:
+    first = await served.ask(model="to-openai", input="my name is Ada")
+    reference = {**kind, "id": first["output"][-1]["id"]}
+    history = [{"role": "user", "content": "my name is Ada"}, reference, {"role": "user", "content": "and now?"}]
+    await served.ask(model="to-anthropic", input=history)
+    sent = served.vendor.requests[-1].body["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "user"]
+    assert text_of(first) in str(sent[1]["content"])
+
+
+async def test_a_reference_to_an_item_of_another_key_is_refused(served: ServedGateway) -> None:
+    first = await served.ask(model="to-openai", input="my name is Ada")
+    body = {"model": "to-openai", "input": [{"type": "item_reference", "id": first["output"][-1]["id"]}]}
+    for key, expected in ((OTHER, 400), (KEY, 200)):
+        status, answer, _ = await served.call("POST", "/v1/responses", body, key)
+        assert status == expected
+        assert expected == 200 or answer["error"]["param"] == "input[0]"
+
+
 async def test_another_key_sees_nothing_of_it(served: ServedGateway) -> None:
     answer = await served.ask(model="to-openai", input="a secret")
     for method in ("GET", "DELETE"):

@@ -102,6 +102,8 @@ class ReasoningItem:
     def close(self, encrypted: dict[str, Json]) -> ItemEvents:
         """Close the item with the fields of its encrypted content, which the client sends back."""
         self.item |= encrypted
+        if "status" in self.item:
+            self.item["status"] = "completed"
         if not self._text:
             return []
         part = {"type": "summary_text", "text": "".join(self._text)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from uuid import uuid4
 
 from conduit_desktop.core.chat import ChatRequest, Json, Text
@@ -12,6 +13,9 @@ from conduit_desktop.wire.openai_responses.request_writer import write_settings
 
 _OTHER_INCOMPLETE = frozenset({"max_messages", "steered"})
 """OpenAI's further values of `incomplete_details.reason`, which have no neutral reason."""
+_RESPONSE_ID = re.compile(r"resp_([0-9a-f]{32})")
+_ITEM_ID = re.compile(r"[a-z]+_([0-9a-f]{32})[0-9a-f]{2,4}")
+"""Of a response and of an item in it, both made here."""
 # How the response is delivered is no part of it: OpenAI's own does not repeat these.
 _NOT_ECHOED = frozenset({"stream", "include", "stream_options"})
 _DEFAULTS: dict[str, Json] = {
@@ -75,7 +79,15 @@ def write_status(finish: Finished) -> dict[str, Json]:
 
 
 def item_id(prefix: str, response_id: str, index: int) -> str:
-    """The id of the item at `index`, derived from the response's id so that it is stable."""
+    """The id of the item at `index`, derived from the response's id so that it is stable; `response_of_item` finds that again."""
+    if (own := _RESPONSE_ID.fullmatch(response_id)) is not None:
+        return f"{prefix}_{own[1]}{index:02x}"
     # Hashed, as a vendor's id may hold any characters and OpenAI takes item ids of 64 letters, digits, `_` and `-`.
     digest = hashlib.sha256(f"{response_id}/{index}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"{prefix}_{digest[:40]}"
+
+
+def response_of_item(id: str) -> str | None:
+    """The id of the response that has the item, where the gateway made both ids."""
+    found = _ITEM_ID.fullmatch(id)
+    return f"resp_{found[1]}" if found is not None else None

@@ -170,6 +170,9 @@ class ResponsesWriter(SingleChoiceWriter):
             return self._open[0], self._open[1], b""
         out = self._begin() + self._close_before_next()
         item = kind(self._new_id(id_prefix))
+        if not self._own and isinstance(item, ReasoningItem):
+            # OpenAI leaves it out; xAI's clients require it.
+            item.item["status"] = "in_progress"
         index, added = self._add(item.item)
         self._open = (index, item)
         return index, item, out + added
@@ -190,9 +193,9 @@ class ResponsesWriter(SingleChoiceWriter):
         # An item has one encrypted content only, so a hidden thought is an item of its own.
         closed = self._close_open()
         index, reasoning, opened = self._open_item(ReasoningItem, "rs")
-        reasoning.item["encrypted_content"] = mark(MarkedContent(self._started.dialect, data, "hidden"))
+        events = reasoning.close({"encrypted_content": mark(MarkedContent(self._started.dialect, data, "hidden"))})
         self._open = None
-        return closed + opened + self._done(index, reasoning.item)
+        return closed + opened + self._events(index, events) + self._done(index, reasoning.item)
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
         # Clients would run a hosted call, which its vendor has run already.

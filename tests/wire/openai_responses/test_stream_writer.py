@@ -14,6 +14,7 @@ from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError, ProviderFailed, RateLimited, Reason, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
+from conduit_desktop.wire.openai_responses.response_object import response_of_item
 from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.wire.responses_frames import REQUEST, RESPONSES, payloads, read, stream_of
 from tests.wire.strategies import Features, answers
@@ -123,6 +124,14 @@ def test_the_same_response_has_the_same_item_ids() -> None:
     assert len({item["id"] for item in first["output"]}) == 2
 
 
+def test_an_item_that_was_made_here_names_its_response() -> None:
+    made = RESPONSES.write_response(answer(Thinking("a"), *(ToolCall(f"c{n}", "f", "{}") for n in range(300))), REQUEST)
+    ids = [item["id"] for item in made["output"]]
+    assert len(set(ids)) == 301
+    assert {response_of_item(id) for id in ids} == {made["id"]}
+    assert response_of_item("msg_68d9303e94ac819ead3d9e066f405eae03aa6e5a972b3b23") is None  # OpenAI's
+
+
 def test_two_answers_of_a_vendor_that_repeats_its_ids_are_two_responses() -> None:
     ids = {RESPONSES.write_response(answer(Text("a")), REQUEST)["id"] for _ in range(3)}
     assert len(ids) == 3
@@ -179,6 +188,7 @@ def test_signatures_and_redacted_blocks_of_another_provider_are_marked() -> None
     proofs = [item["encrypted_content"] for item in output[:2]]
     assert proofs == [mark(MarkedContent("anthropic_messages", "c2ln")), mark(MarkedContent("anthropic_messages", "x", "hidden"))]
     assert output[2]["content"] == [{"type": "refusal", "refusal": "no"}]
+    assert [item["status"] for item in output] == ["completed"] * 3  # which xAI's clients require of reasoning, too
 
 
 def test_openais_further_fields_are_written_again() -> None:
@@ -198,6 +208,7 @@ def test_openais_further_fields_are_written_again() -> None:
     body = RESPONSES.write_response(own, REQUEST)
     assert body["output"][0] == item
     assert body["output"][1]["encrypted_content"] == "gAAA"
+    assert "status" not in body["output"][1]
     assert (body["billing"], body["usage"]["num_sources_used"]) == ({"payer": "me"}, 2)
     foreign = RESPONSES.write_response(answer(Opaque("anthropic_messages", "server_tool_use", {})), REQUEST)
     assert foreign["output"] == []
