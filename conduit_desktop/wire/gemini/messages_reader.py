@@ -142,8 +142,20 @@ class ContentReader:
             if key == "result":
                 note_name(self._source_form, path, "output", key)
         else:
-            result.parts = [Text(orjson.dumps(response).decode())]
+            text = _wrapped_text(response, result.name)
+            result.parts = [Text(orjson.dumps(response).decode() if text is None else text)]
             note_value(self._source_form, path, response)
+
+
+def _wrapped_text(response: dict[str, Json], name: str | None) -> str | None:
+    """The text of a response that a client put into an object only because Gemini wants one."""
+    match response:
+        case {"return_value": str(text), **more} if not more:  # pydantic-ai
+            return text
+        case {"name": str(called), "content": str(text), **more} if not more and called == name:  # Vercel's AI SDK
+            return text
+        case _:
+            return None
 
 
 def _made_id(path: str, name: str) -> str:

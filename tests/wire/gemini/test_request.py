@@ -133,6 +133,11 @@ def test_a_result_with_an_id_belongs_to_that_call():
         ({"temp": 3}, '{"temp":3}'),
         ({}, "{}"),
         ({"result": 3}, '{"result":3}'),
+        ({"return_value": "sunny"}, "sunny"),
+        ({"return_value": 3}, '{"return_value":3}'),
+        ({"name": "f", "content": "sunny"}, "sunny"),
+        ({"name": "Ada", "content": "sunny"}, '{"name":"Ada","content":"sunny"}'),
+        ({"name": "f", "content": "sunny", "day": 1}, '{"name":"f","content":"sunny","day":1}'),
     ],
 )
 def test_a_function_result_with_one_string_is_text(response: dict[str, Any], text: str):
