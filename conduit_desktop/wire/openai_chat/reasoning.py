@@ -194,8 +194,9 @@ def with_reasoning(body: dict[str, Json], find: Find) -> dict[str, Json]:
 
 
 def _with_reasoning(message: Json, find: Find) -> Json:
-    if not isinstance(message, dict) or message.get("role") != "assistant" or any(message.get(name) for name in FIELDS):
+    if not isinstance(message, dict) or message.get("role") != "assistant" or message.get("reasoning_details"):
         return message
+    carried = message.get("reasoning") or message.get("reasoning_content")
     calls, content = message.get("tool_calls"), message.get("content")
     parts: list[ToolCall | Text] = [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     if not parts and isinstance(content, str) and content:
@@ -203,7 +204,13 @@ def _with_reasoning(message: Json, find: Find) -> Json:
     thoughts = next((found for part in parts if (found := [*find(part)])), [])
     for part in thoughts:
         if isinstance(part, Thinking) and part.raw and "message" in part.raw:
-            message = {**message, **part.raw["message"]}
+            kept = part.raw["message"]
+            if carried and not ("reasoning_details" in kept and str(carried).strip() == part.text.strip()):
+                continue
+            # The details hold the text as well, and the signatures that no client keeps beside a plain text.
+            message = {**{name: value for name, value in message.items() if not carried or name not in FIELDS}, **kept}
+        elif carried:
+            continue
         elif isinstance(part, Thinking) and part.raw and isinstance(content, str | None):
             texts = [{"type": "text", "text": content}] if content else []
             message = {**message, "content": [part.raw["part"], *texts]}

@@ -128,6 +128,19 @@ def test_a_passed_through_chat_gets_the_reasoning_that_its_client_left_out():
     assert store.healed(CHAT, kept) is kept
 
 
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_a_plain_text_that_a_client_returns_gets_its_details_back(name: str):
+    entry = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
+    store = seen([ThinkingDelta("hm", 0, entry), ThinkingSigned("s"), ToolCallStarted("c", "f"), Finished("tool_calls")], CHAT)
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    bare = {"role": "assistant", "content": None, "tool_calls": calls}
+    healed = store.healed(CHAT, {"messages": [{**bare, name: "hm"}]})
+    assert healed["messages"] == [{**bare, "reasoning_details": [{**entry, "text": "hm", "signature": "s"}]}]
+    for own in ({name: "another text"}, {name: "hm", "reasoning_details": [entry]}):
+        body = {"messages": [{**bare, **own}]}
+        assert store.healed(CHAT, body) is body
+
+
 def test_a_passed_through_message_gets_the_thinking_block_that_its_client_left_out():
     to = Recipient("me", "deepseek anthropic_messages", "anthropic_messages", wanted=True)
     store = seen([ThinkingDelta("hm"), ToolCallStarted("c", "f"), Finished("tool_calls")], to)
