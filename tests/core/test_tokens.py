@@ -140,7 +140,7 @@ def test_the_price_catalog_is_made_with_every_rate() -> None:
     from tools.prices import RATES as made_rates
     from tools.prices import UNITS as made_units
 
-    assert set(made_rates.values()) == set(RATE_NAMES) - {"image_in", "image_out"}
+    assert set(made_rates.values()) == set(RATE_NAMES)
     assert {name for name, _ in made_units.values()} <= set(UNIT_RATES)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from math import lcm, prod
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import UNIT_RATES, Units
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import CostState, PriceSource
-from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES, RATES
+from conduit_desktop.core.tokens import BASE_RATES, CLASSES, RATE_NAMES, RATES
 
 # Integers throughout: sums of floats would differ from the ledger's sums.
 PER = 1_000_000
@@ -74,8 +74,14 @@ class Cost(NamedTuple):
 
 UNKNOWN = Cost(None, "unknown")
 NO_UNITS = Units()
-_COUNTED = (*(rate.usage_field for rate in RATES), "searches")
+_CHARGED = tuple(
+    (rate.name, rate.usage_field) for side in ("input", "output") for one in CLASSES if one.side == side for rate in one.rates
+)
+"""The rates and the fields of usage that they charge, in the order of a breakdown."""
+_COUNTED = (*(field for _, field in _CHARGED), "searches")
 _counts = attrgetter(*_COUNTED)
+_INTEGERS = {int}
+_INPUT_AT, _OUTPUT_AT = _COUNTED.index("input"), _COUNTED.index("output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +105,14 @@ class RateTier:
     assumed: frozenset[str] = frozenset()
     unpriced: frozenset[str] = frozenset()
 
-    @property
-    def dearest_input(self) -> int:
-        """The highest rate of a token of the input."""
-        return max(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_in, self.image_in)
+    def charges(self) -> tuple[tuple[str, int, bool, bool], ...]:
+        """Each rate in the order of a breakdown: its name, the rate, whether it is assumed, whether there is none."""
+        return tuple((name, getattr(self, name), name in self.assumed, name in self.unpriced) for name, _ in _CHARGED)
 
-    @property
-    def dearest_output(self) -> int:
-        """The highest rate of a token of the output."""
-        return max(self.output, self.reasoning, self.audio_out, self.image_out)
+    def dearest(self) -> tuple[int, int, int]:
+        """`above`, and the highest rates of a token of the input and of the output."""
+        inputs = max(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_in, self.image_in)
+        return self.above, inputs, max(self.output, self.reasoning, self.audio_out, self.image_out)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,31 @@ class CompiledPrice:
         rates = ((name, getattr(self.price, name)) for name in UNIT_RATES if name != "per_image")
         return {name: to_nano(rate) for name, rate in rates if rate is not None}
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether an answer without searches costs its tokens and nothing else."""
+        return self.by_tokens and "per_request" not in self.unit_nano
+
+    @cached_property
+    def charges(self) -> tuple[tuple[int, tuple[tuple[str, int, bool, bool], ...]], ...]:
+        """`above` and the rates of each step, as `RateTier.charges` lists them."""
+        return tuple((step.above, step.charges()) for step in self.steps)
+
+    @cached_property
+    def _dearest(self) -> tuple[tuple[int, int, int], ...]:
+        return tuple(step.dearest() for step in self.steps)
+
+    @cached_property
+    def _dearest_factors(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The highest product of factors as numerator and denominator: without the factors of speed, and with them."""
+        dearest: dict[str, Fraction] = {}
+        for name, factor in self.factors.items():
+            kind = name.partition(":")[0] if ":" in name else ""
+            dearest[kind] = max(factor, dearest.get(kind, Fraction(1)))
+        speed = dearest.pop("speed", Fraction(1))
+        others = prod(dearest.values(), start=Fraction(1))
+        return others.as_integer_ratio(), (others * speed).as_integer_ratio()
+
     def step(self, total_input: int) -> RateTier:
         """The rates that hold for a request with that many input tokens, of every class together."""
         chosen = self.steps[0]
@@ -231,24 +261,15 @@ class CompiledPrice:
         The dearest class of each side, the dearest step that such an input can be in, and the dearest service tier; the
         factors `speed:…` only where `speeds` (vendors give a faster answer only to those who ask for it).
         """
-        steps = [step for step in self.steps if input_tokens > step.above]
-        tokens = input_tokens * max(step.dearest_input for step in steps) + output_tokens * max(
-            step.dearest_output for step in steps
-        )
-        scaled = max(tokens * _PER_TOKEN, self._media(units)) * self._dearest_factor(speeds)
+        dearest_input = dearest_output = 0
+        for above, inputs, outputs in self._dearest:
+            if input_tokens > above:
+                dearest_input, dearest_output = max(dearest_input, inputs), max(dearest_output, outputs)
+        tokens = (input_tokens * dearest_input + output_tokens * dearest_output) * _PER_TOKEN
+        numerator, denominator = self._dearest_factors[speeds]
+        scaled = max(tokens, self._media(units)) * numerator + self._fees(units) * denominator
         # Rounded up: it is a bound.
-        return -(-(scaled + self._fees(units)) // _SCALE)
-
-    def _dearest_factor(self, speeds: bool) -> Fraction:
-        dearest: dict[str, Fraction] = {}
-        for name, factor in self.factors.items():
-            kind = name.partition(":")[0] if ":" in name else ""
-            if speeds or kind != "speed":
-                dearest[kind] = max(factor, dearest.get(kind, Fraction(1)))
-        whole = Fraction(1)
-        for factor in dearest.values():
-            whole *= factor
-        return whole
+        return -(-scaled // (_SCALE * denominator))
 
     def _media(self, units: Units) -> int:
         """What the model makes or hears, in 1/_SCALE nano-dollars, at the rates there are."""
@@ -287,6 +308,10 @@ def price_answer(compiled_price: CompiledPrice | None, usage: Usage | None, unit
     wins. It is `final` only where everything that was reported has a price of its own, and nothing contradicts itself.
     """
     clear = True
+    if usage is not None and units is NO_UNITS and compiled_price is not None and compiled_price.is_plain:
+        plain = _plain_cost(compiled_price, usage)
+        if plain is not None:
+            return plain
     if usage is not None:
         usage, clear = _checked(usage)
         clear = clear and not usage.unclear and usage.source == "reported"
@@ -300,6 +325,54 @@ def price_answer(compiled_price: CompiledPrice | None, usage: Usage | None, unit
     if not bill.charge(usage, units):
         return UNKNOWN
     return bill.cost(clear)
+
+
+def _plain_cost(compiled_price: CompiledPrice, usage: Usage) -> Cost | None:
+    """The cost of tokens alone; None for any other usage, which `_Bill` prices. Nearly every answer is priced here."""
+    counts = _plain_counts(compiled_price, usage)
+    if counts is None:
+        return None
+    charges = compiled_price.charges[0][1]
+    if len(compiled_price.charges) > 1:
+        size = usage.total_input
+        for above, rates in compiled_price.charges:
+            if size > above:
+                charges = rates
+    is_sure = True
+    exact = before = 0
+    lines: list[CostLine] = []
+    for count, (name, rate, is_assumed, is_unpriced) in zip(counts, charges, strict=False):
+        if count:
+            if is_unpriced:
+                return UNKNOWN
+            if is_assumed:
+                is_sure = False
+            exact += count * rate
+            # As in `_Bill.cost`.
+            total = (2 * exact + PER) // (2 * PER)
+            lines.append(CostLine(name, count, PER, rate, total - before))
+            before = total
+    final = (is_sure or compiled_price.price.origin == "free") and usage.source == "reported" and not usage.unclear
+    return Cost(before, "final" if final else "estimated", tuple(lines), compiled_price.source, compiled_price.date)
+
+
+def _plain_counts(compiled_price: CompiledPrice, usage: Usage) -> Sequence[int] | None:
+    """The tokens in the order of `_CHARGED`, each once; None where something else was used, or the usage contradicts itself."""
+    tier = usage.service_tier
+    if usage.cost_nano is not None or usage.surcharges or usage.searches:
+        return None
+    if tier and (tier not in _BASE_TIERS or tier in compiled_price.factors):
+        return None
+    counts: Sequence[int] = _counts(usage)
+    if set(map(type, counts)) != _INTEGERS or min(counts) < 0 or max(counts) > _LARGEST_COUNT:
+        return None
+    if usage.reasoning or usage.image_in or usage.image_out:
+        inputs, outputs = usage.input - usage.image_in, usage.output - usage.reasoning - usage.image_out
+        if inputs < 0 or outputs < 0:
+            return None
+        counts = list(counts)
+        counts[_INPUT_AT], counts[_OUTPUT_AT] = inputs, outputs
+    return counts
 
 
 class _Bill:
@@ -340,28 +413,15 @@ class _Bill:
 
     def _tokens(self, usage: Usage) -> bool:
         """Add the tokens; False, and nothing added, where some have no price."""
-        step = self._compiled.step(usage.total_input)
-        reasoning, image_in, image_out = usage.reasoning, usage.image_in, usage.image_out
-        assumed, unpriced = step.assumed, step.unpriced
+        parts = {"input": usage.image_in, "output": usage.reasoning + usage.image_out}
         lines: list[tuple[str, int | float, int, int, int, bool]] = []
         final = True
-        for name, count, rate in (
-            ("input", usage.input - image_in, step.input),
-            ("cache_read", usage.cache_read, step.cache_read),
-            ("cache_write", usage.cache_write_5m, step.cache_write),
-            ("cache_write_1h", usage.cache_write_1h, step.cache_write_1h),
-            ("audio_in", usage.audio_in, step.audio_in),
-            ("image_in", image_in, step.image_in),
-            ("output", usage.output - reasoning - image_out, step.output),
-            ("reasoning", reasoning, step.reasoning),
-            ("image_out", image_out, step.image_out),
-            ("audio_out", usage.audio_out, step.audio_out),
-        ):
-            if count:
-                if name in unpriced:
+        charges = self._compiled.step(usage.total_input).charges()
+        for counted, (name, rate, is_assumed, is_unpriced) in zip(_counts(usage), charges, strict=False):
+            if count := counted - parts.get(name, 0):
+                if is_unpriced:
                     return False
-                if name in assumed:
-                    final = False
+                final = final and not is_assumed
                 lines.append((name, count, PER, rate, count * rate * _PER_TOKEN, True))
         self._lines, self._final = lines, self._final and final
         return True
