@@ -26,6 +26,7 @@ ConduitError
     ├── PayloadTooLarge 413      payload_too_large
     ├── LoopDetected 508         loop_detected
     ├── RateLimited 429          rate_limit_exceeded, with retry_after
+    │   └── BudgetBusy           budget_busy: a request in flight may take all that the budget has left
     ├── Internal 500             a bug in the gateway
     ├── ProviderFailed 502       provider_error, provider_stream_broken
     ├── NoHealthyTarget 503      no_healthy_target
@@ -244,6 +245,12 @@ class RateLimited(GatewayError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+
+
+class BudgetBusy(RateLimited):
+    """A request in flight may overrun the budget, this one might too, and the wait for its end took too long."""
+
+    code = "budget_busy"
 
 
 class Internal(GatewayError):

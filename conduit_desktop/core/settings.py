@@ -79,6 +79,14 @@ class Settings(BaseModel):
         "Most output tokens that are reserved for a request in a budget and in the token limits.",
         ge=1,
     )
+    budget_wait_s: float = option(
+        2.0,
+        "Money",
+        "Budget wait (s)",
+        "How long a request that could exceed a budget waits for another such request to end.",
+        ge=0,
+        le=600,
+    )
     catalog_prices: bool = option(
         True, "Money", "Use price catalog", "Use the built-in prices for models without a price of your own."
     )

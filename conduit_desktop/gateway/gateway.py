@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from conduit_desktop.core.bus import Bus
-from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, RateLimited, RecordsRefused, Unauthorized
+from conduit_desktop.core.entities import Budget
+from conduit_desktop.core.errors import BadRequest, BudgetBusy, GatewayError, Internal, RateLimited, RecordsRefused, Unauthorized
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import response_headers
+from conduit_desktop.gateway.accounting.cost import CompiledPrice
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller
-from conduit_desktop.gateway.admission.budgets import BudgetAccount
-from conduit_desktop.gateway.admission.limits import CostEstimate
+from conduit_desktop.gateway.admission.budgets import BudgetAccount, QueuePlace, TrackedBudget
+from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.health.circuit import Health
 from conduit_desktop.gateway.routing.resolve import resolve_model
-from conduit_desktop.gateway.routing.targets import Route
+from conduit_desktop.gateway.routing.targets import BoundTarget, Route, without_providers
 from conduit_desktop.gateway.routing.trimming import trim
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.gateway.state import GatewayState
@@ -63,7 +65,10 @@ class Gateway:
         """Answer `call`; raises GatewayError, with the record already settled. A StreamReply must be closed by its consumer."""
         meter = Meter(call, self.state.record)
         try:
-            admitted = await self._admit(call, meter)
+            try:
+                admitted = await self._admit(call, meter)
+            except BudgetInUse as busy:
+                admitted = await self._admit_in_turn(call, meter, busy.budget)
         except GatewayError as error:
             meter.close("refused", error.status, error)
             raise
@@ -93,8 +98,11 @@ class Gateway:
             if not isinstance(exchange, StreamReply):
                 self.state.end(call)
 
-    async def _admit(self, call: Call, meter: Meter) -> AdmittedCall:
-        """Identify the caller, find the route, and reserve what the call may cost; raises GatewayError."""
+    async def _admit(self, call: Call, meter: Meter, place: QueuePlace | None = None) -> AdmittedCall:
+        """Identify the caller, find the route, and reserve what the call may cost; raises GatewayError and BudgetInUse.
+
+        `place` is where the call has waited for a budget.
+        """
         # One snapshot for the whole request: a change of the configuration must not mix two of them.
         state, snapshot = self.state, self.state.snapshot
         caller = access.identify(call, snapshot)
@@ -112,16 +120,97 @@ class Gateway:
         # Before the estimate: messages that are not sent must not be reserved for.
         if alias is not None and alias.trim and alias.max_context_tokens and call.media_request is None:
             trim(call, alias.max_context_tokens)
-        expected = CostEstimate.of_call(call, snapshot.settings.reserve_output_tokens, prices.values())
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
         # No await from here to the reservation: that makes admission atomic.
-        key = None if call.endpoint == "count_tokens" else caller.key  # token counts are free of every limit
+        if call.endpoint == "count_tokens":  # free of every limit
+            expected = CostEstimate.of_call(call, snapshot.settings.reserve_output_tokens, prices.values())
+            meter.admitted(state.limiter.admit(None, expected), prices)
+            return AdmittedCall(call, caller, route, snapshot, meter)
+        at_ms = meter.admitted_at(state.budgets.now_ms())
         try:
-            meter.admitted(state.limiter.admit(key, expected), prices)
+            if state.budgets.any_of_provider:
+                route = self._within_provider_budgets(call, caller, route, prices, at_ms, place)
+            expected, providers = self._estimates(call, caller, route, prices)
+            meter.admitted(state.limiter.admit(caller.key, expected, route.name, at_ms, providers, place), prices)
         except RateLimited as error:
             error.response_headers = response_headers.limits_of(call, caller, state.limiter)
             raise
         return AdmittedCall(call, caller, route, snapshot, meter)
+
+    async def _admit_in_turn(self, call: Call, meter: Meter, budget: TrackedBudget) -> AdmittedCall:
+        """Admit a call that may overrun a budget once no other such request is in flight; raises GatewayError.
+
+        Raises BudgetBusy after the setting `budget_wait_s`. Requests are admitted in the order in which they came.
+        """
+        state, loop = self.state, asyncio.get_running_loop()
+        wait_s = state.snapshot.settings.budget_wait_s
+        deadline = loop.time() + wait_s
+        place = budget.join()
+        try:
+            while (left := deadline - loop.time()) > 0:
+                resets_at = place.budget.account.next_reset
+                # A new period has room of its own.
+                reset_s = left if resets_at is None else max(0.001, (resets_at - state.budgets.now_ms()) / 1000)
+                await place.turn(min(left, reset_s))
+                try:
+                    return await self._admit(call, meter, place)
+                except BudgetInUse as busy:
+                    if busy.budget is not place.budget:
+                        place.leave()
+                        place = busy.budget.join()
+        finally:
+            place.leave()
+        busy_error = BudgetBusy(
+            f"{place.budget.terms.text} is in use by a request that may take all that is left.", retry_after=max(1.0, wait_s)
+        )
+        caller = access.identify(call, state.snapshot)
+        busy_error.response_headers = response_headers.limits_of(call, caller, state.limiter)
+        raise busy_error
+
+    def _estimates(
+        self, call: Call, caller: Caller, route: Route, prices: Mapping[str, CompiledPrice | None]
+    ) -> tuple[CostEstimate, dict[str, CostEstimate] | None]:
+        """What the call may cost, at the dearest of its targets, and at the dearest of each provider that has a budget."""
+        state, reserve = self.state, self.state.snapshot.settings.reserve_output_tokens
+        if not state.budgets.limit(caller.key, route.name):
+            return CostEstimate.of_call(call, reserve, prices.values()), None
+        targets = route.all_targets
+        expected = self._bounded(call, targets, prices)
+        if not state.budgets.any_of_provider:
+            return expected, None
+        by_provider: dict[str, list[BoundTarget]] = {}
+        for target in targets:
+            if state.budgets.of_provider(target.bound.name):
+                by_provider.setdefault(target.bound.name, []).append(target)
+        return expected, {name: self._bounded(call, group, prices) for name, group in by_provider.items()}
+
+    def _bounded(self, call: Call, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]) -> CostEstimate:
+        """The estimate of a call over these targets, with its worst case."""
+        state = self.state
+        of_targets = {target.name: prices[target.name] for target in targets}
+        expected = CostEstimate.of_call(call, state.snapshot.settings.reserve_output_tokens, of_targets.values())
+        expected.add_worst(call, [(prices[target.name], state.capabilities.most_output(target)) for target in targets])
+        return expected
+
+    def _within_provider_budgets(
+        self,
+        call: Call,
+        caller: Caller,
+        route: Route,
+        prices: Mapping[str, CompiledPrice | None],
+        at_ms: int,
+        place: QueuePlace | None,
+    ) -> Route:
+        """The route without the providers whose own budget has no room for the call; raises why where none is left."""
+        _, by_provider = self._estimates(call, caller, route, prices)
+        without_room = self.state.limiter.without_room(caller.key, by_provider or {}, at_ms, place)
+        if not without_room:
+            return route
+        left = without_providers(route, {name: str(why) for name, why in without_room.items()})
+        if not left.all_targets:
+            # What only has to be waited for comes first: the others are not going to have room.
+            raise next((why for why in without_room.values() if isinstance(why, BudgetInUse)), next(iter(without_room.values())))
+        return left
 
     async def _exchange(self, admitted: AdmittedCall) -> Exchange:
         """The reply of the first target that answers: whole, as a stream of events, or as a stream of bytes."""
@@ -227,6 +316,10 @@ class Gateway:
     def account(self, key_id: str) -> BudgetAccount:
         """What the key has spent and reserved in its running budget period."""
         return self.state.budgets.account(key_id)
+
+    def budget_account(self, budget: Budget) -> BudgetAccount:
+        """What has been spent and is reserved of a budget in its running period."""
+        return self.state.budgets.budget_account(budget)
 
     async def start(self) -> None:
         """Load configuration, spend and health; from then on calls can be answered."""

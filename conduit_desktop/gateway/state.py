@@ -16,8 +16,9 @@ from conduit_desktop.core.errors import DatabaseUnusable
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
-from conduit_desktop.gateway.admission.budgets import Budgets, period
+from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
 from conduit_desktop.gateway.admission.limits import RateLimiter
+from conduit_desktop.gateway.admission.windows import DAY_S, EXACT_UP_TO, MINUTE_S, SLICES
 from conduit_desktop.gateway.background import HealthMonitor
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.health.circuit import Health
@@ -29,10 +30,13 @@ from conduit_desktop.gateway.threads import Threads
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.relay import TimedReader
-from conduit_desktop.store.interface import Spending, Store
+from conduit_desktop.store.interface import Store
 from conduit_desktop.store.secrets.store import SecretStore
 
 log = logging.getLogger(__name__)
+
+MINUTE_STEP_MS, DAY_STEP_MS = MINUTE_S * 1000 // SLICES, DAY_S * 1000 // SLICES
+"""How exactly the windows are read from the ledger: as exactly as they count."""
 
 
 class GatewayState:
@@ -72,6 +76,7 @@ class GatewayState:
         # Before the first reading, so that a disk that is full from the start is reported, too.
         self.store.on_health = self._on_records
         await self.refresh()
+        await self._load_windows()
         # Made again: only the settings say whether the system's proxy is used.
         self.upstream = Upstream(self.snapshot.settings.use_system_proxy)
         await self.health_monitor.start()
@@ -103,13 +108,13 @@ class GatewayState:
             stored = await self.store.settings.all()
             settings = Settings.model_validate({**stored, **self.overrides})
             before, after = self.snapshot, await take(self.store, self.secrets, settings)
-            await self._load_accounts(after, self.budgets.stale(after.keys.values()))
+            await self._load_spend(self.budgets.stale(after.keys.values(), after.budgets))
             # No await from here on: a call with the old providers would fill the health of the new ones.
             self._forget_changed(before, after)
-            self.budgets.forget(after.keys)
             self.limiter.forget(after.keys)
             self.compiled_prices.forget()
             self.snapshot = after
+            self.budgets.configure(after.keys.values(), after.budgets)
 
     def _forget_changed(self, before: Snapshot, after: Snapshot) -> None:
         names = {bound.provider.id: bound.name for bound in after.providers.values()}
@@ -128,19 +133,34 @@ class GatewayState:
         return now is bound or (now is not None and now.same_as(bound))
 
     async def reload_spend(self) -> None:
-        """Read every key's spend from the ledger again, as after costs were recomputed."""
-        await self._load_accounts(self.snapshot, list(self.snapshot.keys.values()))
+        """Read every budget's spend from the ledger again, as after costs were recomputed."""
+        async with self._refreshing:
+            keys, budgets = self.snapshot.keys.values(), self.snapshot.budgets
+            await self._load_spend([*map(BudgetTerms.of_key, keys), *map(BudgetTerms.of_budget, budgets)])
 
-    async def _load_accounts(self, snapshot: Snapshot, keys: list[Any]) -> None:
-        if not keys:
+    async def _load_spend(self, terms: list[BudgetTerms]) -> None:
+        if not terms:
             return
-        now = self.budgets.now_ms()
-        before = self.budgets.spends()
-        # The writer's queue is in order: every record queued before is in this sum, so nothing is counted twice or missed.
-        asked = [Spending("key", key.id, period(key.budget_period, now)[0] or 0) for key in keys]
-        spent = dict(zip((key.id for key in keys), await self.store.ledger.spent(asked), strict=True))
-        since = {key_id: spend - before.get(key_id, spend) for key_id, spend in self.budgets.spends().items()}
-        self.budgets.load(keys, spent, since)
+        readings = self.budgets.readings(terms)
+        # Every record handed over before is in these sums and no later one, so nothing is counted twice or missed.
+        self.budgets.load(readings, await self.store.ledger.spent([reading.spending for reading in readings]))
+
+    async def _load_windows(self) -> None:
+        """Begin the rate-limit windows with what the ledger knows of the last minute and day."""
+        now, ledger = self.budgets.now_ms(), self.store.ledger
+        keys = self.snapshot.keys.values()
+        minute, tokens = [key for key in keys if key.rpm is not None], [key for key in keys if key.tpm is not None]
+        if minute:
+            used = await ledger.recent_requests([key.id for key in minute], now - MINUTE_S * 1000, MINUTE_STEP_MS)
+            self.limiter.restore_requests(minute, used, "minute")
+        if tokens:
+            used = await ledger.recent_tokens([key.id for key in tokens], now - MINUTE_S * 1000, MINUTE_STEP_MS)
+            self.limiter.restore_tokens(tokens, used)
+        for step_ms, exact in ((1000, True), (DAY_STEP_MS, False)):
+            day = [key for key in keys if key.rpd is not None and (key.rpd <= EXACT_UP_TO) is exact]
+            if day:
+                used = await ledger.recent_requests([key.id for key in day], now - DAY_S * 1000, step_ms)
+                self.limiter.restore_requests(day, used, "day")
 
     @property
     def in_flight(self) -> int:

@@ -67,6 +67,15 @@ class Spending:
     former: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What a key used at a moment (epoch ms): `amount` is a number of requests or of tokens."""
+
+    key_id: str
+    at_ms: int
+    amount: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Payload:
     """The bodies of one request and its response; the flags mark which was cut off."""
@@ -213,7 +222,18 @@ class Ledger(Protocol):
         self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None
     ) -> list[UsageRow]: ...
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:
-        """Nano-dollars that each account has spent since its moment, in the accounts' order."""
+        """Nano-dollars that each account has spent since its moment, in the accounts' order.
+
+        Exactly the records that were handed to `record` before are in the sums.
+        """
+        ...
+
+    async def recent_requests(self, key_ids: Sequence[str], since_ms: int, step_ms: int) -> list[KeyUse]:
+        """The requests that keys were admitted with, by steps of time, oldest first."""
+        ...
+
+    async def recent_tokens(self, key_ids: Sequence[str], since_ms: int, step_ms: int) -> list[KeyUse]:
+        """The tokens of the keys' requests by the moment they ended, by steps of time, oldest first."""
         ...
 
     async def began(self) -> int | None:

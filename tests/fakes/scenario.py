@@ -178,7 +178,7 @@ class Scenario:
         times = {"connect_s": 10.0, "first_token_s": 10.0, "idle_s": 10.0, "total_s": 30.0, **(timeouts or {})}
         await self.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts=times, **alias)
         await self.gateway.add_alias("a", "a/alpha", timeouts=times, **{k: v for k, v in alias.items() if k != "strategy"})
-        await self.gateway.add_key(budget_nano=10**12)
+        await self.gateway.add_key(budget_nano=10**12, unpriced="allow")
         return self
 
     def body(self, model: str, text: str, **fields: Any) -> dict[str, Any]:

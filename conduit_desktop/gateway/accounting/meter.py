@@ -33,6 +33,7 @@ from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES, total_input, total
 from conduit_desktop.gateway.accounting.attribution import attribute
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice, Cost, CostLine, price_answer
 from conduit_desktop.gateway.admission.access import Caller
+from conduit_desktop.gateway.admission.budgets import DAY_MS
 from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS, expected_units
 from conduit_desktop.gateway.admission.limits import Reservation
 from conduit_desktop.gateway.call import Call
@@ -92,6 +93,13 @@ class Meter:
         """Whether the request and its answer are to be stored."""
         self._payload = bytearray() if wanted else None
 
+    def admitted_at(self, now_ms: int) -> int:
+        """The moment (epoch ms) in whose period the request belongs, as in its record: its arrival, or now on another UTC day."""
+        record = self.record
+        if now_ms // DAY_MS != record.started_at // DAY_MS:
+            record.started_at = now_ms
+        return record.started_at
+
     def admitted(self, reservation: Reservation, compiled_prices: Mapping[str, CompiledPrice | None]) -> None:
         """The request is admitted; `compiled_prices` are its targets', by `provider/model`."""
         self._reservation, self._compiled_prices = reservation, compiled_prices
@@ -114,6 +122,11 @@ class Meter:
             cost = price_answer(self._compiled_price, usage)
             attempt.tokens, attempt.cost_nano = _tokens(usage), cost.nano
             self._failed.append(cost)
+        if self._reservation is not None:
+            if self._answered:
+                self._reservation.served_by(attempt.provider)
+            elif attempt.cost_nano:
+                self._reservation.attempt_failed(attempt.cost_nano)
 
     def broke(self, error: UpstreamError) -> None:
         """The answer that had begun broke off: its attempt is recorded as failed."""
@@ -195,7 +208,7 @@ class Meter:
             at_end()
         # Before the record is handed over: the budget is exact even while the ledger waits for disk space.
         if self._reservation is not None:
-            self._reservation.settle(record.cost_nano or 0, total_input(record) + total_output(record))
+            self._reservation.settle(record.cost_nano or 0, total_input(record) + total_output(record), record)
         if not self._call.recorded:
             return None
         payload = bytes(self._payload) if self._payload is not None else None

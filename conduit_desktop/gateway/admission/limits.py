@@ -1,23 +1,30 @@
-"""Admission: every limit of a key has room and its budget can bear the request, or it is refused and nothing is taken.
+"""Admission: every limit of a key and every budget has room for the request, or it is refused and nothing is taken.
 
 `admit` is one synchronous step (no await between check and reservation), which makes it atomic on the loop.
+
+A request is reserved with its expected cost, and held against the limit of a budget with its worst case. Where the worst case
+does not fit, the request may overrun the budget: at most one of those is in flight, so no budget is passed by more than one answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
+from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import VirtualKey
-from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
+from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError, RateLimited
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import show_usd
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.accounting.cost import CompiledPrice
-from conduit_desktop.gateway.admission.budgets import BudgetAccount, Budgets
+from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Budgets, QueuePlace, TrackedBudget
 from conduit_desktop.gateway.admission.estimate import expected_units, max_output_tokens
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
 from conduit_desktop.gateway.call import Call
+from conduit_desktop.store.interface import KeyUse
 from conduit_desktop.wire.media.usage import READ_ONLY
 
 GROWTH_TOKENS = 1024
@@ -28,7 +35,8 @@ GROWTH_TOKENS = 1024
 class CostEstimate:
     """What a request may use. `compiled_price` is the dearest target's; None where no price is known.
 
-    `cost_nano` is what to reserve for it: 0 where nothing is known.
+    `cost_nano` is what to reserve for it: 0 where nothing is known. `worst_nano` is the most that it can cost; it is needed where
+    a budget holds, and is the expected cost until `add_worst` has been called.
     """
 
     input_tokens: int
@@ -36,6 +44,16 @@ class CostEstimate:
     compiled_price: CompiledPrice | None
     cost_nano: int = 0
     unpriced: bool = False
+    worst_nano: int = 0
+
+    def __post_init__(self) -> None:
+        self.worst_nano = max(self.worst_nano, self.cost_nano)
+
+    def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]]) -> None:
+        """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer."""
+        for compiled_price, most_output in targets:
+            if compiled_price is not None:
+                self.worst_nano = max(self.worst_nano, worst_cost(call, compiled_price, most_output))
 
     @classmethod
     def of_call(cls, call: Call, reserve_output_tokens: int, compiled_prices: Collection[CompiledPrice | None]) -> CostEstimate:
@@ -64,13 +82,36 @@ class CostEstimate:
                 cost = compiled_price.expected(input_tokens, output_tokens, units)
             if made.compiled_price is None or cost > made.cost_nano:
                 made.compiled_price, made.cost_nano = compiled_price, cost
+        made.worst_nano = made.cost_nano
         return made
+
+
+def worst_cost(call: Call, compiled_price: CompiledPrice, most_output: int) -> int:
+    """The most nano-dollars that the call can cost at a target; `most_output`: tokens of one answer of its model."""
+    output = 0 if call.endpoint in READ_ONLY else min(max_output_tokens(call.body), most_output * _choices(call.body))
+    units = expected_units(call.media_request) if call.media_request is not None else Units()
+    return compiled_price.worst(call.input_tokens, output, units)
+
+
+def _choices(body: dict[str, Json]) -> int:
+    """How many answers are asked for at once, by OpenAI's `n` or Gemini's `candidateCount`."""
+    nested = body.get("generationConfig")
+    counts = (body.get("n"), nested.get("candidateCount") if isinstance(nested, dict) else None)
+    return max([1, *(int(count) for count in counts if isinstance(count, int | float) and 1 < count < 10**6)])
+
+
+class BudgetInUse(Exception):
+    """A request in flight may overrun `budget`, and so might this one: it has to wait."""
+
+    def __init__(self, budget: TrackedBudget) -> None:
+        super().__init__(budget.terms.text)
+        self.budget = budget
 
 
 class Reservation:
     """What one admitted request holds; given back exactly once, by `settle`."""
 
-    __slots__ = ("_limiter", "_open", "cost_nano", "expected", "key", "output_tokens", "tokens")
+    __slots__ = ("_account", "_bookings", "_limiter", "_open", "cost_nano", "expected", "key", "output_tokens", "tokens")
 
     def __init__(self, limiter: RateLimiter, key: VirtualKey | None, expected: CostEstimate) -> None:
         self._limiter = limiter
@@ -78,8 +119,10 @@ class Reservation:
         self.expected = expected
         self.cost_nano = expected.cost_nano
         self.output_tokens = expected.output_tokens
-        # Output is not held against tokens-per-minute in advance: most answers are far shorter than they may be.
-        self.tokens = expected.input_tokens
+        self.tokens = expected.input_tokens + expected.output_tokens
+        self._account: BudgetAccount | None = None
+        """The account of a key without a budget: its reservations are shown, and limit nothing."""
+        self._bookings: Sequence[Booking] = ()
         self._open = True
 
     def covers(self, output_tokens: int) -> bool:
@@ -91,26 +134,65 @@ class Reservation:
         return True
 
     def _grow(self, tokens: int) -> bool:
-        more = 0
-        if self.key is not None and self.key.budget_nano is not None and self.expected.compiled_price is not None:
-            compiled_price, inputs = self.expected.compiled_price, self.expected.input_tokens
-            more = compiled_price.expected(inputs, self.output_tokens + tokens) - compiled_price.expected(
-                inputs, self.output_tokens
-            )
-            account = self._limiter.budgets.account(self.key.id)
-            if more > self.key.budget_nano - account.spend_nano - account.reserved_nano:
-                return False
-            account.reserved_nano += more
-        self.cost_nano += more
+        inputs, before = self.expected.input_tokens, self.output_tokens
+        growth: list[tuple[Booking, int]] = []
+        for booking in self._bookings:
+            if (price := booking.price) is not None:
+                more = price.expected(inputs, before + tokens) - price.expected(inputs, before)
+                if not booking.room_for(more):
+                    return False
+                growth.append((booking, more))
+        for booking, more in growth:
+            booking.grow(more)
         self.output_tokens += tokens
+        self.tokens += tokens
+        if self.key is not None:
+            self._limiter.grown(self.key, tokens)
         return True
 
-    def settle(self, cost_nano: int, tokens: int) -> None:
-        """Replace the reservation by what the request cost and used. Further calls do nothing."""
+    def attempt_failed(self, cost_nano: int) -> None:
+        """A failed attempt was paid for: the request costs that much more, in every budget."""
+        for booking in self._bookings:
+            booking.grow(cost_nano)
+
+    def served_by(self, provider: str) -> None:
+        """The provider has begun to answer: nothing is held any more in the budgets of the others."""
+        if self._bookings:
+            kept = [booking for booking in self._bookings if _may_serve(booking.budget, provider)]
+            for booking in self._bookings:
+                if booking not in kept:
+                    booking.release()
+            self._bookings = kept
+
+    def settle(self, cost_nano: int, tokens: int, record: RequestRecord | None = None) -> None:
+        """Replace the reservation by what the request cost and used. Further calls do nothing.
+
+        `record` says who pays and in which period; None: the key, now.
+        """
         if not self._open:
             return
         self._open = False
-        self._limiter.release(self, cost_nano, tokens)
+        self._limiter.release(self, cost_nano, tokens, record)
+
+    def book(self, account: BudgetAccount | None, bookings: Sequence[Booking]) -> None:
+        """Called by the limiter alone: take what was checked."""
+        self._account, self._bookings = account, bookings
+        if account is not None:
+            account.reserved_nano += self.cost_nano
+        for booking in bookings:
+            booking.take()
+
+    def give_back(self) -> None:
+        """Called by the limiter alone."""
+        if self._account is not None:
+            self._account.reserved_nano -= self.cost_nano
+        for booking in self._bookings:
+            booking.release()
+        self._bookings = ()
+
+
+def _may_serve(budget: TrackedBudget, provider: str) -> bool:
+    return budget.terms.scope != "provider" or budget.terms.target.lower() == provider.lower()
 
 
 @dataclass(slots=True)
@@ -119,12 +201,20 @@ class KeyUsage:
 
     parallel: int = 0
     tokens: int = 0
-    """Input tokens of the requests in flight."""
+    """Expected tokens of the requests in flight, input and output."""
     rpm: int | None = None
     rpd: int | None = None
     minute: UsageWindow | None = None
     day: UsageWindow | None = None
     minute_tokens: SlicedWindow = field(default_factory=lambda: SlicedWindow(MINUTE_S))
+
+    def take(self, now: float, tokens: int) -> None:
+        """Count a request that was admitted."""
+        self.parallel += 1
+        self.tokens += tokens
+        for window in (self.minute, self.day):
+            if window is not None:
+                window.add(now)
 
     def fit(self, rpm: int | None, rpd: int | None) -> None:
         """From now on count for these limits."""
@@ -139,36 +229,114 @@ class RateLimiter:
         self.budgets = budgets
         self._uses: dict[str, KeyUsage] = {}
 
-    def admit(self, key: VirtualKey | None, expected: CostEstimate) -> Reservation:
-        """Raises RateLimited, BudgetExceeded or Forbidden; else what the request holds from now on."""
+    def admit(
+        self,
+        key: VirtualKey | None,
+        expected: CostEstimate,
+        alias: str = "",
+        at_ms: int | None = None,
+        providers: Mapping[str, CostEstimate] | None = None,
+        place: QueuePlace | None = None,
+    ) -> Reservation:
+        """What the request holds from now on; raises RateLimited, BudgetExceeded or Forbidden, or BudgetInUse where it has to wait.
+
+        `providers` are the estimates by provider, where any has a budget; `place` is the one at which the request has waited.
+        """
         reservation = Reservation(self, key, expected)
-        if key is None:
+        budgets = self.budgets.of_request(key, alias)
+        if key is None and not budgets and not providers:
             return reservation
-        use, account, now = self._use(key), self.budgets.account(key.id), time.time()
+        at_ms = self.budgets.now_ms() if at_ms is None else at_ms
+        account, own = None, self.budgets.of_key(key) if key is not None else None
+        if own is not None and own.terms.limit_nano is not None:
+            budgets = [own, *budgets]
+        elif own is not None:
+            account = own.running(at_ms)
         # No `await` between the checks and the bookkeeping: this is what makes admission atomic on one event loop.
-        _check_parallel(key, use)
-        _check_tokens(key, use, expected, now)
-        _check_budget(key, account, expected)
-        # Last of the checks, because it counts: a request refused by another limit must not use up this one.
-        _take_request(key, use, now)
-        account.reserved_nano += reservation.cost_nano
-        use.parallel += 1
-        use.tokens += reservation.tokens
+        use, now = self._use(key) if key is not None else None, time.time()
+        if key is not None and use is not None:
+            _check_parallel(key, use)
+            _check_tokens(key, use, expected, now)
+        _check_priced(key, expected, budgets)
+        bookings, busy = self._bookings(expected, budgets, at_ms, place)
+        for name, estimate in providers.items() if providers else ():
+            more, busy_too = self._bookings(estimate, self.budgets.of_provider(name), at_ms, place)
+            bookings, busy = [*bookings, *more], busy or busy_too
+        if key is not None and use is not None:
+            _check_requests(key, use, now)
+        if busy is not None:
+            raise BudgetInUse(busy)
+        # Only now: a request refused by one limit must not use up another.
+        if use is not None:
+            use.take(now, reservation.tokens)
+        reservation.book(account, bookings)
         return reservation
 
-    def release(self, reservation: Reservation, cost_nano: int, tokens: int) -> None:
+    def without_room(
+        self, key: VirtualKey | None, providers: Mapping[str, CostEstimate], at_ms: int, place: QueuePlace | None = None
+    ) -> dict[str, GatewayError | BudgetInUse]:
+        """The providers whose own budget keeps the request from them now, each with the reason."""
+        found: dict[str, GatewayError | BudgetInUse] = {}
+        for name, estimate in providers.items():
+            budgets = self.budgets.of_provider(name)
+            try:
+                _check_priced(key, estimate, budgets)
+                _, busy = self._bookings(estimate, budgets, at_ms, place)
+            except (BudgetExceeded, Forbidden) as error:
+                found[name] = error
+                continue
+            if busy is not None:
+                found[name] = BudgetInUse(busy)
+        return found
+
+    def _bookings(
+        self, expected: CostEstimate, budgets: Iterable[TrackedBudget], at_ms: int, place: QueuePlace | None
+    ) -> tuple[list[Booking], TrackedBudget | None]:
+        """What to book in each budget, and the first budget that has to be waited for; raises BudgetExceeded."""
+        made: list[Booking] = []
+        busy: TrackedBudget | None = None
+        for budget in budgets:
+            booking = _checked(budget, budget.running(at_ms), expected, place)
+            if booking is not None:
+                made.append(booking)
+            else:
+                busy = busy or budget
+        return made, busy
+
+    def grown(self, key: VirtualKey, tokens: int) -> None:
+        """Called by Reservation alone: a stream has outgrown what was expected of it."""
+        self._uses[key.id].tokens += tokens
+
+    def release(self, reservation: Reservation, cost_nano: int, tokens: int, record: RequestRecord | None) -> None:
         """Called by Reservation.settle alone."""
         key = reservation.key
+        reservation.give_back()
+        if record is not None:
+            self.budgets.charge(record)
+        elif key is not None:
+            self.budgets.of_key(key).charge(self.budgets.now_ms(), cost_nano)
         if key is None:
             return
-        account, use = self.budgets.account(key.id), self._uses[key.id]
-        account.reserved_nano = max(0, account.reserved_nano - reservation.cost_nano)
-        account.spend_nano += cost_nano
+        use = self._uses[key.id]
         use.parallel -= 1
         use.tokens -= reservation.tokens
         if tokens > 0:
             # Counted unconditionally: what was used was used, also where it is more than the window had left.
             use.minute_tokens.add(time.time(), tokens)
+
+    def restore_requests(self, keys: Iterable[VirtualKey], used: Iterable[KeyUse], span: Literal["minute", "day"]) -> None:
+        """Count in the windows of that span what the keys were admitted with before a restart, oldest first."""
+        uses = {key.id: self._use(key) for key in keys}
+        for one in used:
+            window = uses[one.key_id].minute if span == "minute" else uses[one.key_id].day
+            if window is not None:
+                window.add(one.at_ms / 1000, one.amount)
+
+    def restore_tokens(self, keys: Iterable[VirtualKey], used: Iterable[KeyUse]) -> None:
+        """Count the tokens that the keys used in the minute before a restart, oldest first."""
+        uses = {key.id: self._use(key) for key in keys}
+        for one in used:
+            uses[one.key_id].minute_tokens.add(one.at_ms / 1000, one.amount)
 
     def headers(self, key: VirtualKey | None) -> dict[str, tuple[int, int, float]]:
         """`requests` and `tokens`, where limited: (limit, remaining, seconds until the window has room again).
@@ -217,43 +385,62 @@ def _check_tokens(key: VirtualKey, use: KeyUsage, expected: CostEstimate, now: f
         return
     if expected.input_tokens > key.tpm:
         raise RateLimited(f"This request alone is over the {key.tpm} tokens a minute of the key {key.name!r}.", retry_after=60.0)
-    # At least one token, or requests without input would pass a full window.
-    needed = max(1, expected.input_tokens)
-    if use.minute_tokens.used(now) + use.tokens + needed > key.tpm:
-        raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, needed))
+    # At least one token, or requests that need none would pass a full window.
+    needed = max(1, expected.input_tokens + expected.output_tokens)
+    taken = use.minute_tokens.used(now) + use.tokens
+    # Alone, a request whose answer may be over the limit passes: most answers are far shorter than they may be.
+    if taken and taken + needed > key.tpm:
+        raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, min(needed, key.tpm)))
 
 
-def _check_budget(key: VirtualKey, account: BudgetAccount, expected: CostEstimate) -> None:
-    if expected.unpriced and key.unpriced == "block":
-        raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
-    if key.budget_nano is None:
+def _check_priced(key: VirtualKey | None, expected: CostEstimate, budgets: Iterable[TrackedBudget]) -> None:
+    if not expected.unpriced:
         return
-    if expected.unpriced and key.unpriced is None:
+    choice = key.unpriced if key is not None else None
+    if key is not None and choice == "block":
+        raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
+    limiting = next((budget.terms for budget in budgets if budget.terms.blocks), None)
+    if limiting is None or choice == "allow":
+        return
+    if key is not None and limiting.scope == "key":
         raise Forbidden(
             f"No price is known for this model, and the key {key.name!r} has a budget. Set the model's price, or allow unpriced"
             " models for the key."
         )
-    left = key.budget_nano - account.spend_nano - account.reserved_nano
-    cost = expected.cost_nano
-    # An unpriced request reserves nothing: it passes only while something is left.
-    if cost > max(0, left) or (expected.unpriced and left <= 0):
+    raise Forbidden(
+        f"No price is known for this model, and the budget {limiting.name!r} holds. Set the model's price, or allow unpriced models"
+        " for the key."
+    )
+
+
+def _checked(budget: TrackedBudget, account: BudgetAccount, expected: CostEstimate, place: QueuePlace | None) -> Booking | None:
+    """What the request is to book in a budget; None: it has to wait. Raises BudgetExceeded."""
+    limit, cost, worst = budget.terms.limit_nano or 0, expected.cost_nano, expected.worst_nano
+    left = limit - account.spend_nano - account.reserved_nano
+    # An unpriced request reserves nothing: it passes only while something is left. So does one of which only the worst case costs.
+    exceeded = cost > max(0, left) or (left <= 0 and (expected.unpriced or worst > 0))
+    if not budget.terms.blocks:
+        account.passed = account.passed or exceeded
+        return Booking(budget, account, expected.compiled_price, cost, cost)
+    if exceeded:
         need = f"; this request may cost {show_usd(cost)}" if 0 < left < cost else ""
-        raise BudgetExceeded(
-            f"The {key.budget_period} budget of the key {key.name!r} ({show_usd(key.budget_nano)}) has "
-            f"{show_usd(max(0, left))} left{need}."
-        )
+        raise BudgetExceeded(f"{budget.terms.text} has {show_usd(max(0, left))} left{need}.")
+    free = max(0, limit - account.spend_nano - account.held_nano)
+    if worst <= free:
+        return Booking(budget, account, expected.compiled_price, cost, worst)
+    # In turn: a new request must not overtake those that wait.
+    first = not budget.waiting or budget.waiting[0] is place
+    if first and not account.overruns and cost <= free:
+        return Booking(budget, account, expected.compiled_price, cost, cost, overruns=True)
+    return None
 
 
-def _take_request(key: VirtualKey, use: KeyUsage, now: float) -> None:
-    """Count the request in its windows, in all or in none."""
+def _check_requests(key: VirtualKey, use: KeyUsage, now: float) -> None:
     minute, day = use.minute, use.day
     if minute is not None and key.rpm is not None and minute.used(now) >= key.rpm:
         raise _limited(key, f"{key.rpm} requests per minute", minute.wait_s(now, key.rpm))
     if day is not None and key.rpd is not None and day.used(now) >= key.rpd:
         raise _limited(key, f"{key.rpd} requests per day", day.wait_s(now, key.rpd))
-    for window in (minute, day):
-        if window is not None:
-            window.add(now)
 
 
 def _limited(key: VirtualKey, what: str, wait_s: float) -> RateLimited:

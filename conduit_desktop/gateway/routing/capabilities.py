@@ -19,6 +19,8 @@ Offered = Mapping[str, tuple[int, list[OfferedModel]]]
 GUESS = 1.5
 """A model's context window excludes a request only where the estimate exceeds it by this factor, because the estimate is rough.
 The alias's own limit is exact."""
+MOST_OUTPUT = 393_216
+"""Taken for models of which neither the longest answer nor the context window is known: no known model gives more tokens."""
 MAX_MODELS = 2000
 _NEEDED = frozenset({"tools", "vision", "json", "schema"})
 _LABELS = {"tools": "tools", "vision": "images", "json": "JSON answers", "schema": "a JSON schema for its answer"}
@@ -29,13 +31,14 @@ _FIELDS = {"tools": "tools", "json": "response_format", "schema": "response_form
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of one model: its context window in tokens, and the features it lacks.
+    """What is known of one model: its context window and longest answer in tokens, and the features it lacks.
 
     `by_table`: the context is not from the provider's list but from the facts of models; `only_by_table`: nothing else is known.
     """
 
     context_tokens: int | None = None
     lacks: frozenset[str] = frozenset()
+    max_output: int | None = None
     by_table: bool = False
     only_by_table: bool = False
 
@@ -74,6 +77,11 @@ class Capabilities:
                 found.pop(name, None)
         return found
 
+    def most_output(self, target: BoundTarget) -> int:
+        """The most tokens that one answer of the target's model can have."""
+        facts = self._of(target)
+        return facts.max_output or facts.context_tokens or MOST_OUTPUT
+
     def forget(self) -> None:
         """A provider was changed: read the facts again."""
         self._facts.clear()
@@ -100,9 +108,10 @@ def _facts(target: BoundTarget, offered: list[OfferedModel]) -> ModelFacts:
         # Providers list schema support; plain JSON can be requested of any model by its prompt.
         lacks |= {"schema" if feature == "json" else feature for feature in model.lacks}
     listed = model.context_tokens if model else None
-    context = listed or facts_of(target.model, target.bound.provider.kind).context
+    table = facts_of(target.model, target.bound.provider.kind)
+    context, most = listed or table.context, (model.max_output_tokens if model else None) or table.max_output
     needed, by_table = frozenset(lacks & _NEEDED), listed is None and context is not None
-    facts = ModelFacts(context, needed, by_table, only_by_table=by_table and not needed)
+    facts = ModelFacts(context, needed, most, by_table, only_by_table=(by_table or listed is None) and not needed)
     return _NOTHING if facts == _NOTHING else facts
 
 

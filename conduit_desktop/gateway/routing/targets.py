@@ -114,3 +114,15 @@ def _whole_s(alias: ModelAlias | None, settings: Settings) -> float:
         return settings.first_token_s
     total = (own and own.total_s) or settings.total_s
     return total / 2 if alias and len(alias.targets) + len(alias.fallbacks) > 1 else total
+
+
+def without_providers(route: Route, why: Mapping[str, str]) -> Route:
+    """The route without the targets of some providers, each of them with the reason in `missing`."""
+
+    def left(one: Route) -> Route:
+        kept = tuple(target for target in one.targets if target.bound.name not in why)
+        gone = (f"{target.name}: {why[target.bound.name]}" for target in one.targets if target.bound.name in why)
+        return replace(one, targets=kept, missing=(*one.missing, *gone)) if len(kept) < len(one.targets) else one
+
+    by_cause = {cause: tuple(map(left, others)) for cause, others in route.by_cause.items()}
+    return replace(left(route), fallbacks=tuple(map(left, route.fallbacks)), by_cause=by_cause)

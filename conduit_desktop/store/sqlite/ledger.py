@@ -11,7 +11,8 @@ from typing import Any
 from conduit_desktop.core import clock
 from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.records import RequestRecord, UsageRow
-from conduit_desktop.store.interface import RequestFilter, Spending, UsageGroup
+from conduit_desktop.store.interface import KeyUse, RequestFilter, Spending, UsageGroup
+from conduit_desktop.store.sqlite import recent_use
 from conduit_desktop.store.sqlite import usage as sums
 from conduit_desktop.store.sqlite.database import Database
 from conduit_desktop.store.sqlite.records import QUOTED, TOTALS_KEY, TOTALS_OF_REQUEST, UNPRICED, read_record
@@ -48,8 +49,20 @@ class SqliteLedger:
         return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms))
 
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:
-        """Nano-dollars that each account has spent since its moment, in the accounts' order."""
-        return await self._database.read(lambda connection: [sums.spent(connection, account) for account in accounts])
+        """Nano-dollars that each account has spent since its moment, in the accounts' order.
+
+        Exactly the records that were handed to `record` before are in the sums.
+        """
+        # On the writer, whose queue is in order: the reader would miss records that wait, or see some that came later.
+        return await self._database.write(lambda connection: [sums.spent(connection, account) for account in accounts])
+
+    async def recent_requests(self, key_ids: Sequence[str], since_ms: int, step_ms: int) -> list[KeyUse]:
+        """The requests that keys were admitted with, by steps of time, oldest first."""
+        return await self._database.read(lambda connection: recent_use.requests(connection, key_ids, since_ms, step_ms))
+
+    async def recent_tokens(self, key_ids: Sequence[str], since_ms: int, step_ms: int) -> list[KeyUse]:
+        """The tokens of the keys' requests by the moment they ended, by steps of time, oldest first."""
+        return await self._database.read(lambda connection: recent_use.tokens(connection, key_ids, since_ms, step_ms))
 
     async def began(self) -> int | None:
         """When the oldest slot of the totals began (epoch ms); None where there is none."""

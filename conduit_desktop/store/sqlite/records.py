@@ -81,12 +81,14 @@ _ADD_TOTALS = f"""
         VALUES ({", ".join(sql.format("NEW.") for sql in TOTALS_OF_REQUEST.values())})
         ON CONFLICT ({_KEY}) DO UPDATE SET {_ADD};
     END"""
+# The last attempt of an answer that broke off or was left is the answer's own, whose cost is counted with the request.
 _ADD_ATTEMPTS = f"""
     CREATE TEMP TRIGGER add_attempts AFTER INSERT ON main.requests WHEN NEW.attempts_nano <> 0 BEGIN
         INSERT INTO totals ({", ".join(_OF_ATTEMPT)})
         SELECT {", ".join(sql.format("NEW.") for sql in _OF_ATTEMPT.values())}
         FROM json_each(NEW.attempts) AS a
         WHERE a.value ->> '$.outcome' <> 'ok' AND a.value ->> '$.cost_nano' > 0
+            AND NOT (a.key = json_array_length(NEW.attempts) - 1 AND coalesce(NEW.cost_nano, 0) > NEW.attempts_nano)
         GROUP BY a.value ->> '$.provider', a.value ->> '$.model'
         ON CONFLICT ({_KEY}) DO UPDATE SET {_ADD};
     END"""

@@ -12,7 +12,7 @@ from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError,
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.accounting.cost import compile_price
 from conduit_desktop.gateway.admission import limits
-from conduit_desktop.gateway.admission.budgets import Budgets
+from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
 from conduit_desktop.gateway.admission.limits import GROWTH_TOKENS, CostEstimate, RateLimiter, Reservation
 from conduit_desktop.gateway.admission.windows import EXACT_UP_TO
 from tests.fakes.clock import Clock
@@ -131,7 +131,7 @@ def test_a_call_without_a_key_has_no_limits_and_leaves_nothing_counted() -> None
     reservation = limiter.admit(None, costing(10**15, unpriced=True))
     assert reservation.covers(10**6)
     reservation.settle(10**15, 10**6)
-    assert (limiter._uses, limiter.budgets.spends()) == ({}, {})
+    assert (limiter._uses, limiter.budgets._keys) == ({}, {})
 
 
 # Requests per minute and per day
@@ -393,7 +393,7 @@ def test_an_unpriced_request_is_refused_while_the_rest_of_the_budget_is_reserved
 def test_a_budget_of_a_day_is_whole_again_at_midnight_utc() -> None:
     clock = Clock(wall=1_800_057_599.0)  # 2027-01-15T23:59:59Z
     limiter, of = RateLimiter(Budgets(clock.millis)), limited(budget_nano=100, budget_period="daily")
-    limiter.budgets.load([of], {"key_1": 100})
+    limiter.budgets.load(limiter.budgets.readings([BudgetTerms.of_key(of)]), [100])
     assert not admits(limiter, of, costing(1))
     clock.advance(0.999)
     assert not admits(limiter, of, costing(1))

@@ -42,7 +42,7 @@ async def start(scenario: Scenario, clock: Clock, **key: object) -> None:
     scenario.gateway.state.upstream = Upstream(wall=clock.wall, ticks=clock)
     scenario.gateway.state.budgets.now_ms = clock.millis
     await scenario.gateway.store.keys.delete("key_tester")
-    await scenario.gateway.add_key(**{"budget_nano": 10**12, **key})
+    await scenario.gateway.add_key(**{"budget_nano": 10**12, "unpriced": "allow", **key})
 
 
 async def test_s26_after_a_sleep_idle_connections_are_not_used_again(scenario: Scenario, clock: Clock) -> None:
