@@ -9,10 +9,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from conduit_desktop import __version__
@@ -154,6 +156,31 @@ class BoundedResolver(aiohttp.ThreadedResolver):
             return await super().resolve(host, port, family)
 
 
+class ProviderConnection(ResponseHandler):
+    """A connection whose faults reach the answer that is being read.
+
+    aiohttp 3.14 takes a fault of the framing (a chunk's size, a truncated deflate body) for one of the connection alone: the
+    reader of the body would wait until its time-out.
+    """
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Fail the head that is awaited, and the body that is read."""
+        super().set_exception(exc, *cause)
+        payload = self._payload
+        # A lost connection is left to aiohttp, which knows whether the body may end with it.
+        if payload is not None and not self._connection_lost_called and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(aiohttp.ClientPayloadError(str(exc)), *cause)
+
+
+class Connector(aiohttp.TCPConnector):
+    """Opens connections of the class above."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        connection: Any = ProviderConnection
+        self._factory = partial(connection, loop=self._loop)
+
+
 class Upstream:
     """Sends requests over one connection pool. `wall` is the time of day, `ticks` monotonic time, both in seconds."""
 
@@ -173,7 +200,7 @@ class Upstream:
             self._session = aiohttp.ClientSession(
                 # No limit of connections: the limits of keys bound what is in flight. Idle ones are closed after 30 s, because a
                 # request on a connection that the provider is just closing fails.
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30, resolver=BoundedResolver()),
+                connector=Connector(limit=0, ttl_dns_cache=60, keepalive_timeout=30, resolver=BoundedResolver()),
                 # Cookies of one client's answer must never be sent with another client's request.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # aiohttp's default of 5 minutes in total would cut long answers; the attempt has its own deadlines.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ from aioresponses import aioresponses
 
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway.upstream.client import LARGE, LargePayload, Upstream
-from conduit_desktop.providers import OutboundRequest
+from conduit_desktop.providers import OutboundRequest, UpstreamResponse
 
 URL = "https://api.vendor.example/v1/chat/completions"
 KEY = ConnectionKey("api.vendor.example", 443, True, True, None, None, None)
@@ -72,6 +73,47 @@ async def test_looking_up_a_host_and_connecting_to_it_are_bounded(place: Any, na
         await upstream.send(OutboundRequest("POST", "http://localhost:9/v1", {}, b"{}"), connect_s=0.05)
     await upstream.close()
     assert (raised.value.reason, raised.value.status) == ("timeout", 504)
+
+
+async def read_pieces(answer: UpstreamResponse) -> None:
+    while await answer.chunk():
+        pass
+
+
+DEFLATED = zlib.compress(b'{"choices": []}')
+FAULTY = [
+    ("transfer-encoding: chunked", b"2\r\n{}\r\nzz\r\n{}\r\n0\r\n\r\n"),
+    ("content-encoding: deflate\r\ntransfer-encoding: chunked", b"9\r\n" + DEFLATED[:9] + b"\r\n0\r\n\r\n"),
+    (f"content-encoding: deflate\r\ncontent-length: {len(DEFLATED) - 5}", DEFLATED[:-5]),
+    ("content-encoding: gzip\r\ncontent-length: 15", b'{"choices": []}'),
+]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(("headers", "body"), FAULTY, ids=["chunk size", "deflate in chunks", "deflate", "no gzip"])
+async def test_a_body_that_breaks_the_framing_ends_in_a_failure_at_once(headers: str, body: bytes, whole: bool) -> None:
+    head_read, closed = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode())
+        await head_read.wait()
+        writer.write(body)
+        await reader.read()  # until the gateway closes the connection
+        writer.close()
+        closed.set()
+
+    upstream = Upstream()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        host, port = server.sockets[0].getsockname()[:2]
+        answer = await upstream.send(OutboundRequest("GET", f"http://{host}:{port}/", {}, b""), connect_s=5)
+        head_read.set()
+        with pytest.raises(UpstreamError) as raised:
+            await (answer.read() if whole else read_pieces(answer))
+        answer.abort()
+        await closed.wait()
+    await upstream.close()
+    assert (raised.value.reason, raised.value.status) == ("broken", 502)
 
 
 class Written:
