@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from conduit_desktop.gateway.routing.resolve import resolve_model
 from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call
 from conduit_desktop.server.middleware import Handler, caller_of, error_response
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.sse import SseSplitter
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _MB = 1024 * 1024
 WAITING = 16
 """Messages of a client that wait for the response in progress; further ones close the connection."""
 _TERMINAL = (b'"response.completed"', b'"response.incomplete"')
+_ERROR = re.compile(rb'\{\s*"type"\s*:\s*"error"')
 _TRY_AGAIN_LATER = 1013
 Answered = Callable[["Gateway", Call, "StoringResponses"], Awaitable[Exchange]]
 
@@ -136,15 +139,25 @@ class _Connection:
     async def _relay(self, reply: StreamReply, call: Call) -> None:
         splitter = SseSplitter()
         self._last_id = ""  # a response that fails cannot be continued
+        failure = b""
         try:
             async for data in reply.frames:
                 for frame in splitter.feed(data):
                     if frame.data.startswith(b"{"):
+                        # A client reads up to the first event that ends a response: a second one would be taken for the next's.
+                        if _is_error(frame):
+                            failure = frame.data
+                            continue
+                        if failure and b'"response.failed"' not in frame.data:
+                            await self._send_bytes(failure)
+                        failure = b""
                         if any(name in frame.data for name in _TERMINAL):
                             self._keep(call, orjson.loads(frame.data))
                         await self._send_bytes(frame.data)
                     elif not frame.data:
                         await self._socket.ping()  # as the comment of the stream does, this keeps the connection alive
+            if failure:
+                await self._send_bytes(failure)
         finally:
             await reply.close()
 
@@ -207,6 +220,11 @@ class _Connection:
         """Send one JSON object, with the lane that its client gave to the response."""
         self._sent += 1
         await self._socket.send_str((b"{" + self._lane + event[1:] if self._lane else event).decode())
+
+
+def _is_error(frame: Frame) -> bool:
+    """Whether it is the event `error`, which `response.failed` repeats where it follows."""
+    return frame.event == "error" or (not frame.event and _ERROR.match(frame.data) is not None)
 
 
 def _steer(text: str) -> dict[str, Any] | None:

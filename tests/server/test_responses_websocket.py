@@ -131,6 +131,19 @@ async def test_a_vendors_error_has_its_status_and_headers(served: Served) -> Non
     assert error["headers"]["x-conduit-request-id"].startswith("req_")
 
 
+@pytest.mark.parametrize("fault", [Step(cut_after=1), Step(error_after=1), Step(malformed_after=1)])
+async def test_a_response_that_breaks_off_ends_in_one_event_and_the_next_one_is_not_mixed_up_with_it(
+    served: Served, fault: Step
+) -> None:
+    served.vendor.script(fault, Step(), model="gpt-x")
+    async with served.connected() as client:
+        failed = (await client.create(input="hello"))[-1]
+        assert (failed["type"], failed["response"]["status"]) == ("response.failed", "failed")
+        assert "oa/gpt-x broke off" in failed["response"]["error"]["message"]
+        following = await client.create(input="again")
+    assert [following[0]["type"], following[-1]["type"]] == ["response.created", "response.completed"]
+
+
 async def test_a_limit_holds_for_each_response_of_a_connection(served: Served) -> None:
     await served.gateway.add_key("slow", "condt_" + "s" * 43, rpm=1)
     async with served.connected(key="condt_" + "s" * 43) as client:
