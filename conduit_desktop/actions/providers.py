@@ -44,7 +44,7 @@ def catalog() -> list[KindView]:
             ],
             endpoints=sorted(kind.endpoints),
             docs=kind.docs,
-            free=kind.free,
+            free=kind.own_server,
             local=kind.local,
         )
         for name, kind in CATALOG.items()

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason, UpstreamError
+from conduit_desktop.providers.address import in_own_network
 from conduit_desktop.providers.image_limits import ImageLimits
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.request_rules import RequestRule, mend, mend_for_model
@@ -144,8 +145,8 @@ class ProviderKind:
     """Names of the caller formats (`wire.media.endpoints.CallerFormat`) that need no translation here."""
     price_provider: ClassVar[str | None] = None
     """The provider's id in the price catalog; None: the catalog does not know it."""
-    free: ClassVar[bool] = False
-    """Runs on the user's own machine: every call costs nothing."""
+    own_server: ClassVar[bool] = False
+    """Software that users run themselves: its calls cost nothing, unless its address is another's (see `is_free`)."""
     first_token_s: ClassVar[float | None] = None
     """Seconds until its first token, where neither alias nor settings say; None: the default of the settings."""
     local: ClassVar[bool] = False
@@ -183,8 +184,17 @@ class ProviderKind:
         self._turn_rules: dict[tuple[str, str], TurnRules] = {}
         self.base_url = (config.base_url or self.default_base_url).rstrip("/")
         # A vendor's own address cannot be this gateway's.
-        self.may_lead_back = bool(config.base_url) or self.free
+        self.may_lead_back = bool(config.base_url) or self.own_server
         """Whether its address could be that of this gateway, by a mistake in the configuration."""
+        self._in_own_network = self.local or (self.own_server and in_own_network(self.base_url))
+
+    def is_free(self, model: str) -> bool:
+        """Whether calls of `model` cost nothing: it runs in this process, or on a server in the user's own network.
+
+        The kind alone does not say it: clouds speak the API of Ollama and of vLLM, too. A server of a general kind may be a
+        gateway that pays for what it answers, so its cost is unknown until the operator sets a price. Override where models differ.
+        """
+        return self._in_own_network
 
     def supports(self, dialect: str) -> bool:
         """Whether a request in `dialect` can be passed through. Called for each attempt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from conduit_desktop.core.errors import Invalid
@@ -44,6 +45,34 @@ def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
     if any(character.isspace() or not character.isprintable() for character in url):
         return "the base URL holds a space or a character that cannot be printed"
     return None
+
+
+_OWN_NETWORKS = tuple(
+    ip_network(text)
+    for text in (
+        "127.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+        "100.64.0.0/10",  # Tailscale: https://tailscale.com/kb/1015/100.x-addresses
+        "::1/128", "::/128", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
+_OWN_NAMES = re.compile(
+    # RFC 6761, 6762, 8375; the names that Docker, home routers and Tailscale give.
+    r"(.+\.)?(localhost|localdomain|local|lan|home|internal|home\.arpa)|.+\.ts\.net"
+    # A name without a dot is one of the own network (a container's, a hosts file's), unless it is an address as a number.
+    r"|(?!0x)(?=.*[a-z])[a-z0-9_-]+"
+)
+
+
+def in_own_network(url: str) -> bool:
+    """Whether the host of `url` is this computer or one of a private network, by its address or its name; nothing is looked up."""
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return _OWN_NAMES.fullmatch(host) is not None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(isinstance(address, IPv4Address) == (network.version == 4) and address in network for network in _OWN_NETWORKS)
 
 
 def versioned(base: str, default: str, version: str) -> str:

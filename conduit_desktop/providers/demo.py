@@ -54,7 +54,7 @@ class Demo(ProviderKind):
     label = "Demo (built in)"
     docs = "https://platform.openai.com/docs/api-reference/chat"
     fields = (KindField("pace_ms", "Pace", placeholder="30", help="Milliseconds between the pieces of a streamed answer."),)
-    free = True
+    own_server = True
     local = True
 
     def __init__(self, config: Provider) -> None:

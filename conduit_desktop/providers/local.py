@@ -1,4 +1,4 @@
-"""Servers on the user's own machine: no key is needed, and calls cost nothing."""
+"""Servers that users run themselves: no key is needed, and calls cost nothing where the address is of their own network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LocalServer(OpenAICompatible):
 
     fields = (BASE_URL, OPTIONAL_KEY)
     endpoints = frozenset({"chat", "completions", "embeddings"})
-    free = True
+    own_server = True
     turns: ClassVar[Mapping[str, TurnRules]] = {"openai_chat": ONE_SYSTEM}
     # A long prompt takes minutes to be read on a laptop, and a second attempt would begin to read it anew. Claude Code waits for
     # 300 s, and longer with API_TIMEOUT_MS.
@@ -65,6 +65,10 @@ class Ollama(LocalServer):
     # https://docs.ollama.com/capabilities/thinking; its OpenAI-compatible API reads and writes this name.
     returns_reasoning = "reasoning"
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
+
+    def is_free(self, model: str) -> bool:
+        """Not the models that a local Ollama forwards to Ollama's cloud: https://docs.ollama.com/cloud"""
+        return super().is_free(model) and not model.lower().endswith(("-cloud", ":cloud"))
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """The OpenAI-compatible paths below `/v1`, or Ollama's own next to it; raises ValueError for other endpoints."""

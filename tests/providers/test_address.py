@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Invalid
-from conduit_desktop.providers.address import check_base_url, versioned
+from conduit_desktop.providers.address import check_base_url, in_own_network, versioned
 from conduit_desktop.providers.catalog import bind
 
 CHAT = "/chat/completions"
@@ -110,3 +110,26 @@ def test_any_text_is_accepted_or_refused_with_invalid(text: str):
         return
     assert "@" not in taken.split("/")[2]
     assert "?" not in taken
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "127.0.0.1", "127.8.9.1", "[::1]", "10.1.2.3", "172.31.0.1", "192.168.178.20", "100.101.102.103", "[fd00::1]",
+        "[fe80::1]", "[::ffff:192.168.0.1]", "ollama", "host.docker.internal", "gpu.local", "box.lan", "gpu.tail1234.ts.net",
+        "LOCALHOST.", "0.0.0.0",
+    ],
+)  # fmt: skip
+def test_an_address_of_the_users_own_network(host: str):
+    assert in_own_network(f"http://{host}:11434/v1")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ollama.com", "8.8.8.8", "172.32.0.1", "100.128.0.1", "[2001:db8::1]", "[::ffff:8.8.8.8]", "134744072", "0x08080808",
+        "localhost.example.org", "10.0.0.1.example.org", "127.0.0.1.nip.io", "internal.example.com",
+    ],
+)  # fmt: skip
+def test_any_other_address_is_somebody_elses(host: str):
+    assert not in_own_network(f"http://{host}:11434/v1")

@@ -53,7 +53,7 @@ def test_a_row_is_complete(kind: type[ProviderKind]):
         assert kind.local or any(field.name == "base_url" and field.required for field in kind.fields)
     else:
         assert base.scheme == "https" or base.hostname in LOOPBACK
-        assert kind.free is (base.hostname in LOOPBACK)
+        assert kind.own_server is (base.hostname in LOOPBACK)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
@@ -63,7 +63,7 @@ def test_a_key_is_secret_and_needed_unless_the_server_is_the_users_own(kind: typ
     for key in keys:
         assert key.secret
         # Some can use the credentials that the computer has.
-        assert key.required is not (kind.free or kind.renews_credentials or kind.kind.endswith("-compatible"))
+        assert key.required is not (kind.own_server or kind.renews_credentials or kind.kind.endswith("-compatible"))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)

@@ -1,4 +1,4 @@
-"""The price of a model: the operator's own, then free for local servers, then the built-in catalog."""
+"""The price of a model: the operator's own, then free for servers in the user's own network, then the built-in catalog."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def compile_prices(
     catalog: PriceCatalog | None = None
     found: dict[str, CompiledPrice | None] = {}
     for query in queries:
-        if catalog is None and use_catalog and choose(prices, query, at_ms) is None and not query.kind.free:
+        if catalog is None and use_catalog and choose(prices, query, at_ms) is None and not query.kind.is_free(query.model):
             catalog = PriceCatalog.load()
         found[query.name] = _compiled_price(query, prices, at_ms, catalog)
     return found
@@ -55,9 +55,16 @@ def resolve(prices: Sequence[Price], query: PriceQuery, at_ms: int, catalog: Pri
     """The price that holds at `at_ms` (epoch ms); None where none is known. See the module's docstring for the order."""
     if own := choose(prices, query, at_ms):
         return CatalogPrice(own)
-    if query.kind.free:
+    if query.kind.is_free(query.model):
         free = Price(
-            pattern=f"{query.provider}/*", input=0.0, output=0.0, per_image=0.0, per_minute=0.0, per_1k_chars=0.0, origin="free"
+            pattern=f"{query.provider}/*",
+            input=0.0,
+            output=0.0,
+            per_image=0.0,
+            per_minute=0.0,
+            per_1k_chars=0.0,
+            per_search=0.0,
+            origin="free",
         )
         return CatalogPrice(free)
     if catalog is None:

@@ -90,6 +90,29 @@ def test_a_local_server_is_free_unless_a_price_is_set(catalog: PriceCatalog):
     assert own.price.input == 0.5
 
 
+@pytest.mark.parametrize(
+    ("kind", "base_url"),
+    [
+        ("ollama", "https://ollama.com/v1"), ("vllm", "https://llm.example.org/v1"), ("lmstudio", "http://8.8.8.8:1234/v1"),
+        ("llamacpp", "https://203.0.113.7/v1"), ("openai-compatible", "http://127.0.0.1:4000/v1"),
+    ],
+)  # fmt: skip
+def test_a_kind_alone_makes_no_call_free(catalog: PriceCatalog, kind: str, base_url: str):
+    assert resolve([], wanted("llama3.3:70b", kind, "x", base_url), NOW, catalog) is None
+    assert compile_prices([wanted("llama3.3:70b", kind, "x", base_url)], [], NOW) == {"x/llama3.3:70b": None}
+
+
+def test_a_local_kind_at_a_vendors_address_has_that_vendors_prices(catalog: PriceCatalog):
+    listed = resolve([], wanted("llama-3.3-70b-versatile", "vllm", "x", "https://api.groq.com/openai/v1"), NOW, catalog)
+    assert listed is not None
+    assert (listed.price.origin, listed.price.input) == ("catalog", 0.59)
+
+
+def test_a_model_that_a_local_ollama_forwards_to_its_cloud_is_not_free(catalog: PriceCatalog):
+    for model in ("gpt-oss:120b-cloud", "glm-4.6:cloud"):
+        assert resolve([], wanted(model, "ollama", "home"), NOW, catalog) is None
+
+
 def test_an_unknown_model_has_no_price_and_never_costs_nothing(catalog: PriceCatalog):
     assert resolve([], wanted("nobody-has-heard-of-this"), NOW, catalog) is None
     made = compile_prices([wanted("nobody-has-heard-of-this")], [], NOW)
