@@ -131,7 +131,8 @@ class Gateway:
             if state.budgets.any_of_provider:
                 route = self._within_provider_budgets(call, caller, route, prices, at_ms, place)
             expected, providers = self._estimates(call, caller, route, prices)
-            meter.admitted(state.limiter.admit(caller.key, expected, route.name, at_ms, providers, place), prices)
+            reservation = state.limiter.admit(caller.key, expected, route.name, at_ms, providers, place)
+            meter.admitted(reservation, prices, (state.compiled_prices, snapshot))
         except RateLimited as error:
             error.response_headers = response_headers.limits_of(call, caller, state.limiter)
             raise

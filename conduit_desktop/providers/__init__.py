@@ -145,6 +145,8 @@ class ProviderKind:
     """Names of the caller formats (`wire.media.endpoints.CallerFormat`) that need no translation here."""
     price_provider: ClassVar[str | None] = None
     """The provider's id in the price catalog; None: the catalog does not know it."""
+    answers_name_price: ClassVar[bool] = True
+    """The model that an answer names says which price holds, even where the requested name has another one."""
     own_server: ClassVar[bool] = False
     """Software that users run themselves: its calls cost nothing, unless its address is another's (see `is_free`)."""
     first_token_s: ClassVar[float | None] = None
@@ -186,6 +188,8 @@ class ProviderKind:
         # A vendor's own address cannot be this gateway's.
         self.may_lead_back = bool(config.base_url) or self.own_server
         """Whether its address could be that of this gateway, by a mistake in the configuration."""
+        self.price_region = ""
+        """The region of the address, where some of the vendor's models cost more in one; empty: the general price."""
         self._in_own_network = self.local or (self.own_server and in_own_network(self.base_url))
 
     def is_free(self, model: str) -> bool:

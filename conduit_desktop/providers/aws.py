@@ -59,6 +59,7 @@ class AwsKind(ProviderKind):
         # A signature holds the region, which has to be that of the host: a base URL may name another than the default.
         in_url = _REGION.search(config.base_url or "")
         self.region = configured or (in_url[1] if in_url else DEFAULT_REGION)
+        self.price_region = self.region
         self._profile = str(config.options.get("profile") or "").strip() or None
         self._found: Any = None
         self._ready = False

@@ -63,6 +63,8 @@ class Bedrock(AwsKind):
         "embeddings": "bedrock_titan",
     }
     price_provider: ClassVar[str | None] = "aws"
+    # Claude's answers have Anthropic's own name of the model, which does not tell the global price from a region's.
+    answers_name_price = False
     service = "bedrock"
     rules = RULES
 

@@ -199,6 +199,7 @@ class SambaNova(OpenAICompatible):
     label = "SambaNova"
     docs = "https://docs.sambanova.ai/docs/en/features/openai-compatibility"
     default_base_url = "https://api.sambanova.ai/v1"
+    price_provider = "sambanova"
     fields = (key_from("cloud.sambanova.ai/apis"), BASE_URL)
     endpoints = frozenset({"chat", "embeddings", "transcriptions", "translations"})
     media_formats = TEXT_EMBEDDINGS
@@ -216,6 +217,7 @@ class DeepInfra(OpenAICompatible):
     label = "DeepInfra"
     docs = "https://deepinfra.com/docs/advanced/openai_api"
     default_base_url = "https://api.deepinfra.com/v1/openai"
+    price_provider = "deepinfra"
     fields = (key_from("deepinfra.com/dash/api_keys"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions"})
     media_formats = TEXT_EMBEDDINGS
@@ -245,6 +247,7 @@ class GitHubModels(OpenAICompatible):
     label = "GitHub Models"
     docs = "https://docs.github.com/en/rest/models/inference"
     default_base_url = "https://models.github.ai/inference"
+    price_provider = "github"
     fields = (key_from("github.com/settings/tokens", "github_pat_…", "the permission models: read"), BASE_URL)
     version = ""
     endpoints = frozenset({"chat", "embeddings"})
@@ -261,6 +264,7 @@ class HuggingFace(OpenAICompatible):
     label = "Hugging Face"
     docs = "https://huggingface.co/docs/inference-providers/index"
     default_base_url = "https://router.huggingface.co/v1"
+    price_provider = "huggingface"
     fields = (key_from("huggingface.co/settings/tokens", "hf_…", "the permission to call Inference Providers"), BASE_URL)
     price_fields = PriceFields("providers.0.pricing.input", "providers.0.pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, ToolResult
+from conduit_desktop.core.entities import Provider
 from conduit_desktop.providers import Endpoint, KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.image_limits import OPENAI_IMAGES
@@ -63,6 +64,12 @@ class OpenAI(OpenAICompatible):
 
     hosted_search: ClassVar[str] = SEARCHING
     """Models with the hosted web search, which the Responses API has."""
+
+    def __init__(self, config: Provider) -> None:
+        super().__init__(config)
+        # Data residency: https://developers.openai.com/api/docs/pricing
+        resident = re.match(r"https://(us|eu)\.api\.openai\.com(?![.\w-])", self.base_url)
+        self.price_region = resident[1] if resident else ""
 
     def dialects_for(self, model: str) -> tuple[str, ...]:
         """The Responses API only, for models that exist nowhere else."""

@@ -39,6 +39,7 @@ class Replicate(ProviderKind):
     docs = "https://replicate.com/docs/reference/http"
     dialects = ("replicate",)
     default_base_url = "https://api.replicate.com/v1"
+    price_provider = "replicate"
     fields = (key_from("replicate.com/account/api-tokens", "r8_…"), BASE_URL)
     features = frozenset({"stream", "vision", "usage_in_stream"})
     several_steps = True

@@ -124,6 +124,7 @@ class Qwen(OpenAICompatible):
     label = "Qwen (DashScope)"
     docs = "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope"
     default_base_url = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
+    price_provider = "qwen"
     fields = (
         key_from("modelstudio.console.alibabacloud.com", "sk-…"),
         KindField(
@@ -186,6 +187,7 @@ class Jina(OpenAICompatible):
     label = "Jina AI"
     docs = "https://jina.ai/embeddings"
     default_base_url = "https://api.jina.ai/v1"
+    price_provider = "jina"
     fields = (key_from("jina.ai/api-dashboard", "jina_…"), BASE_URL)
     endpoints = frozenset({"embeddings", "rerank"})
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "jina", "rerank": "jina"}

@@ -56,7 +56,7 @@ class Vertex(ProviderKind):
         KindField("base_url", "Base URL", help="Only for a private endpoint."),
     )
     endpoints = frozenset({"chat", "count_tokens", "embeddings"})
-    price_provider: ClassVar[str | None] = "google"
+    price_provider: ClassVar[str | None] = "vertex"
     relayed_headers = (*CLIENT_HEADERS, "anthropic-beta", "x-goog-api-client", "x-goog-user-project", "x-vertex-ai-")
     renews_credentials = True
     rules = (*GEMINI_RULES, RequestRule(_drop_tier, "a request header on Vertex AI", dialect="gemini"))
@@ -64,6 +64,7 @@ class Vertex(ProviderKind):
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
         self.location = str(config.options.get("location") or "global").strip()
+        self.price_region = "" if self.location == "global" else self.location
         self._project = str(config.options.get("project") or "").strip()
         self._tokens: dict[str, Any] = {}
         # Without the lock, calls that start together would each request a token.

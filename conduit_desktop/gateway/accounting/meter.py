@@ -32,12 +32,14 @@ from conduit_desktop.core.records import AttemptRecord, RequestRecord, RequestSt
 from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES, total_input, total_output
 from conduit_desktop.gateway.accounting.attribution import attribute
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice, Cost, CostLine, price_answer
+from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import DAY_MS
 from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS, expected_units
 from conduit_desktop.gateway.admission.limits import Reservation
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Route
+from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.wire.media.usage import READ_ONLY, requested_units
 
 Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
@@ -58,7 +60,10 @@ class Meter:
         self._closed = False
         self._reservation: Reservation | None = None
         self._compiled_prices: Mapping[str, CompiledPrice | None] = {}
+        self._prices_in_use: tuple[CompiledPrices, Snapshot] | None = None
         self._target: BoundTarget | None = None
+        self.answered_model = ""
+        """The model that the answer names; empty where it names none."""
         self._tried = self._answered = False
         self._failed: list[Cost] = []
         """The costs of failed attempts that reported usage."""
@@ -100,9 +105,17 @@ class Meter:
             record.started_at = now_ms
         return record.started_at
 
-    def admitted(self, reservation: Reservation, compiled_prices: Mapping[str, CompiledPrice | None]) -> None:
-        """The request is admitted; `compiled_prices` are its targets', by `provider/model`."""
-        self._reservation, self._compiled_prices = reservation, compiled_prices
+    def admitted(
+        self,
+        reservation: Reservation,
+        compiled_prices: Mapping[str, CompiledPrice | None],
+        in_use: tuple[CompiledPrices, Snapshot] | None = None,
+    ) -> None:
+        """The request is admitted; `compiled_prices` are its targets', by `provider/model`.
+
+        In `in_use` the price of another model is found, where the answer names one.
+        """
+        self._reservation, self._compiled_prices, self._prices_in_use = reservation, compiled_prices, in_use
 
     def trying(self, target: BoundTarget) -> None:
         """An attempt at a target begins: what was counted of an earlier one is void."""
@@ -110,6 +123,7 @@ class Meter:
         self.output_bytes, self.usage = 0, None
         self._reported_at, self._is_whole_report = 0, False
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
+        self.answered_model = ""
 
     def attempted(self, attempt: AttemptRecord, usage: Usage | None = None) -> None:
         """An attempt has failed, with the `usage` that its target reported, or its answer has begun."""
@@ -161,6 +175,7 @@ class Meter:
             elif isinstance(event, OpaqueBlock):
                 self.output_bytes += _block_size(event.block)
             elif isinstance(event, Started):
+                self.answered_model = event.model or self.answered_model
                 # Not every dialect has an id and a creation time; a translated answer needs both.
                 event.created = event.created or self.record.started_at // 1000
                 event.id = event.id or self.record.id
@@ -182,7 +197,11 @@ class Meter:
 
     async def settle(self, status: RequestStatus, http_status: int = 200, error: GatewayError | None = None) -> None:
         """`close`, and wait until the record is durable. A hang-up in the meantime changes nothing of it."""
-        durable = self.close(status, http_status, error)
+        try:
+            if not self._answer_price()[1]:
+                await self._find_answer_price()
+        finally:
+            durable = self.close(status, http_status, error)
         if durable is not None:
             # A record that has to wait for disk space is reported by the store; the answer is not held back for it.
             with suppress(RecordsUnavailable):
@@ -294,7 +313,22 @@ class Meter:
 
     @property
     def _compiled_price(self) -> CompiledPrice | None:
-        return self._compiled_prices.get(self._target.name) if self._target else None
+        return self._answer_price()[0]
+
+    def _answer_price(self) -> tuple[CompiledPrice | None, bool]:
+        """The price of the answer, and whether it is known: where not, `_find_answer_price` looks it up."""
+        target, model = self._target, self.answered_model
+        if target is None:
+            return None, True
+        price = self._compiled_prices.get(target.name)
+        if self._prices_in_use is None or not model or model == target.model:
+            return price, True
+        return self._prices_in_use[0].of_answer(target, model, price)
+
+    async def _find_answer_price(self) -> None:
+        if self._prices_in_use is not None and self._target is not None:
+            prices, snapshot = self._prices_in_use
+            await prices.find_answered(self._target, self.answered_model, snapshot)
 
     def _take(self, usage: Usage | None, units: Units) -> None:
         record = self.record

@@ -18,6 +18,9 @@ from conduit_desktop.providers import ProviderKind
 
 MAX_KEPT = 5000
 """Prices kept in memory."""
+MAX_ANSWERED = 500
+"""Names of models that were looked up because an answer named them: a server that makes names up must not keep the gateway busy."""
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,9 @@ def resolve(prices: Sequence[Price], query: PriceQuery, at_ms: int, catalog: Pri
         return CatalogPrice(free)
     if catalog is None:
         return None
-    # By the address too: a provider of the general OpenAI-compatible kind may point at a vendor that the catalog knows.
-    provider = query.kind.price_provider or catalog.provider_at(query.kind.base_url)
-    return catalog.find(provider, query.model, at_ms) if provider else None
+    # By the address first: a provider of any kind may point at a vendor that the catalog knows.
+    provider = catalog.provider_at(query.kind.base_url) or query.kind.price_provider
+    return catalog.find(provider, query.model, at_ms, query.kind.price_region) if provider else None
 
 
 def choose(prices: Sequence[Price], query: PriceQuery, at_ms: int) -> Price | None:
@@ -105,6 +108,7 @@ class CompiledPrices:
 
     def __init__(self) -> None:
         self._known: dict[str, CompiledPrice | None] = {}
+        self._answered: set[str] = set()
 
     def known(self, targets: Sequence[BoundTarget]) -> dict[str, CompiledPrice | None] | None:
         """The prices of all targets (None: unknown price); None where one has to be looked up first."""
@@ -130,6 +134,28 @@ class CompiledPrices:
         known.update(found)
         return found
 
+    def of_answer(self, target: BoundTarget, model: str, price: CompiledPrice | None) -> tuple[CompiledPrice | None, bool]:
+        """The price of an answer of `target` that names `model`, and whether that is known: else `find_answered` looks it up.
+
+        `price` is the target's. The operator's holds, and what is free stays free. Else the price is that of the answer's own
+        name, where it has one: it is the model that an Azure deployment, an alias such as `-latest`, or a router stands for.
+        """
+        if price is not None and (price.price.origin == "user" or price.is_free or not target.bound.kind.answers_name_price):
+            return price, True
+        name = f"{target.bound.name}/{model}"
+        found = self._known.get(name)
+        if found is None:
+            return price, name in self._known or not self._may_look_up(name)
+        return found, found.valid_until is None or found.valid_until > now_ms()
+
+    def _may_look_up(self, name: str) -> bool:
+        return len(name) <= _LONGEST_NAME and (name in self._answered or len(self._answered) < MAX_ANSWERED)
+
+    async def find_answered(self, target: BoundTarget, model: str, snapshot: Snapshot) -> None:
+        """Look up the price of the `model` that an answer of `target` named, for the next `of_answer`."""
+        self._answered.add(f"{target.bound.name}/{model}")
+        await self.find([BoundTarget.of(target.bound, model)], snapshot)
+
     def rate(self, name: str) -> int | None:
         """The cost of a typical call, to compare targets: nano-dollars for 1,000 tokens in and 500 out; None where unknown."""
         compiled_price = self._known.get(name)
@@ -138,3 +164,4 @@ class CompiledPrices:
     def forget(self) -> None:
         """A price, a provider or an alias was changed: look everything up again."""
         self._known = {}
+        self._answered = set()

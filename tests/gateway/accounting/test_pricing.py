@@ -102,6 +102,32 @@ def test_a_kind_alone_makes_no_call_free(catalog: PriceCatalog, kind: str, base_
     assert compile_prices([wanted("llama3.3:70b", kind, "x", base_url)], [], NOW) == {"x/llama3.3:70b": None}
 
 
+def test_the_router_of_hugging_face_has_the_price_of_the_provider_that_the_name_chooses(catalog: PriceCatalog):
+    chosen = resolve([], wanted("meta-llama/Llama-3.3-70B-Instruct:together", "huggingface"), NOW, catalog)
+    assert chosen is not None
+    assert resolve([], wanted("meta-llama/Llama-3.3-70B-Instruct", "huggingface"), NOW, catalog) is None
+
+
+@pytest.mark.parametrize(("base_url", "factor"), [("https://eu.api.openai.com/v1", 1.1), ("https://api.openai.com/v1", 1.0)])
+def test_data_residency_makes_openais_tokens_dearer(catalog: PriceCatalog, base_url: str, factor: float):
+    general = catalog.find("openai", "gpt-5.4", NOW)
+    listed = resolve([], wanted("gpt-5.4", "openai", "x", base_url), NOW, catalog)
+    assert general is not None
+    assert listed is not None
+    assert listed.price.input == pytest.approx((general.price.input or 0) * factor)
+
+
+def test_a_region_of_vertex_ai_makes_claude_dearer(catalog: PriceCatalog):
+    def at(location: str) -> float:
+        kind = bind(Provider(id="p", name="v", kind="vertex", options={"location": location, "project": "p"}))
+        listed = resolve([], PriceQuery(kind, "v", "claude-haiku-4-5@20251001"), NOW, catalog)
+        assert listed is not None
+        assert listed.price.input is not None
+        return listed.price.input
+
+    assert at("europe-west1") == pytest.approx(at("global") * 1.1)
+
+
 def test_a_local_kind_at_a_vendors_address_has_that_vendors_prices(catalog: PriceCatalog):
     listed = resolve([], wanted("llama-3.3-70b-versatile", "vllm", "x", "https://api.groq.com/openai/v1"), NOW, catalog)
     assert listed is not None
@@ -147,7 +173,8 @@ def test_every_price_provider_of_a_kind_is_in_the_catalog(catalog: PriceCatalog)
     from conduit_desktop.providers.catalog import CATALOG
 
     known = {kind.price_provider for kind in CATALOG.values() if kind.price_provider}
-    assert known <= catalog._providers.keys()
+    # Hugging Face's router has a row for each of the providers behind it.
+    assert {f"{name}_together" if name == "huggingface" else name for name in known} <= catalog._providers.keys()
 
 
 @pytest.fixture

@@ -1,0 +1,111 @@
+"""An answer is priced as the model that it names: an Azure deployment, a router and `-latest` are names for others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pytest
+
+from conduit_desktop.gateway.accounting import pricing
+from conduit_desktop.gateway.accounting.pricing import MAX_ANSWERED, PriceQuery
+from tests.fakes.gateway import GatewayFixture
+from tests.fakes.raw_upstream import http_answer, raw_upstream
+
+USAGE = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
+
+
+def whole(model: str) -> bytes:
+    message = {"role": "assistant", "content": "hi"}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": model, "choices": choices, "usage": USAGE}
+    return http_answer(orjson.dumps(body), "application/json", "length")
+
+
+def streamed(model: str) -> bytes:
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": model}
+    frames = [
+        {**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "hi"}, "finish_reason": None}]},
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {**head, "choices": [], "usage": USAGE},
+    ]
+    data = b"".join(b"data: " + orjson.dumps(frame) + b"\n\n" for frame in frames) + b"data: [DONE]\n\n"
+    return http_answer(data, "text/event-stream", "chunked")
+
+
+async def cost(gateway: GatewayFixture, model: str, answered: str, *, stream: bool = False, kind: str = "openai") -> int | None:
+    """Nano-dollars of a call of `model` whose answer names `answered`."""
+    async with raw_upstream(streamed(answered) if stream else whole(answered)) as url:
+        await gateway.add_provider("up", f"{url}/v1", kind=kind)
+        await gateway.add_key()
+        if stream:
+            await gateway.stream(f"up/{model}")
+        else:
+            await gateway.ask(f"up/{model}")
+    return gateway.records[-1].cost_nano
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_first_answer_of_a_deployment_has_the_price_of_the_model_that_it_names(gateway: GatewayFixture, stream: bool):
+    # gpt-4o: $2.50 and $10 for a million.
+    assert await cost(gateway, "our-deployment", "gpt-4o-2024-08-06", stream=stream) == 3_500_000_000
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_name_for_several_snapshots_has_the_price_of_the_one_that_answered(gateway: GatewayFixture, stream: bool):
+    # The first snapshot of gpt-4o costs twice what the later ones do: $5 and $15.
+    assert await cost(gateway, "gpt-4o", "gpt-4o-2024-05-13", stream=stream) == 6_500_000_000
+
+
+async def test_an_answer_that_names_an_unknown_model_has_the_price_of_the_one_that_was_asked_for(gateway: GatewayFixture):
+    assert await cost(gateway, "gpt-4o", "gpt-4o-of-our-own") == 3_500_000_000
+
+
+async def test_an_unknown_model_that_answers_with_an_invented_name_has_no_price(gateway: GatewayFixture):
+    assert await cost(gateway, "our-deployment", "gpt-4o-invented") is None
+
+
+async def test_the_operators_price_for_the_target_holds_whatever_the_answer_names(gateway: GatewayFixture):
+    await gateway.add_price("up/our-deployment", 1.0, 1.0)
+    assert await cost(gateway, "our-deployment", "gpt-4o") == 1_100_000_000
+
+
+async def test_the_operators_price_for_a_model_holds_for_a_deployment_that_names_it(gateway: GatewayFixture):
+    await gateway.add_price("gpt-4o*", 4.0, 0.0)
+    assert await cost(gateway, "our-deployment", "gpt-4o-2024-08-06") == 4_000_000_000
+
+
+async def test_a_free_model_stays_free_whatever_the_answer_names(gateway: GatewayFixture):
+    assert await cost(gateway, "llama", "gpt-4o", kind="ollama") == 0
+
+
+async def test_the_price_of_an_answer_is_looked_up_once(gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch):
+    looked_up: list[str] = []
+    compile_prices = pricing.compile_prices
+
+    def counted(queries: Iterable[PriceQuery], *args: Any) -> Any:
+        listed = list(queries)
+        looked_up.extend(query.name for query in listed)
+        return compile_prices(listed, *args)
+
+    monkeypatch.setattr(pricing, "compile_prices", counted)
+    async with raw_upstream(whole("gpt-4o-2024-08-06")) as url:
+        await gateway.add_provider("up", f"{url}/v1", kind="openai")
+        await gateway.add_key()
+        await asyncio.gather(*(gateway.ask("up/our-deployment") for _ in range(3)))
+        await gateway.ask("up/our-deployment")
+    assert [record.cost_nano for record in gateway.records] == [3_500_000_000] * 4
+    assert 1 <= looked_up.count("up/gpt-4o-2024-08-06") <= 3
+
+
+async def test_a_server_that_makes_up_names_does_not_keep_the_gateway_busy(gateway: GatewayFixture):
+    prices = gateway.state.compiled_prices
+    async with raw_upstream(whole("one-more")) as url:
+        await gateway.add_provider("up", f"{url}/v1", kind="openai")
+        await gateway.add_key()
+        prices._answered.update(f"up/{number}" for number in range(MAX_ANSWERED))
+        await gateway.ask("up/gpt-4o")
+    assert gateway.records[-1].cost_nano == 3_500_000_000
+    assert prices._known.keys() == {"up/gpt-4o"}
