@@ -12,7 +12,7 @@ from conduit_desktop.providers import Endpoint, KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.image_limits import OPENAI_IMAGES
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
-from conduit_desktop.providers.openai_compatible import OPENAI_HEADERS, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import OPENAI_HEADERS, OPENAI_REASONING_MODELS, OpenAICompatible
 from conduit_desktop.providers.openai_rules import OPENAI_RULES, SEARCHING
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.hosted_search import is_search
@@ -89,6 +89,15 @@ class OpenAI(OpenAICompatible):
         if dialect != "openai_chat" or not self.supports("openai_responses"):
             return True
         return not self._beyond_chat(model, facts_of(model, self.kind), request)
+
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Also gives the output limit of a passed-through chat the one name that reasoning models take.
+
+        OpenCode, Qwen Code and others that are set up for any server with OpenAI's API always send `max_tokens`.
+        """
+        if not translated and dialect == "openai_chat" and "max_tokens" in body and re.match(OPENAI_REASONING_MODELS, model):
+            self._rename(model, body, translated)
+        return super().adapt(model, body, dialect, translated)
 
     def adapt_to_model(self, model: str, body: dict[str, Json], dialect: str) -> list[str]:
         """Also the output limit and the effort of chats, which differ between reasoning models and all others."""

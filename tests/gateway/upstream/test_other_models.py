@@ -77,11 +77,25 @@ def test_a_chat_for_one_openai_model_is_fitted_to_another(
 
 
 def test_the_model_that_the_client_wrote_for_gets_what_it_wrote():
-    body = {"model": "alias", "messages": [USER], "max_tokens": 9, "temperature": 0.2, "reasoning_effort": "none"}
+    body = {"model": "alias", "messages": [USER], "max_completion_tokens": 9, "temperature": 0.2, "reasoning_effort": "none"}
     for written_for in (None, "o3"):
         request = prepared("openai_chat", body, "openai", "o3", written_for)
         assert orjson.loads(request.body) == {**body, "model": "o3"}
         assert request.dropped == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"), [("openai", "gpt-5.4"), ("azure", "o3"), ("openai", "gpt-4o"), ("openai", "gpt-5-chat-latest")]
+)
+def test_a_limit_of_output_has_the_name_that_the_model_takes(kind: str, model: str):
+    """OpenCode and Qwen Code know OpenAI's API, and not the model behind an alias."""
+    body = {"model": "alias", "messages": [USER], "max_tokens": 9}
+    request = prepared("openai_chat", body, kind, model, model)
+    assert refused(request, kind, model) == []
+    sent = orjson.loads(request.body)
+    assert [sent[name] for name in ("max_tokens", "max_completion_tokens") if name in sent] == [9]
+    assert ("max_tokens" in sent) is ("4o" in model or "chat" in model)
+    assert request.dropped == []
 
 
 def test_tools_for_a_model_that_has_them_in_the_responses_api_alone_are_translated():
