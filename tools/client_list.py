@@ -115,8 +115,8 @@ CLIENTS = (
     Client("instructor", "instructor", "instructor", ">=1,<2", "chat",
            "`instructor.from_openai(OpenAI(base_url=\"http://127.0.0.1:5000/v1\", …))`"),
     Client("Vercel AI SDK", "npm", "ai", "^7", "responses, chat, messages, Gemini",
-           '`createOpenAI({ baseURL: "http://127.0.0.1:5000/v1", apiKey })`, also `createAnthropic` and those of DeepSeek, xAI and'
-           ' Mistral; `createGoogleGenerativeAI` with `/v1beta`',
+           '`createOpenAI({ baseURL: "http://127.0.0.1:5000/v1", apiKey })`, also `createAnthropic` and those of DeepSeek, Mistral'
+           ' and xAI (which reads no answers of OpenAI itself); `createGoogleGenerativeAI` with `/v1beta`',
            ("@ai-sdk/openai@^4.0.118", "@ai-sdk/anthropic@^4.0.105", "@ai-sdk/google@^4.0.121", "@ai-sdk/openai-compatible@^3.0.92",
             "@ai-sdk/deepseek@^3.0.56", "@ai-sdk/xai@^5.0.12", "@ai-sdk/mistral@^4.0.87", "zod@^4")),
     Client("Claude Agent SDK Node", "npm", "@anthropic-ai/claude-agent-sdk", ">=0.3.332 <1", "messages", "as Claude Code"),
