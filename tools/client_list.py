@@ -28,6 +28,8 @@ class Client:
         return [f"{self.package}{'@' if self.home == 'npm' else ''}{self.bounds}", *self.also]
 
 
+LLAMA_CPP = {"llama-cpp": ["xllamacpp>=2026.10", "gguf>=0.19,<1", "numpy>=2,<3"]}
+"""Environment -> the requirements of a real llama.cpp and of `tools/tiny_llama.py`, which makes its model."""
 _OPENAI = "`base_url` = `http://127.0.0.1:5000/v1`, `api_key` = the virtual key"
 _OPENAI_JS = "`baseURL` = `http://127.0.0.1:5000/v1`, `apiKey` = the virtual key"
 _ROOT_JS = "`baseURL` = `http://127.0.0.1:5000`, `apiKey` = the virtual key"

@@ -19,13 +19,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.client_list import CLIENTS, Client
+from tools.client_list import CLIENTS, LLAMA_CPP, Client
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "clients"
 PAGE = ROOT / "docs" / "clients.md"
 TESTS = {
-    "python": ("tests/journeys/test_python_clients.py", "tests/journeys/test_coding_agents.py::test_aider_writes_a_file"),
+    "python": (
+        "tests/journeys/test_python_clients.py",
+        "tests/journeys/test_coding_agents.py::test_aider_writes_a_file",
+        "tests/journeys/test_llama_cpp.py",
+    ),
     "node": ("tests/journeys/test_node.py", "tests/journeys/test_coding_agents.py"),
 }
 VENDORS = {
@@ -53,8 +57,9 @@ def main() -> int:
     tests = list(dict.fromkeys(test for side in sides for test in TESTS[side]))
     command = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", "-o", "junit_family=xunit1", *tests]
     code = subprocess.run(command, cwd=ROOT, env={**os.environ, "CONDUIT_CLIENTS": str(FOLDER)}, check=False).returncode
-    table = rows(read(report), sides, PAGE.read_text(encoding="utf-8") if PAGE.is_file() else "")
-    PAGE.write_text(page(table), encoding="utf-8")
+    before = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+    table = rows(read(report), sides, before)
+    PAGE.write_text(page(table, llama_cpp(report, sides, before)), encoding="utf-8")
     sys.stdout.write("\n".join(table) + "\n")
     return code
 
@@ -66,6 +71,8 @@ def install(sides: Sequence[str]) -> None:
     for client in CLIENTS:
         if client.side in sides:
             wanted[client.home] += client.requirements
+    if "python" in sides:
+        wanted.update(LLAMA_CPP)
     packages = wanted.pop("npm", [])
     if not packages:
         pass
@@ -89,9 +96,23 @@ def read(report: Path) -> Results:
         client = next((each.get("value") for each in case.iter("property") if each.get("name") == "client"), None)
         alias = next((each for each in VENDORS if each in (case.get("name") or "")), None)
         if client and alias:
-            outcome = next((tag for tag in ("failure", "error", "skipped") if case.find(tag) is not None), "pass")
-            found[client, alias].add(outcome)
+            found[client, alias].add(_outcome(case))
     return found
+
+
+def _outcome(case: ET.Element) -> str:
+    return next((tag for tag in ("failure", "error", "skipped") if case.find(tag) is not None), "pass")
+
+
+def llama_cpp(report: Path, sides: Sequence[str], before: str) -> str:
+    """The line on llama.cpp itself; that of the page `before` where Python's side did not run."""
+    begin = "llama.cpp itself"
+    if "python" not in sides:
+        return next((line for line in before.splitlines() if line.startswith(begin)), "")
+    cases = ET.parse(report).getroot().iter("testcase")
+    outcomes = {_outcome(case) for case in cases if (case.get("classname") or "").endswith("test_llama_cpp")}
+    about = f"xllamacpp {_python_version('llama-cpp', 'xllamacpp')}, a tiny model made on the spot"
+    return f"{begin} ({about}), asked through the gateway in all five dialects: {_verdict(outcomes)}, run on {_today()}."
 
 
 def rows(results: Results, sides: Sequence[str], before: str) -> list[str]:
@@ -99,11 +120,10 @@ def rows(results: Results, sides: Sequence[str], before: str) -> list[str]:
     heads = ("client", "version", "calls", *VENDORS.values(), "run on")
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     kept = {line.split(" | ")[0].removeprefix("| "): line for line in before.splitlines() if line.count(" | ") == len(heads) - 1}
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     for client in CLIENTS:
         if client.side in sides:
             cells = [_verdict(results.get((client.name, alias), set())) for alias in VENDORS]
-            lines.append(f"| {' | '.join((client.name, version(client), client.calls, *cells, today))} |")
+            lines.append(f"| {' | '.join((client.name, version(client), client.calls, *cells, _today()))} |")
         else:
             cells = ["not run"] * len(VENDORS)
             lines.append(kept.get(client.name) or f"| {' | '.join((client.name, '–', client.calls, *cells, '–'))} |")
@@ -122,15 +142,25 @@ def version(client: Client) -> str:
     if client.home == "npm":
         about = FOLDER / "node_modules" / package / "package.json"
         return str(json.loads(about.read_text())["version"]) if about.is_file() else "–"
+    return _python_version(client.home, package)
+
+
+def _python_version(home: str, package: str) -> str:
+    if not Path(_python(home)).exists():
+        return "–"
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return subprocess.run([_python(client.home), "-c", code], capture_output=True, text=True, check=False).stdout.strip() or "–"
+    return subprocess.run([_python(home), "-c", code], capture_output=True, text=True, check=False).stdout.strip() or "–"
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def _python(home: str) -> str:
     return str(FOLDER / home / "bin" / "python")
 
 
-def page(table: list[str]) -> str:
+def page(table: list[str], llama: str) -> str:
     """The page of the docs."""
     recipes = [f"| {client.name} | {client.recipe} |" for client in CLIENTS]
     return "\n".join([
@@ -143,6 +173,8 @@ def page(table: list[str]) -> str:
         "FAIL; `not run` is a client that was not installed. Nothing leaves the machine.",
         "",
         *table,
+        "",
+        llama,
         "",
         "## What to set",
         "",
