@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Opaque, Part, Text, ToolResult
+from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Opaque, Part, Text, ToolResult, with_messages
 from conduit_desktop.wire.anthropic.billing_line import after_billing_line
 from conduit_desktop.wire.anthropic.messages_reader import NAME as ANTHROPIC
 from conduit_desktop.wire.anthropic.messages_reader import read_block, read_cache
@@ -34,7 +34,7 @@ def expressed(request: ChatRequest) -> tuple[ChatRequest, list[str]]:
     messages = [_message(message, dropped) if _may_change(message) else message for message in request.messages]
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
         return request, []
-    return replace(request, messages=messages), list(dict.fromkeys(dropped))
+    return with_messages(request, messages), list(dict.fromkeys(dropped))
 
 
 def _has_phases(request: ChatRequest) -> bool:

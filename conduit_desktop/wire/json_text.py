@@ -15,6 +15,7 @@ _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F
 _LONG = re.compile(r":\s*-?[0-9]{20}")
 _LONG_BYTES = re.compile(_LONG.pattern.encode())
 """A whole number that may not fit into 64 bits. With the colon, because a search for digits alone is slow in long texts."""
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LARGEST = 2**64 - 1
 _MAX_BYTES = 8 * 1024 * 1024
 """Bytes that the slower parser takes: a longer text is no tool call."""
@@ -34,12 +35,6 @@ def loads(text: bytes | str) -> Json:
 
 def loads_exact(text: bytes | str) -> Json:
     """As `loads`, but whole numbers of more than 64 bits are no floats: they are fragments, which orjson writes as they came."""
-    if type(text) is bytes and _LONG_BYTES.search(text) is None:
-        # Nearly every answer.
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            return _tolerant(text, error)
     if not has_long_number(text) or len(text) > _MAX_BYTES:
         return loads(text)
     try:
@@ -50,7 +45,10 @@ def loads_exact(text: bytes | str) -> Json:
 
 def has_long_number(text: bytes | str) -> bool:
     """Whether a field may hold a whole number of more than 64 bits."""
-    return (_LONG_BYTES.search(text) if isinstance(text, bytes) else _LONG.search(text)) is not None
+    if isinstance(text, str):
+        return _LONG.search(text) is not None
+    # Of 20 digits in a row, four are at every fifth byte: nearly every text is decided by these, in a third of the time.
+    return b"0000" in text[::5].translate(_ZEROS) and _LONG_BYTES.search(text) is not None
 
 
 def _tolerant(text: bytes | str, error: orjson.JSONDecodeError) -> Json:

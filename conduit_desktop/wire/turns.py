@@ -24,6 +24,7 @@ from conduit_desktop.core.chat import (
     Thinking,
     ToolCall,
     ToolResult,
+    with_messages,
 )
 from conduit_desktop.wire.tool_names import (
     ANTHROPIC_ID,
@@ -141,7 +142,7 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
     if not rules.result_media and not own:
         messages = _with_media_after_results(messages)
     messages = _with_demanded_turns(messages, rules, lost)
-    return replace(request, messages=messages), list(dict.fromkeys(lost))
+    return with_messages(request, messages), list(dict.fromkeys(lost))
 
 
 def obeys(messages: Iterable[Message], rules: TurnRules) -> bool:

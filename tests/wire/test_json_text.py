@@ -10,7 +10,7 @@ import pytest
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.json_text import loads, loads_exact
+from conduit_desktop.wire.json_text import has_long_number, loads, loads_exact
 from tests.wire.chat_frames import CHAT, DONE, read
 
 BIG = "12345678901234567890123"
@@ -47,6 +47,14 @@ def test_what_is_malformed_is_refused(text: str) -> None:
 )
 def test_a_number_that_fits_no_machine_word_is_written_as_it_came(text: str) -> None:
     assert orjson.dumps(loads_exact(text)).decode() == orjson.dumps(loads_exact(text.encode())).decode() == text
+
+
+@pytest.mark.parametrize("before", range(6))
+def test_a_long_number_is_found_wherever_it_stands(before: int) -> None:
+    text = f'{{"{"x" * before}":{BIG[:20]}}}'
+    assert has_long_number(text)
+    assert has_long_number(text.encode())
+    assert not has_long_number(text.replace(BIG[:20], BIG[:19]).encode())
 
 
 @pytest.mark.parametrize("number", [2**64 - 1, -(2**63), 10**18, 0])

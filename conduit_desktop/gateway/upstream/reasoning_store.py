@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from conduit_desktop.core.chat import ChatRequest, Json, Message, Part, RedactedThinking, Text, Thinking, ToolCall
+from conduit_desktop.core.chat import ChatRequest, Json, Message, Part, RedactedThinking, Text, Thinking, ToolCall, with_messages
 from conduit_desktop.core.events import (
     Event,
     Finished,
@@ -181,7 +181,7 @@ class ReasoningStore:
         messages = [self._message(to, message, used) if message.role == "assistant" else message for message in request.messages]
         if all(new is old for new, old in zip(messages, request.messages, strict=True)):
             return request
-        return replace(request, messages=messages)
+        return with_messages(request, messages)
 
     def own_only(self, to: Recipient, body: dict[str, Json]) -> dict[str, Json]:
         """A passed-through `body` without what another origin signed; the same object where there is nothing of the kind."""

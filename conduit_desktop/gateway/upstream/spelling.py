@@ -17,6 +17,9 @@ from conduit_desktop.core.chat import Json
 _NUMBER = re.compile(rb"\s*:\s*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?=[\s,}])")
 _RESPELLED = re.compile(rb"[0-9](?:[.eE]|[0-9]{17})|-0")
 """What every number with a second spelling holds: a fraction, an exponent, more digits than 64 bits, or a negative zero."""
+_CLASSES = bytes.maketrans(b"123456789eE", b"000000000..")
+"""Digits as zeros, exponents as points: `_may_be_respelled` looks for fixed texts, in half the time of the pattern."""
+_DIGITS = b"0" * 18
 _SEARCHED = 64 * 1024
 LARGEST = 8 * 1024 * 1024
 """Bytes of the largest body that is parsed a second time for its numbers."""
@@ -26,7 +29,7 @@ def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> byt
     """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text."""
     # Most bodies hold no number with a second spelling. A long one is quicker to walk than to search, as most of it is text.
     if len(raw) <= _SEARCHED:
-        if not _RESPELLED.search(raw):
+        if not (_may_be_respelled(raw) and _RESPELLED.search(raw)):
             return orjson.dumps(sent)
     # And quicker still to compare: most clients write JSON without spaces, as orjson does.
     elif _is_same_but_for_model(raw, received, text := orjson.dumps(sent), sent):
@@ -42,6 +45,12 @@ def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> byt
     # A text that the one parser takes and the other does not, or deeper than the latter follows.
     except (ValueError, RecursionError, orjson.JSONEncodeError):
         return orjson.dumps(sent)
+
+
+def _may_be_respelled(raw: bytes) -> bool:
+    """False only where `_RESPELLED` finds nothing."""
+    classes = raw.translate(_CLASSES)
+    return b"0." in classes or b"-0" in classes or _DIGITS in classes
 
 
 def _is_same_but_for_model(raw: bytes, received: dict[str, Json], text: bytes, sent: dict[str, Json]) -> bool:

@@ -15,7 +15,7 @@ from typing import Protocol
 import orjson
 
 from conduit_desktop.core.answer import collect
-from conduit_desktop.core.chat import ChatRequest, Json, RedactedThinking, Thinking
+from conduit_desktop.core.chat import ChatRequest, Json, RedactedThinking, Thinking, with_messages
 from conduit_desktop.core.errors import BadRequest, UpstreamError
 from conduit_desktop.core.events import Event, Finished, UsageReported, last_usage
 from conduit_desktop.gateway.call import Call
@@ -474,7 +474,7 @@ def _without_thoughts(request: ChatRequest) -> ChatRequest:
         replace(message, parts=[part for part in message.parts if not isinstance(part, Thinking | RedactedThinking)])
         for message in request.messages
     ]
-    return replace(request, messages=messages)
+    return with_messages(request, messages)
 
 
 def _takes(call: Call, kind: ProviderKind, model: str) -> bool:

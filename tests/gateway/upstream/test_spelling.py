@@ -114,6 +114,17 @@ VALUES = st.recursive(
 NAMES = st.sampled_from(["model", "messages", "temperature", "tools", "x"]) | st.text(max_size=4)
 
 
+@given(st.text("0189.eE-,:} ", max_size=40).map(str.encode))
+def test_a_number_with_a_second_spelling_is_never_overlooked(raw: bytes) -> None:
+    assert spelling._may_be_respelled(raw) or spelling._RESPELLED.search(raw) is None
+
+
+@pytest.mark.parametrize("number", [b"1.10", b"1e3", b"2E5", b"-0.0", b"1234567890123456789012"])
+def test_each_second_spelling_is_kept(number: bytes) -> None:
+    raw = b'{"model":"a","x":%b}' % number
+    assert sent(raw, model="b") == raw.replace(b'"a"', b'"b"')
+
+
 @given(st.dictionaries(NAMES, VALUES, max_size=6), st.dictionaries(NAMES, VALUES, max_size=3), st.sets(NAMES, max_size=2))
 def test_what_is_written_says_what_is_to_be_sent(received: dict[str, Any], changes: dict[str, Any], gone: set[str]) -> None:
     raw = orjson.dumps(received)
