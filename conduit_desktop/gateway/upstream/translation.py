@@ -279,9 +279,6 @@ class PreparedRequest:
             return self.headers
         relayed: dict[str, str] = {}
         names = _relayed_names(target.bound.kind.relayed_headers)
-        # Most requests have a dozen headers of which none is sent on.
-        if not any(map(names.__getitem__, self.call.headers)):
-            return relayed
         for name, value in self.call.headers.items():
             lower = names[name]
             # aiohttp decodes bytes that are no text as surrogates, which it could not write again.
