@@ -144,6 +144,9 @@ revisions. It answers one question: does the change cost speed?
 - Peers (`make bench-peers`) run in their default configuration, one worker, without a database: they check less and record
   nothing durable.
 - Added latency is a subject's p50 or p99 at one connection less the upstream's own in the same round.
+- Long bodies: `python -m benchmarks --only bodies` sends the history of a coding agent in 1 KB, 200 KB and 1 MB at one
+  connection, passed through (chat, messages) and translated, and gives the ratio of Conduit's p50 to that of the bare proxy in
+  the same round. Targets: 2 times the bare proxy passed through, 2.5 times translated; none for 1 KB.
 - A frame's lateness is the time it reached the client less the time the upstream wrote into it; all streams of a wave are
   opened at the same moment. A stream is broken if it ends without its terminal event or lacks a frame.
 - The desktop app runs with its window open. Its start ends when the window's pixels are on the screen (seen in Xvfb's frame
