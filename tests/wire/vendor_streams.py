@@ -180,7 +180,9 @@ def _bedrock_stream(draw: Draw, body: Fields) -> list[bytes]:
         events += [("contentBlockDelta", {**place, "delta": delta}) for delta in deltas]
         events.append(("contentBlockStop", place))
     events.append(("messageStop", {"stopReason": body["stopReason"]}))
-    events.append(("metadata", {"usage": body["usage"], "metrics": {"latencyMs": 1}}))
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamMetadataEvent.html
+    served = {name: body[name] for name in ("trace", "performanceConfig", "serviceTier") if name in body}
+    events.append(("metadata", {"usage": body["usage"], "metrics": {"latencyMs": 1}, **served}))
     first, *rest = [_aws(kind, payload) for kind, payload in events]
     new = [_aws("brandNew", {"a": 1}), _aws("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"brandNew": {}}})]
     return [first, *noised(draw, rest, new)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.anthropic.messages_reader import Fields
 from conduit_desktop.wire.event_validation import text_or_none
+from conduit_desktop.wire.usage_dimensions import faulty, names, surcharge, tier, unread
 from conduit_desktop.wire.values import count
 
 FINISH: dict[str, FinishReason] = {
@@ -34,28 +37,100 @@ _COUNTED = frozenset({
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation",
     "output_tokens_details",
 })  # fmt: skip
+_MAIN_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_READ_AS_WELL = frozenset({"web_search_requests", "thinking_tokens"})
+"""Further names that are read here, and are written back as they came."""
+_WORLDWIDE = frozenset({"global", "not_available"})
+"""Values of `inference_geo` without a surcharge: https://platform.claude.com/docs/en/build-with-claude/data-residency"""
+_IN_TOTALS = frozenset({"message", "fallback_message"})
+"""Kinds of `iterations` whose tokens the totals hold."""
 
 
 def read_usage(raw: Fields) -> Usage:
     """The usage in neutral classes. `input_tokens` are the uncached ones alone, `output_tokens` include thinking.
 
-    `message_delta` has only the total of cache writes, without the split by lifetime: what the split lacks counts as written
-    for five minutes, the default. https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+    Tokens of compaction are billed beside the totals, and are added (`_beside_totals`).
     """
-    split, details = _fields(raw, "cache_creation"), _fields(raw, "output_tokens_details")
-    one_hour = count(split.get("ephemeral_1h_input_tokens"))
-    five_minutes = count(split.get("ephemeral_5m_input_tokens"))
-    total = count(raw.get("cache_creation_input_tokens"))
-    return Usage(
+    details, tools = _fields(raw, "output_tokens_details"), _fields(raw, "server_tool_use")
+    extra = {key: value for key, value in raw.items() if key not in _COUNTED and value is not None}
+    unclear = faulty(raw, _MAIN_COUNTS)
+    five_minutes, one_hour = _written(raw, unclear)
+    output, reasoning = count(raw.get("output_tokens")), count(details.get("thinking_tokens"))
+    unclear += ["output_tokens_details.thinking_tokens"] if reasoning > output else []
+    usage = Usage(
         input=count(raw.get("input_tokens")),
         cache_read=count(raw.get("cache_read_input_tokens")),
-        # The larger of the two, because a report may have only the total or only the split.
-        cache_write_5m=max(total - one_hour, five_minutes),
+        cache_write_5m=five_minutes,
         cache_write_1h=one_hour,
-        output=count(raw.get("output_tokens")),
-        reasoning=count(details.get("thinking_tokens")),
-        extra={key: value for key, value in raw.items() if key not in _COUNTED and value is not None},
+        output=output,
+        reasoning=min(output, reasoning),
+        extra=extra,
     )
+    unclear += unread(details, _READ_AS_WELL, "output_tokens_details.")
+    if extra:
+        usage.searches = count(tools.get("web_search_requests"))
+        usage.service_tier = tier(raw.get("service_tier"))
+        usage.surcharges = (
+            *surcharge("speed", raw.get("speed"), ("standard",)),
+            *surcharge("region", raw.get("inference_geo"), _WORLDWIDE),
+        )
+        unclear += unread(extra, _READ_AS_WELL)
+        if raw.get("iterations"):
+            _add(usage, _beside_totals(raw, unclear), 1)
+    if unclear:
+        usage.unclear = names(unclear)
+    return usage
+
+
+def _written(raw: Fields, unclear: list[str]) -> tuple[int, int]:
+    """Tokens written to the cache for five minutes and for an hour.
+
+    `message_delta` has only the total, without the split by lifetime; merged with the split of `message_start` it may be more.
+    The rest has the lifetime of the other writes, and without any the default, five minutes.
+    https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+    """
+    split = _fields(raw, "cache_creation")
+    five_minutes, one_hour = count(split.get("ephemeral_5m_input_tokens")), count(split.get("ephemeral_1h_input_tokens"))
+    total = count(raw.get("cache_creation_input_tokens"))
+    rest = total - five_minutes - one_hour
+    if rest > 0 and five_minutes and one_hour:
+        unclear.append("cache_creation")
+    elif rest < 0 and total:
+        # More by lifetime than altogether.
+        unclear.append("cache_creation")
+    unclear += unread(split, ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"), "cache_creation.")
+    rest = max(0, rest)
+    # With both lifetimes the dearer one: what is billed must not be less than what the provider will ask for.
+    return (five_minutes, one_hour + rest) if one_hour else (five_minutes + rest, one_hour)
+
+
+def _beside_totals(raw: Fields, unclear: list[str]) -> Usage:
+    """What `iterations` report beside the totals: compaction by the same model. Advice has the price of another model.
+
+    https://platform.claude.com/docs/en/build-with-claude/compaction ("to calculate total tokens consumed, sum across all
+    entries in the iterations array") and .../agents-and-tools/tool-use/advisor-tool (billed at the adviser's price).
+    """
+    beside = Usage()
+    rows = raw.get("iterations")
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, dict) or row.get("type") in _IN_TOTALS:
+            continue
+        if row.get("type") != "compaction":
+            unclear.append(f"iterations.{row.get('type')}")
+            continue
+        five_minutes, one_hour = _written(row, unclear)
+        beside.input += count(row.get("input_tokens"))
+        beside.cache_read += count(row.get("cache_read_input_tokens"))
+        beside.cache_write_5m += five_minutes
+        beside.cache_write_1h += one_hour
+        beside.output += count(row.get("output_tokens"))
+        beside.reasoning += count(_fields(row, "output_tokens_details").get("thinking_tokens"))
+    return beside
+
+
+def _add(usage: Usage, other: Usage, sign: int) -> None:
+    for name in ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning"):
+        setattr(usage, name, max(0, getattr(usage, name) + sign * getattr(other, name)))
 
 
 def _fields(raw: Fields, name: str) -> Fields:
@@ -67,6 +142,10 @@ def write_usage(usage: Usage | None, own: bool) -> Fields:
     """The usage as Anthropic reports it, audio tokens included in the plain ones. `own`: `usage.extra` is this dialect's."""
     # Zeros and not nothing: the SDKs' types require both counts.
     usage = usage or Usage()
+    if own and usage.extra.get("iterations"):
+        # `extra` brings them back, and beside the totals is where Anthropic has them.
+        usage = replace(usage)
+        _add(usage, _beside_totals(usage.extra, []), -1)
     written: Fields = {
         "input_tokens": usage.input + usage.audio_in,
         "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
@@ -81,6 +160,8 @@ def write_usage(usage: Usage | None, own: bool) -> Fields:
         written["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     if own:
         written.update(usage.extra)
+    elif usage.searches:
+        written["server_tool_use"] = {"web_search_requests": usage.searches, "web_fetch_requests": 0}
     return written
 
 

@@ -14,7 +14,7 @@ from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, cited_block, read_block, read_citation
-from conduit_desktop.wire.bedrock.usage import read_finish, read_usage, write_finish, write_usage
+from conduit_desktop.wire.bedrock.usage import read_finish, read_usage, take_answer, write_finish, write_usage
 from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.json_fields import FieldReader
 from conduit_desktop.wire.values import as_object
@@ -36,7 +36,7 @@ def read_response(body: dict[str, Json]) -> Iterable[Event]:
     if body.get("stopReason"):
         answer.first.finish = read_finish(body["stopReason"], extra)
     if isinstance(body.get("usage"), dict):
-        answer.usage = read_usage(body["usage"])
+        answer.usage = take_answer(read_usage(body["usage"]), body)
     return answer.events()
 
 

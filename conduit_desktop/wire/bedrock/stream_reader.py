@@ -31,7 +31,7 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire import json_text
 from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, read_citation
-from conduit_desktop.wire.bedrock.usage import read_finish, read_usage
+from conduit_desktop.wire.bedrock.usage import read_finish, read_usage, take_answer
 from conduit_desktop.wire.framing.aws_eventstream import EventFrame, EventSplitter
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader
@@ -193,7 +193,7 @@ class ConverseReader(FrameReader):
             events.append(self._finish)
             self._finish = None
         if isinstance(payload.get("usage"), dict):
-            events.append(UsageReported(read_usage(payload["usage"])))
+            events.append(UsageReported(take_answer(read_usage(payload["usage"]), payload)))
 
 
 def _complete_block(block: _Block) -> tuple[str, Json]:

@@ -9,6 +9,7 @@ from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.cohere.request_reader import NAME
 from conduit_desktop.wire.event_validation import text_or_none
+from conduit_desktop.wire.usage_dimensions import faulty, names, unread
 from conduit_desktop.wire.values import count
 
 _FINISH: dict[str, FinishReason] = {
@@ -31,6 +32,7 @@ _FINISH_REASONS: dict[FinishReason, str] = {
     "error": "ERROR",
     "other": "COMPLETE",
 }
+_BILLED = frozenset({"input_tokens", "output_tokens", "reasoning_tokens", "search_units", "image_tokens"})
 PLAN_AT = "tool_plan"
 """The key in `Finished.extra` for the index of the part that is the tool plan."""
 
@@ -52,11 +54,18 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     # In this order: billed counts replace the others of the same name.
     counted = {**(tokens or {}), **(billed or {})}
     output = count(counted.get("output_tokens"))
+    unclear = faulty(counted, ("input_tokens", "output_tokens", "reasoning_tokens"))
+    # `tokens` and the cached ones are counts of the whole prompt; what is billed stands in `billed_units` alone.
+    unclear += unread(billed or {}, _BILLED, "billed_units.")
+    image_in = min(count((billed or {}).get("image_tokens")), count(counted.get("input_tokens")))
     return Usage(
         input=count(counted.get("input_tokens")),
         output=output,
         # Billed output may be less than all output, and the part must not exceed the whole.
         reasoning=min(output, count(counted.get("reasoning_tokens"))),
+        image_in=image_in,
+        searches=count((billed or {}).get("search_units")),
+        unclear=names(unclear) if unclear else (),
         extra=raw,
     )
 

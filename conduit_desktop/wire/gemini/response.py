@@ -10,7 +10,7 @@ from typing import assert_never
 from uuid import uuid4
 
 from conduit_desktop.core.answer import Answer, AnswerPart, Choice, collect
-from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from conduit_desktop.core.chat import ChatRequest, Json, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Started, UsageReported
 from conduit_desktop.wire.citations import sources
@@ -20,7 +20,7 @@ from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import error_in_answer
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import OF_ANOTHER_MODEL, as_base64, portable_signature
-from conduit_desktop.wire.gemini.usage import read_usage, write_finish, write_usage
+from conduit_desktop.wire.gemini.usage import Grounding, read_usage, write_finish, write_usage
 from conduit_desktop.wire.token_logprobs import to_gemini
 from conduit_desktop.wire.values import as_object
 
@@ -34,6 +34,9 @@ class AnswerReader:
         self._whole = whole
         self._seed = ""
         self._candidates: dict[int, CandidateReader] = {}
+        self._grounding = Grounding()
+        self._usage: Fields = {}
+        self._model = ""
 
     @property
     def finished(self) -> bool:
@@ -60,8 +63,17 @@ class AnswerReader:
         feedback = chunk.get("promptFeedback")
         if isinstance(feedback, dict) and feedback.get("blockReason") and not self.finished:
             self._block(feedback, events)
-        if isinstance(chunk.get("usageMetadata"), dict):
-            events.append(UsageReported(read_usage(chunk["usageMetadata"])))
+        self._report(chunk, candidates, events)
+
+    def _report(self, chunk: Fields, candidates: Json, events: list[Event]) -> None:
+        self._model = text_or_none(chunk.get("modelVersion")) or self._model
+        grounded = [self._grounding.read(each) for each in candidates] if isinstance(candidates, list) else []
+        reported = isinstance(chunk.get("usageMetadata"), dict)
+        if reported:
+            self._usage = chunk["usageMetadata"]
+        # Grounding that comes after the last report still belongs to it.
+        if reported or (any(grounded) and self._usage):
+            events.append(UsageReported(self._grounding.add_to(read_usage(self._usage), self._model)))
 
     def _block(self, feedback: Fields, events: list[Event]) -> None:
         """The prompt is blocked, at once or after a part of the answer: every candidate ends."""

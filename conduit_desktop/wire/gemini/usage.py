@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.gemini.field_names import Fields
+from conduit_desktop.wire.usage_dimensions import faulty, names, tier, unread
 from conduit_desktop.wire.values import count
 
 FINISH: dict[str, FinishReason] = {
@@ -29,7 +32,13 @@ _NUMBERS = (
     "MALFORMED_FUNCTION_CALL",
 )  # fmt: skip
 """Finish reasons by their number: with `$alt=json;enum-encoding=int` Google sends enums as numbers."""
-_AUDIO = ("AUDIO", 4)
+_MODALITIES: dict[Json, str] = {
+    "AUDIO": "audio", 4: "audio", "IMAGE": "image", 2: "image",
+    **dict.fromkeys(("MODALITY_UNSPECIFIED", "TEXT", "VIDEO", "DOCUMENT", 0, 1, 3, 5), ""),
+}  # fmt: skip
+"""Modalities with a class of their own, by name and by number. Frames and pages have the price of text."""
+
+_VERSION = re.compile(r"gemini-(\d{1,3})")
 
 _FINISH_REASONS: dict[FinishReason, str] = {
     "stop": "STOP",
@@ -43,6 +52,12 @@ _FINISH_REASONS: dict[FinishReason, str] = {
 }
 
 _COUNTED = ("promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
+_READ_AS_WELL = frozenset({
+    "toolUsePromptTokenCount", "responseTokenCount", "tokenCount", "trafficType", *_COUNTED,
+    "promptTokensDetails", "promptTokenDetails", "cacheTokensDetails", "candidatesTokensDetails", "responseTokensDetails",
+    "toolUsePromptTokensDetails",
+})  # fmt: skip
+"""Further names that are read here, and are written back as they came."""
 
 
 def reason_name(value: Json) -> str:
@@ -79,23 +94,46 @@ def read_usage(raw: Fields) -> Usage:
     """The usage in neutral classes. https://ai.google.dev/api/generate-content#UsageMetadata
 
     `promptTokenCount` includes cached tokens but not those of hosted tools' results (`toolUsePromptTokenCount`, billed as
-    input). `candidatesTokenCount` does not include thinking. Audio tokens are given by modality.
+    input). `candidatesTokenCount` does not include thinking. Audio and image tokens are given by modality.
     """
     prompt = _count(raw, "promptTokenCount") + _count(raw, "toolUsePromptTokenCount")
     cached, thoughts = _count(raw, "cachedContentTokenCount"), _count(raw, "thoughtsTokenCount")
     written = _count(raw, "candidatesTokenCount") or _count(raw, "responseTokenCount")
-    audio_in = max(0, _audio(raw.get("promptTokensDetails")) - _audio(raw.get("cacheTokensDetails")))
+    unclear = faulty(raw, (*_COUNTED, "toolUsePromptTokenCount", "totalTokenCount"))
+    read, kept = _Modalities(raw, "promptTokensDetails", "promptTokenDetails"), _Modalities(raw, "cacheTokensDetails")
+    tools = _Modalities(raw, "toolUsePromptTokensDetails")
+    produced = _Modalities(raw, "candidatesTokensDetails", "responseTokensDetails")
+    unclear += [name for each in (read, kept, tools, produced) for name in each.unknown]
+    if kept.audio:
+        # Sound read from the cache costs more than text that is: a price which no class has.
+        unclear.append("cached_audio_tokens")
+    audio_in = max(0, read.audio - kept.audio) + tools.audio
     # Counts by modality may not add up with the totals, and no class may become negative.
+    if audio_in > max(0, prompt - cached) or read.image > prompt:
+        unclear.append("promptTokensDetails")
     audio_in = min(audio_in, max(0, prompt - cached))
-    audio_out = min(_audio(raw.get("candidatesTokensDetails")), written)
+    if produced.audio + produced.image > written:
+        unclear.append("candidatesTokensDetails")
+    audio_out = min(produced.audio, written)
+    if cached > prompt:
+        unclear.append("cachedContentTokenCount")
+    total = _count(raw, "totalTokenCount")
+    if total and total != prompt + written + thoughts and not _may_be_partial(raw, total, prompt, written, thoughts):
+        unclear.append("totalTokenCount")
     extra = {key: value for key, value in raw.items() if key not in _COUNTED or not isinstance(value, int) or value == 0}
+    unclear += unread(extra, _READ_AS_WELL)
+    fresh = max(0, prompt - cached - audio_in)
     return Usage(
-        input=max(0, prompt - cached - audio_in),
+        input=fresh,
         cache_read=cached,
         output=written - audio_out + thoughts,
         reasoning=thoughts,
         audio_in=audio_in,
         audio_out=audio_out,
+        image_in=min(max(0, read.image - kept.image) + tools.image, fresh),
+        image_out=min(produced.image, written - audio_out),
+        service_tier=_tier(raw),
+        unclear=names(unclear) if unclear else (),
         extra=extra,
     )
 
@@ -104,9 +142,84 @@ def _count(raw: Fields, name: str) -> int:
     return count(raw.get(name))
 
 
-def _audio(details: Json) -> int:
-    rows = details if isinstance(details, list) else []
-    return sum(_count(row, "tokenCount") for row in rows if isinstance(row, dict) and row.get("modality") in _AUDIO)
+def _may_be_partial(raw: Fields, total: int, prompt: int, written: int, thoughts: int) -> bool:
+    """Whether a total that is no sum is explained all the same: by the tools' tokens, or by a chunk that leaves a count out."""
+    tools = _count(raw, "toolUsePromptTokenCount")
+    return total in (prompt - tools + written + thoughts, prompt, prompt + thoughts, prompt + written)
+
+
+def _tier(raw: Fields) -> str:
+    """The tier that served the request: Gemini's `serviceTier`, or Vertex's `trafficType` (`ON_DEMAND_PRIORITY`) in its names.
+
+    https://ai.google.dev/gemini-api/docs/priority-inference and
+    https://cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
+    """
+    traffic = tier(raw.get("trafficType"))
+    return tier(raw.get("serviceTier")) or (traffic.removeprefix("ON_DEMAND_").lower() if "ON_DEMAND_" in traffic else traffic)
+
+
+class _Modalities:
+    """Audio and image tokens of the first of the lists `fields`, and the names of modalities that are not known."""
+
+    __slots__ = ("audio", "image", "unknown")
+
+    def __init__(self, raw: Fields, *fields: str) -> None:
+        self.audio = self.image = 0
+        self.unknown: list[str] = []
+        rows = next((rows for name in fields if isinstance(rows := raw.get(name), list)), ())
+        for row in rows:
+            if not isinstance(row, dict) or not (tokens := _count(row, "tokenCount")):
+                continue
+            modality = row.get("modality", "TEXT")
+            match _MODALITIES.get(modality) if isinstance(modality, (str, int)) else None:
+                case "audio":
+                    self.audio += tokens
+                case "image":
+                    self.image += tokens
+                case None:
+                    self.unknown.append(f"{fields[0]}.{modality}")
+
+
+class Grounding:
+    """The searches of one answer, from the grounding metadata of its candidates.
+
+    Gemini 3 and later models bill every query once, older ones the grounded prompt:
+    https://ai.google.dev/gemini-api/docs/google-search ("we ignore the empty web search queries when counting unique queries").
+    """
+
+    __slots__ = ("_others", "_queries")
+
+    def __init__(self) -> None:
+        self._queries: set[str] = set()
+        self._others: list[str] = []
+
+    def read(self, candidate: Json) -> bool:
+        """Take a candidate's metadata; whether there is any."""
+        metadata = candidate.get("groundingMetadata") if isinstance(candidate, dict) else None
+        if not isinstance(metadata, dict):
+            return False
+        for name in ("webSearchQueries", "imageSearchQueries"):
+            queries = metadata.get(name)
+            self._queries.update(each for each in (queries if isinstance(queries, list) else ()) if isinstance(each, str) and each)
+        chunks = metadata.get("groundingChunks")
+        # Maps and the user's own stores have prices apart from those of searches.
+        if metadata.get("googleMapsWidgetContextToken") or any(isinstance(c, dict) and "maps" in c for c in chunks or ()):
+            self._others.append("groundingMetadata.maps")
+        if metadata.get("retrievalQueries"):
+            self._others.append("groundingMetadata.retrievalQueries")
+        return True
+
+    def add_to(self, usage: Usage, model: str) -> Usage:
+        """Add the searches to the usage of an answer of `model`; the usage itself is returned."""
+        if self._queries:
+            version = _VERSION.search(model)
+            by_prompt = version is not None and int(version[1]) < 3
+            usage.searches = 1 if by_prompt else len(self._queries)
+            if version is None and len(self._queries) > 1:
+                self._others.append("groundingMetadata.webSearchQueries")
+        if self._others:
+            usage.unclear = names((*usage.unclear, *self._others))
+        return usage
 
 
 def write_usage(usage: Usage, own: bool) -> Fields:
@@ -125,11 +238,11 @@ def write_usage(usage: Usage, own: bool) -> Fields:
     always = ("promptTokenCount", "candidatesTokenCount")
     written: Fields = {name: count for name, count in counts.items() if count > 0 or name in always}
     written["totalTokenCount"] = usage.total_input + usage.total_output
-    for name, total, audio in (
-        ("promptTokensDetails", usage.total_input, usage.audio_in),
-        ("candidatesTokensDetails", usage.total_output - usage.reasoning, usage.audio_out),
+    for name, total, audio, image in (
+        ("promptTokensDetails", usage.total_input, usage.audio_in, usage.image_in),
+        ("candidatesTokensDetails", usage.total_output - usage.reasoning, usage.audio_out, usage.image_out),
     ):
-        if audio:
-            rows = (("TEXT", total - audio), ("AUDIO", audio))
+        if audio or image:
+            rows = (("TEXT", total - audio - image), ("IMAGE", image), ("AUDIO", audio))
             written[name] = [{"modality": modality, "tokenCount": count} for modality, count in rows if count > 0]
     return written

@@ -24,7 +24,7 @@ from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
 from conduit_desktop.wire.openai_chat.errors import read_error_object, write_error_body
 from conduit_desktop.wire.openai_chat.request_reader import read_request
 from conduit_desktop.wire.openai_chat.stream_reader import started
-from conduit_desktop.wire.openai_chat.usage import read_usage, write_finish, write_usage
+from conduit_desktop.wire.openai_chat.usage import read_usage, take_answer, write_finish, write_usage
 
 NAME = "openai_completions"
 _REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}
@@ -99,7 +99,7 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     for index, raw in enumerate(choices):
         _read_choice(raw, index, events)
     if isinstance(usage := body.get("usage"), dict) and usage:
-        events.append(UsageReported(read_usage(usage)))
+        events.append(UsageReported(take_answer(read_usage(usage), body)))
     return events
 
 
@@ -151,7 +151,7 @@ class CompletionsReader(FrameReader):
             index, finished = _read_choice(raw, position, events)
             self._open[index] = self._open.get(index, True) and not finished
         if isinstance(usage := chunk.get("usage"), dict) and usage:
-            events.append(UsageReported(read_usage(usage)))
+            events.append(UsageReported(take_answer(read_usage(usage), chunk)))
 
 
 def _head(start: Started, request: ChatRequest) -> dict[str, Json]:

@@ -21,7 +21,7 @@ from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
-from conduit_desktop.wire.openai_chat.usage import own_extra, read_usage, write_finish, write_usage
+from conduit_desktop.wire.openai_chat.usage import own_extra, read_usage, take_answer, write_finish, write_usage
 from conduit_desktop.wire.token_logprobs import to_openai
 
 ID_PREFIX = "chatcmpl-"
@@ -66,7 +66,7 @@ def read_plain_text(body: dict[str, Json]) -> list[Event] | None:
     events: list[Event] = [begin, TextDelta(text), Finished(reason, finish)]
     if usage:
         try:
-            events.append(UsageReported(read_usage(usage)))
+            events.append(UsageReported(take_answer(read_usage(usage), body)))
         # The full reader meets the same fault and reports it in the form that callers expect.
         except FAULTS:
             return None
@@ -91,7 +91,7 @@ def read_any(body: dict[str, Json]) -> list[Event]:
         reader.end(events)
     usage = body.get("usage")
     if isinstance(usage, dict) and usage:
-        events.append(UsageReported(read_usage(usage)))
+        events.append(UsageReported(take_answer(read_usage(usage), body)))
     return events
 
 

@@ -18,7 +18,7 @@ from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object, unexpected_body
 from conduit_desktop.wire.openai_chat.fields import NAME
-from conduit_desktop.wire.openai_chat.usage import read_usage
+from conduit_desktop.wire.openai_chat.usage import read_usage, take_answer
 
 CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
 """The fields of a chunk that are read or ignored; `obfuscation` and Mistral's `p` are padding against side channels."""
@@ -195,7 +195,8 @@ class ChatReader:
             if groq.get("error"):
                 raise read_error_object(groq)
         if usage and isinstance(usage, dict):
-            events.append(UsageReported(read_usage(usage)))
+            # The tier may have come with the first chunk alone.
+            events.append(UsageReported(take_answer(read_usage(usage), chunk, self._extra, self._first)))
 
     def _choice(self, raw: Any, chunk: dict[str, Any], events: list[Event]) -> None:
         if type(raw) is not dict:

@@ -13,6 +13,7 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.core.money import to_nano
+from conduit_desktop.wire.usage_dimensions import faulty, names, surcharge, tier, unread
 from conduit_desktop.wire.values import MAX_COUNT, count
 
 _MAX_USD = 1_000_000
@@ -40,6 +41,28 @@ _COUNTED = _OPENAI | {
 _COUNTED_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens"})
 _COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
 _COUNTED_DETAILS = (("prompt_tokens_details", _COUNTED_PROMPT), ("completion_tokens_details", _COUNTED_COMPLETION))
+_OTHER_NAMES = {
+    "prompt_token_details": "prompt_tokens_details",  # Writer, and Mistral in some answers
+    "completion_token_details": "completion_tokens_details",
+    "input_token_details": "prompt_tokens_details",  # OpenAI's transcriptions
+    "output_token_details": "completion_tokens_details",
+    "input_tokens_details": "prompt_tokens_details",
+    "output_tokens_details": "completion_tokens_details",
+}
+_READ_AS_WELL = frozenset({
+    "image_tokens", "cached_tokens_details", "cache_creation", "cache_creation_input_tokens", "web_search_requests",
+    "num_search_queries", "num_sources_used", "web_search_calls", "x_search_calls", "plugins", "reasoning_tokens",
+    "audio_prompt_tokens", "audio_tokens", "cached_tokens", "input_tokens", "output_tokens", "cache_write_tokens", "seconds",
+})  # fmt: skip
+"""Further names that are read here, and are written back as they came."""
+_MAIN_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
+_SEARCHES = (
+    ("server_tool_use_details", "web_search_requests"),  # OpenRouter
+    ("server_tool_use", "web_search_requests"),  # Claude behind OpenAI's API
+    ("server_side_tool_usage_details", "web_search_calls", "x_search_calls"),  # xAI's agent tools
+)
+_SINGLE_SEARCHES = ("num_search_queries", "num_sources_used", "web_search_requests")
+"""Perplexity's searches; xAI's sources, each billed as a search; others."""
 
 
 def _first(*values: Json) -> int:
@@ -57,7 +80,7 @@ def _details(raw: dict[str, Json], name: str) -> dict[str, Any]:
 
 
 def read_usage(raw: dict[str, Json]) -> Usage:
-    """The usage of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
+    """The usage of a body or a chunk. Counts are never negative; unknown counters go to `extra` and to `unclear`."""
     return _read_plain(raw) or _read_any(raw)
 
 
@@ -72,40 +95,30 @@ def _read_plain(raw: dict[str, Json]) -> Usage | None:
         details = raw.get(name)
         if details and (type(details) is not dict or not counted.issuperset(details) or any(details.values())):
             return None
-    if raw.get("total_tokens") not in (None, prompt + completion):
+    total = raw.get("total_tokens")
+    if total is not None and (type(total) is not int or total != prompt + completion):
         return None
     return Usage(input=prompt, output=completion)
 
 
 def _read_any(raw: dict[str, Json]) -> Usage:
-    prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
+    raw, unclear = _in_chat_names(raw)
     prompt_details, completion_details = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
-    cached = _first(
-        prompt_details.get("cached_tokens"),
-        raw.get("prompt_cache_hit_tokens"),
-        raw.get("num_cached_tokens"),
-        raw.get("cached_tokens"),
-        raw.get("cache_read_input_tokens"),
-    )
-    written = _first(
-        prompt_details.get("cache_write_tokens"),
-        prompt_details.get("cache_creation_tokens"),
-        raw.get("cache_creation_input_tokens"),
-    )
+    unclear += faulty(raw, _MAIN_COUNTS)
+    unclear += faulty(prompt_details, (*_COUNTED_PROMPT, "image_tokens"))
+    unclear += faulty(completion_details, (*_COUNTED_COMPLETION, "image_tokens"))
+    cached, (written, one_hour) = _cached(raw, prompt_details), _written(raw, prompt_details)
     audio_in, audio_out = count(prompt_details.get("audio_tokens")), count(completion_details.get("audio_tokens"))
-    reasoning = count(completion_details.get("reasoning_tokens"))
-    outside = max(0, count(raw.get("total_tokens")) - prompt - completion)
-    # Mistral counts audio outside the prompt. The surplus must match exactly, as otherwise it is thinking.
-    if audio_in and outside in (audio_in, audio_in + reasoning):
-        # Made to look like the others, which count audio inside the prompt: it is taken out again below.
-        prompt += audio_in
-        outside -= audio_in
-    # The surplus may be the cached tokens, too, unless it is the reasoning that the vendor reports.
-    in_total = bool(cached) and outside == cached and reasoning != outside
-    if in_total or _cached_is_outside(raw, prompt, cached, prompt_details):
-        prompt += cached
-        outside -= cached if in_total else 0
-    completion += outside
+    # Perplexity counts its reasoning in a field of its own.
+    reasoning = _first(completion_details.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    prompt, completion, hidden = _sums(raw, prompt_details, cached, written, audio_in, reasoning, unclear)
+    cached_parts = _details(prompt_details, "cached_tokens_details")
+    if cached_audio := min(audio_in, cached, count(cached_parts.get("audio_tokens"))):
+        # Sound read from the cache has a price of its own, which no class has.
+        audio_in -= cached_audio
+        unclear.append("cached_audio_tokens")
+    if audio_in > prompt - cached:
+        unclear.append("audio_tokens" if audio_in > prompt else "cached_tokens")
     # Never negative, as that would lower the price.
     fresh = max(0, prompt - cached - audio_in)
     if written <= fresh:
@@ -113,18 +126,154 @@ def _read_any(raw: dict[str, Json]) -> Usage:
     elif written <= cached:
         # OpenRouter reports tokens that a call writes to Gemini's cache as read by the same call too.
         cached -= written
+    else:
+        unclear.append("cache_write_tokens")
     output = max(0, completion - audio_out)
+    image_in = max(0, count(prompt_details.get("image_tokens")) - count(cached_parts.get("image_tokens")))
+    image_out = count(completion_details.get("image_tokens"))
+    unclear += ["audio_tokens"] if audio_out > completion else []
+    unclear += ["reasoning_tokens"] if reasoning > output else []
+    reasoning = min(output, reasoning or hidden)
+    # Where a part of the prompt was cached, pictures may be in that part.
+    unclear += ["image_tokens"] if (image_in > fresh and not cached) or image_out > output - reasoning else []
+    cost, extra = _cost(raw), _extra(raw, prompt_details, completion_details)
+    if cost is not None:
+        # What the vendor itself reports as the cost holds every dimension.
+        unclear = []
+    elif extra:
+        unclear += unread(extra, _READ_AS_WELL)
     return Usage(
         input=fresh,
         cache_read=cached,
-        cache_write_5m=written,
+        cache_write_5m=written - one_hour,
+        cache_write_1h=one_hour,
         output=output,
-        reasoning=min(output, reasoning or outside),
+        reasoning=reasoning,
         audio_in=audio_in,
         audio_out=audio_out,
-        cost_nano=_cost(raw),
-        extra=_extra(raw, prompt_details, completion_details),
+        image_in=min(image_in, fresh),
+        image_out=min(image_out, output - reasoning),
+        searches=_searches(raw),
+        service_tier=tier(raw.get("service_tier")),
+        surcharges=_surcharges(raw),
+        unclear=names(unclear) if unclear else (),
+        cost_nano=cost,
+        extra=extra,
     )
+
+
+def _cached(raw: dict[str, Json], prompt_details: dict[str, Any]) -> int:
+    return _first(
+        prompt_details.get("cached_tokens"),
+        raw.get("prompt_cache_hit_tokens"),
+        raw.get("num_cached_tokens"),
+        raw.get("cached_tokens"),
+        raw.get("cache_read_input_tokens"),
+    )
+
+
+def _written(raw: dict[str, Json], prompt_details: dict[str, Any]) -> tuple[int, int]:
+    """Tokens written to the cache, and those of them that are kept for an hour."""
+    # By lifetime where it is split: Qwen, and gateways in front of Claude.
+    split = _details(prompt_details, "cache_creation") or _details(raw, "cache_creation")
+    one_hour = count(split.get("ephemeral_1h_input_tokens"))
+    written = _first(
+        prompt_details.get("cache_write_tokens"),
+        prompt_details.get("cache_creation_tokens"),
+        prompt_details.get("cache_creation_input_tokens"),
+        raw.get("cache_creation_input_tokens"),
+        one_hour + count(split.get("ephemeral_5m_input_tokens")),
+    )
+    return written, min(one_hour, written)
+
+
+def _sums(
+    raw: dict[str, Json],
+    prompt_details: dict[str, Any],
+    cached: int,
+    written: int,
+    audio_in: int,
+    reasoning: int,
+    unclear: list[str],
+) -> tuple[int, int, int]:
+    """Prompt and completion with all that belongs to them, and the output that only the total shows.
+
+    `total_tokens` tells which parts a vendor counts outside; what it cannot tell goes to `unclear`.
+    """
+    prompt, completion, total = (count(raw.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    if total and not (prompt or completion):
+        # Nothing tells input from output: taken for the prompt, which is the greater part of most calls.
+        unclear.append("total_tokens")
+        prompt = total
+    elif total and total < prompt + completion:
+        unclear.append("total_tokens")
+    outside = max(0, total - prompt - completion)
+    # Mistral counts audio outside the prompt. The surplus must match exactly, as otherwise it is thinking.
+    if audio_in and outside in (audio_in, audio_in + reasoning):
+        # Made to look like the others, which count audio inside the prompt.
+        prompt += audio_in
+        outside -= audio_in
+    # The surplus may be the cached tokens, too, unless it is the reasoning that the vendor reports.
+    in_total = bool(cached) and outside == cached and reasoning != outside
+    if in_total or _cached_is_outside(raw, prompt, cached, prompt_details):
+        if not in_total and cached > prompt and "text_tokens" not in prompt_details:
+            # No other count shows that the vendor means it so.
+            unclear.append("cached_tokens")
+        prompt += cached
+        outside -= cached if in_total else 0
+    elif written and outside in (written, cached + written) and outside != reasoning:
+        prompt += outside
+        outside = 0
+    if outside and reasoning and outside != reasoning:
+        unclear.append("total_tokens")
+    return prompt, completion + outside, outside
+
+
+def _surcharges(raw: dict[str, Json]) -> tuple[str, ...]:
+    if "speed" not in raw and "search_context_size" not in raw:
+        return ()
+    speed = surcharge("speed", raw.get("speed"), ("standard",))
+    # Perplexity's price of a request is that of its smallest search.
+    return (*speed, *surcharge("search_context", raw.get("search_context_size"), ("low",)))
+
+
+def _in_chat_names(raw: dict[str, Json]) -> tuple[dict[str, Json], list[str]]:
+    """The report in the names of Chat Completions, and which other names of the main counts it has."""
+    unclear: list[str] = []
+    renamed = raw
+    for name, own in _OTHER_NAMES.items():
+        # Writer sends both, one of them null.
+        if name in renamed and not renamed.get(own) and isinstance(renamed[name], dict):
+            renamed = {**{key: value for key, value in renamed.items() if key not in (name, own)}, own: renamed[name]}
+    for name, own in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
+        if name in renamed and renamed.get(own) is None:
+            renamed = {**renamed, own: renamed[name]}
+            # Another API's words: whether cached tokens are inside them, nobody tells.
+            unclear += [name] if renamed[name] else []
+    return renamed, unclear
+
+
+def _searches(raw: dict[str, Json]) -> int:
+    """Searches that are billed singly, by the first field that has any."""
+    for owner, *fields in _SEARCHES:
+        if (details := _details(raw, owner)) and (found := sum(count(details.get(name)) for name in fields)):
+            return found
+    plugins = _details(_details(raw, "plugins"), "search")  # DashScope
+    return _first(*(raw.get(name) for name in _SINGLE_SEARCHES), plugins.get("count"))
+
+
+def take_answer(usage: Usage, body: dict[str, Json], *earlier: dict[str, Json]) -> Usage:
+    """Add what the body says beside its usage: the tier that served it, and the models within Groq's `compound`.
+
+    `earlier` are fields of the chunks before, where the body is a chunk. The usage itself is returned.
+    """
+    for fields in (body, *earlier):
+        if not usage.service_tier:
+            usage.service_tier = tier(fields.get("service_tier"))
+        # Each model within has its own price: https://console.groq.com/docs/compound
+        if "usage_breakdown" in fields and _details(fields, "usage_breakdown").get("models") and usage.cost_nano is None:
+            usage.unclear = names((*usage.unclear, "usage_breakdown"))
+    return usage
 
 
 def _cached_is_outside(raw: dict[str, Json], prompt: int, cached: int, prompt_details: dict[str, Any]) -> bool:
@@ -160,10 +309,13 @@ def _extra(raw: dict[str, Json], prompt_details: dict[str, Any], completion_deta
 
 
 def _cost(raw: dict[str, Json]) -> int | None:
-    """The cost that the vendor reports, in nano-dollars: OpenRouter (a number), Perplexity (an object), xAI (ticks)."""
+    """The cost that the vendor reports, in nano-dollars: OpenRouter (a number), Perplexity (an object), xAI (ticks).
+
+    DeepInfra names what it bills `estimated_cost`: https://deepinfra.com/docs/advanced/cost
+    """
     cost = raw.get("cost")
     # Most vendors report no cost, which is not a cost of 0: the price list applies then.
-    if cost is None and "cost_in_usd_ticks" not in raw:
+    if cost is None and "cost_in_usd_ticks" not in raw and "estimated_cost" not in raw:
         return None
     nano = _nano(cost.get("total_cost") if isinstance(cost, dict) else cost)
     if nano is not None:
@@ -171,6 +323,8 @@ def _cost(raw: dict[str, Json]) -> int | None:
         # https://openrouter.ai/docs/use-cases/usage-accounting
         upstream = _details(raw, "cost_details").get("upstream_inference_cost") if raw.get("is_byok") else None
         return nano + (_nano(upstream) or 0)
+    if (estimated := _nano(raw.get("estimated_cost"))) is not None:
+        return estimated
     ticks = raw.get("cost_in_usd_ticks")
     return ticks // _TICKS_PER_NANO if type(ticks) is int and 0 < ticks < _MAX_USD * 10**10 else None
 
@@ -187,6 +341,10 @@ def write_usage(usage: Usage, own: bool) -> dict[str, Json]:
     if usage.cache_write_5m or usage.cache_write_1h:
         prompt_details["cache_write_tokens"] = usage.cache_write_5m + usage.cache_write_1h
     completion_details: dict[str, Json] = {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_out}
+    if usage.image_in:
+        prompt_details["image_tokens"] = usage.image_in
+    if usage.image_out:
+        completion_details["image_tokens"] = usage.image_out
     return {
         "prompt_tokens": usage.total_input,
         "completion_tokens": usage.total_output,

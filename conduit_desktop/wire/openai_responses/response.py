@@ -32,7 +32,7 @@ from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.openai_responses.messages_reader import CALLS, reasoning_text
 from conduit_desktop.wire.openai_responses.stream_writer import IMAGE_CALL, ResponsesWriter
-from conduit_desktop.wire.openai_responses.usage import read_usage
+from conduit_desktop.wire.openai_responses.usage import read_usage, take_response
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
 _KNOWN = frozenset({"id", "object", "created_at", "model", "status", "output", "usage", "error", "incomplete_details"})
@@ -77,12 +77,14 @@ def unknown_fields(response: dict[str, Any]) -> dict[str, Json]:
 class AnswerState:
     """The state of a response that is read: whether it has calls and refusals, and the kind of its last block."""
 
-    __slots__ = ("called", "last", "refused")
+    __slots__ = ("called", "hosted", "last", "refused")
 
     def __init__(self) -> None:
         self.called = False
         self.refused = False
         self.last = ""
+        self.hosted: list[dict[str, Any]] = []
+        """Items of the output other than text, thinking and the client's calls: some of them are billed singly."""
 
 
 def ended(response: dict[str, Any], state: AnswerState, extra: dict[str, Json], events: list[Event]) -> None:
@@ -104,7 +106,7 @@ def ended(response: dict[str, Any], state: AnswerState, extra: dict[str, Json], 
     events.append(Finished(reason, status, extra={"response": extra} if extra else {}))
     usage = response.get("usage")
     if isinstance(usage, dict) and usage:
-        events.append(UsageReported(read_usage(usage)))
+        events.append(UsageReported(take_response(read_usage(usage), response, state.hosted)))
 
 
 def item_events(item: Json, state: AnswerState, events: list[Event]) -> None:
@@ -126,6 +128,7 @@ def item_events(item: Json, state: AnswerState, events: list[Event]) -> None:
         reasoning_events(item, state, events)
     else:
         state.last = "opaque"
+        state.hosted.append(item)
         picture = image_from(item.get("result")) if kind == IMAGE_CALL else None
         events.append(OpaqueBlock(Opaque(NAME, kind, item, picture)))
 

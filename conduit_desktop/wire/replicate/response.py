@@ -12,6 +12,7 @@ from conduit_desktop.core.events import Event, Finished, Started, TextDelta, Usa
 from conduit_desktop.wire.event_validation import rfc3339_or_none, validated
 from conduit_desktop.wire.replicate.errors import prediction_failed
 from conduit_desktop.wire.replicate.request_writer import NAME
+from conduit_desktop.wire.usage_dimensions import names, unread
 from conduit_desktop.wire.values import count
 
 FINISHED_EVENT = "prediction"
@@ -64,7 +65,7 @@ def read_usage(metrics: Json) -> Usage | None:
     if read is None and written is None:
         return None
     extra = {name: value for name, value in metrics.items() if name not in ("input_token_count", "output_token_count")}
-    return Usage(input=count(read), output=count(written), extra=extra)
+    return Usage(input=count(read), output=count(written), unclear=names(unread(extra)), extra=extra)
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
