@@ -21,6 +21,8 @@ NOT_BILLED = {
     "multimodal_tokens": "a part of the prompt, at its price (vLLM)",
     "video_tokens": "a part of the prompt, at its price: Gemini and Qwen bill frames as input",
     "document_tokens": "a part of the prompt, at its price",
+    "image_pixels": "a part of the total, in tokens (Voyage)",
+    "video_pixels": "a part of the total, in tokens (Voyage)",
     "draft_tokens": "speculative decoding: the accepted tokens are in the completion",
     "draft_tokens_acceptance": "speculative decoding: a ratio",
     "context_details": "xAI's counts of the last turn, which the totals hold",

@@ -35,7 +35,7 @@ from conduit_desktop.providers import UpstreamResponse
 from conduit_desktop.wire import Dialect, StreamWriter
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
-from conduit_desktop.wire.media.usage import read_media_usage
+from conduit_desktop.wire.media.usage import read_media_usage, read_units
 
 log = logging.getLogger(__name__)
 
@@ -370,9 +370,10 @@ class SseWatcher:
             raise UpstreamError(str(message or "the provider reported an error"), status=502, reason="server")
         # OpenAI's image and speech streams end with such an event, without `[DONE]`.
         self._over = self._over or kind.endswith((".completed", ".done"))
-        usage = read_media_usage(self._meter.record.endpoint, value)
+        endpoint = self._meter.record.endpoint
+        usage = read_media_usage(endpoint, value)
         if usage is not None:
-            self._meter.report(usage)
+            self._meter.report(usage, read_units(endpoint, value, self._meter.units))
 
 
 async def relay(

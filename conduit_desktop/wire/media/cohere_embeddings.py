@@ -8,10 +8,11 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
+from conduit_desktop.core.events import Usage
 from conduit_desktop.wire.media.embedding_tasks import COHERE, take_task
 from conduit_desktop.wire.media.embeddings import batches, openai_answer, rows_in, text_request
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
-from conduit_desktop.wire.media.usage import input_usage, read_media_usage
+from conduit_desktop.wire.media.usage import billed_usage, input_usage, read_media_usage
 
 BEDROCK_TOKENS = "inputTextTokenCount"
 """Titan's field for the tokens of a response. Other models on Bedrock report them in a header, which is copied to this field."""
@@ -74,7 +75,7 @@ class CoherePassthrough:
         answer = answers[-1]
         if not answer.get("embeddings"):
             raise MalformedStream("it holds no embedding")
-        return MediaAnswer(raw, input_usage([_billed(answer)]))
+        return MediaAnswer(raw, _usage(answers))
 
 
 def read_inputs(body: dict[str, Json]) -> list[Json]:
@@ -95,10 +96,8 @@ def _text_of(given: Json) -> Json:
     return "".join(str(part.get("text", "")) for part in content)
 
 
-def _billed(answer: dict[str, Json]) -> Json:
-    meta = answer.get("meta")
-    billed = meta.get("billed_units") if isinstance(meta, dict) else None
-    return billed.get("input_tokens") if isinstance(billed, dict) else answer.get(BEDROCK_TOKENS)
+def _usage(answers: Sequence[dict[str, Json]]) -> Usage | None:
+    return billed_usage(answers) or input_usage([answer.get(BEDROCK_TOKENS) for answer in answers])
 
 
 class CohereEmbeddings:
@@ -132,10 +131,8 @@ class CohereEmbeddings:
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list."""
         vectors: list[Json] = []
-        counts: list[Json] = []
         for answer in answers:
             found = answer.get("embeddings")
             # By encoding where `embedding_types` was sent, else a bare list.
             vectors += rows_in(found.get("float") if isinstance(found, dict) else found)
-            counts.append(_billed(answer))
-        return openai_answer(vectors, input_usage(counts), media_request, model)
+        return openai_answer(vectors, _usage(answers), media_request, model)

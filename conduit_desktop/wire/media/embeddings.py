@@ -18,7 +18,7 @@ from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Usage
 from conduit_desktop.wire.media.embedding_tasks import TaskField, take_task
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
-from conduit_desktop.wire.media.usage import read_media_usage
+from conduit_desktop.wire.media.usage import read_media_usage, sum_usages
 
 BATCH = 2048
 """Inputs that OpenAI accepts at once. https://platform.openai.com/docs/api-reference/embeddings/create"""
@@ -90,7 +90,7 @@ class OpenAIEmbeddings:
         wanted = str if wants_base64(media_request.body) else list
         # int8 and binary vectors of Voyage and Jina have no second encoding: they are relayed.
         other_types = any(media_request.body.get(name) not in (None, "float") for name in ("output_dtype", "embedding_type"))
-        usage = _sum([read_media_usage(media_request.endpoint, answer) for answer in answers])
+        usage = sum_usages([read_media_usage(media_request.endpoint, answer) for answer in answers])
         if len(answers) == 1 and (other_types or all(isinstance(row.get("embedding"), wanted) for row in rows)):
             return MediaAnswer(raw, usage)
         numbered = [{**row, "index": n, "embedding": encode(row.get("embedding"), wanted is str)} for n, row in enumerate(rows)]
@@ -185,17 +185,6 @@ def base64_to_floats(text: str) -> list[float]:
     """The little-endian 32-bit floats in base64; raises ValueError."""
     raw = base64.b64decode(text, validate=True)
     return list(struct.unpack(f"<{len(raw) // 4}f", raw))
-
-
-def _sum(usages: Sequence[Usage | None]) -> Usage | None:
-    counted = [usage for usage in usages if usage is not None]
-    # A sum over a part of the batches would be billed as the whole.
-    if len(counted) < len(usages) or not counted:
-        return None
-    # As with tokens: a cost that lacks one batch is worse than none.
-    costs = [usage.cost_nano for usage in counted if usage.cost_nano is not None]
-    cost = sum(costs) if len(costs) == len(counted) else None
-    return Usage(input=sum(usage.input for usage in counted), cost_nano=cost, extra=counted[-1].extra)
 
 
 def usage_body(usage: Usage | None) -> dict[str, Json]:

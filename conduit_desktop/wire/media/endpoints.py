@@ -50,11 +50,15 @@ class OutgoingBody:
 
 @dataclass(slots=True)
 class MediaAnswer:
-    """A whole response in the caller's format, and what it used. `usage` None: the vendor reported no tokens."""
+    """A whole response in the caller's format, and what it used. `usage` None: the vendor reported no tokens.
+
+    `model` is the vendor's own name of the model that answered; empty where it names none.
+    """
 
     body: bytes
     usage: Usage | None = None
     units: Units = Units()  # noqa: RUF009  # frozen
+    model: str = ""
 
 
 class MediaFormat(Protocol):

@@ -12,6 +12,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.wire.gemini.field_names import Fields, normalise
+from conduit_desktop.wire.gemini.usage import read_usage
 from conduit_desktop.wire.json_fields import GOOGLE_STYLE
 from conduit_desktop.wire.media.embedding_tasks import GEMINI, take_task
 from conduit_desktop.wire.media.embeddings import batches, object_in, openai_answer, rows_in, text_request
@@ -145,9 +146,10 @@ class GeminiPassthrough:
         answer = answers[-1]
         if not answer.get("embeddings" if self._batch else "embedding"):
             raise MalformedStream("it holds no embedding")
-        usage = answer.get("usageMetadata")
-        tokens = usage.get("promptTokenCount") if isinstance(usage, dict) else None
-        return MediaAnswer(raw, input_usage([tokens]))
+        counted = answer.get("usageMetadata")
+        # Pictures and sound have prices of their own here, too.
+        known = isinstance(counted, dict) and counted.get("promptTokenCount") is not None
+        return MediaAnswer(raw, read_usage(object_in(counted)) if known else None)
 
 
 def read_request(body: Fields, model: str, batch: bool) -> Fields:

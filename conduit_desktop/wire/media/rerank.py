@@ -14,8 +14,9 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Usage
+from conduit_desktop.core.media import Units
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
-from conduit_desktop.wire.media.usage import read_media_usage
+from conduit_desktop.wire.media.usage import DOCUMENTS_A_SEARCH, read_media_usage, read_units
 
 
 class Rerank:
@@ -57,13 +58,17 @@ class Rerank:
         if not isinstance(results, list) or not all(_is_result(row) for row in results):
             raise MalformedStream("it holds no results")
         usage = read_media_usage(media_request.endpoint, answer) or _billed(answer)
+        units = read_units(media_request.endpoint, answer, Units())
+        if usage is None and not units.searches:
+            # Neither is reported (Bedrock): a search ranks up to a hundred documents.
+            units = Units(searches=-(-len(documents(media_request.body)) // DOCUMENTS_A_SEARCH))
         wants_documents = media_request.body.get("return_documents") is True
         # Already Cohere's format: the vendor's bytes spare the cost of writing the JSON again.
         if "results" in answer and not wants_documents:
-            return MediaAnswer(raw, usage)
+            return MediaAnswer(raw, usage, units)
         given = documents(media_request.body)
         rows = [_with_document(row, given) if wants_documents else row for row in results]
-        return MediaAnswer(orjson.dumps({**{k: v for k, v in answer.items() if k != "data"}, "results": rows}), usage)
+        return MediaAnswer(orjson.dumps({**{k: v for k, v in answer.items() if k != "data"}, "results": rows}), usage, units)
 
 
 def documents(body: dict[str, Json]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import BadRequest, MalformedStream
+from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.wire.framing import multipart
 from conduit_desktop.wire.media.embeddings import base64_to_floats, floats_to_base64
 from conduit_desktop.wire.media.endpoints import MediaRequest, media_format
+from conduit_desktop.wire.media.gemini_embeddings import GeminiPassthrough
 from conduit_desktop.wire.media.usage import read_media_usage, read_units, requested_units
 from tests.fakes.replay import interactions
 
@@ -262,6 +265,92 @@ def test_usage_is_read_from_every_kind_of_response() -> None:
     assert usage is not None
     assert (usage.input, usage.audio_in, usage.output) == (10, 30, 5)
     assert read_media_usage("transcriptions", {"usage": {"type": "duration", "seconds": 9}}) is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "answer", "expected"),
+    [
+        # GPT Image: pictures in the input and in the output, with the split or without one.
+        (
+            "images",
+            {"usage": {"input_tokens": 50, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40}, "output_tokens": 900,
+                       "total_tokens": 950}},
+            Usage(input=50, image_in=40, output=900, image_out=900),
+        ),
+        (
+            "image_edits",
+            {"usage": {"input_tokens": 50, "input_tokens_details": {"image_tokens": 40, "cached_tokens": 10,
+                       "cached_tokens_details": {"image_tokens": 10}}, "output_tokens": 900,
+                       "output_tokens_details": {"image_tokens": 800, "text_tokens": 100}, "total_tokens": 950}},
+            Usage(input=40, cache_read=10, image_in=30, output=900, image_out=800),
+        ),
+        ("speech", {"usage": {"input_tokens": 14, "output_tokens": 101, "total_tokens": 115}}, Usage(input=14, audio_out=101)),
+        (
+            "transcriptions",
+            {"usage": {"type": "tokens", "input_tokens": 14, "input_token_details": {"text_tokens": 4, "audio_tokens": 10},
+                       "output_tokens": 45, "total_tokens": 59}},
+            Usage(input=4, audio_in=10, output=45),
+        ),
+        (
+            "transcriptions",
+            {"usage": {"prompt_audio_seconds": 203, "prompt_tokens": 4, "completion_tokens": 635, "total_tokens": 639}},
+            Usage(input=4, output=635),
+        ),
+        ("embeddings", {"usage": {"total_tokens": 18}}, Usage(input=18)),
+        ("embeddings", {"usage": {"text_tokens": 5, "image_pixels": 2000000, "total_tokens": 3576}}, Usage(input=3576)),
+        (
+            "embeddings",
+            {"usage": {"prompt_tokens": 9, "total_tokens": 9, "prompt_tokens_details": {"image_tokens": 6}}},
+            Usage(input=9, image_in=6),
+        ),
+        ("rerank", {"usage": {"total_tokens": 9, "sniffs": 3}}, Usage(input=9, unclear=("sniffs",))),
+        ("images", {"usage": {"total_tokens": 0, "cost": 0.04, "prompt_tokens": 0}}, Usage(cost_nano=40_000_000)),
+    ],
+)  # fmt: skip
+def test_media_tokens_are_read_into_their_classes(endpoint: str, answer: dict[str, Any], expected: Usage) -> None:
+    found = read_media_usage(endpoint, answer)
+    assert found is not None
+    assert replace(found, extra={}) == expected
+
+
+def test_pictures_have_the_size_and_quality_that_were_asked_for_or_that_the_answer_names() -> None:
+    asked = requested_units("images", {"n": 2, "size": "auto", "quality": "high"})
+    assert asked == Units(images=2, image_size="auto", image_quality="high")
+    answer = {"data": [{}], "size": "1536x1024", "quality": "medium"}
+    assert read_units("images", answer, asked) == Units(images=1, image_size="1536x1024", image_quality="medium")
+    assert read_units("images", {"data": [{}]}, asked) == Units(images=1, image_size="auto", image_quality="high")
+    # The last event of a stream has the picture at its top.
+    assert read_units("images", {"type": "image_generation.completed", "size": "1024x1024"}, asked).image_size == "1024x1024"
+    wild = requested_units("image_edits", {"size": ["x"], "quality": "\x1b" * 500})
+    assert wild == Units(images=1)
+
+
+def test_a_rerankers_searches_are_reported_or_follow_from_its_documents() -> None:
+    documents = ["d"] * 201
+    rows = [{"index": 0, "relevance_score": 0.5}]
+    cohere = {"results": rows, "meta": {"billed_units": {"search_units": 3}}}
+    _, made = read_back("rerank", "cohere", [cohere], documents=documents, query="q")
+    assert (made.usage, made.units) == (None, Units(searches=3))
+    _, made = read_back("rerank", "bedrock", [{"results": rows}], documents=documents, query="q")
+    assert made.units == Units(searches=3)
+    # A reranker that reports tokens is billed by them alone.
+    _, made = read_back("rerank", "voyage", [{"data": rows, "usage": {"total_tokens": 9}}], documents=documents, query="q")
+    assert made.usage is not None
+    assert (made.usage.input, made.units) == (9, Units())
+
+
+def test_cohere_and_gemini_report_pictures_that_were_embedded() -> None:
+    billed = {"billed_units": {"input_tokens": 5, "image_tokens": 70, "images": 1}}
+    _, made = read_back("embeddings", "cohere", [{"embeddings": {"float": [[1.0]]}, "meta": billed}], input=["a"])
+    assert made.usage == Usage(input=75, image_in=70)
+    by_size = {"embeddings": {"float": [[1.0]]}, "meta": {"billed_units": {"input_tokens": 5, "images": 1}}}
+    _, made = read_back("embeddings", "cohere", [by_size], input=["a"])
+    assert made.usage == Usage(input=5, unclear=("billed_units.images",))
+    counted = {"promptTokenCount": 80, "promptTokenDetails": [{"modality": "IMAGE", "tokenCount": 70}]}
+    answer = {"embedding": {"values": [1.0]}, "usageMetadata": counted}
+    found = GeminiPassthrough(batch=False).read([answer], b"", MediaRequest("embeddings", {}), "m").usage
+    assert found is not None
+    assert (found.input, found.image_in, found.unclear) == (80, 70, ())
 
 
 FORMS = {"voyage": "voyage", "mistral": "mistral", "cohere": "cohere", "gemini": "gemini"}
