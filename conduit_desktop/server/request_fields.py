@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,6 +13,7 @@ from multidict import istr
 from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
 from conduit_desktop.gateway.admission.access import KEY_HEADER, KEY_PREFIX
 
+_VERSION = re.compile(r"v?\d")
 _MB = 1024 * 1024
 _AUTHORIZATION, _KEY_HEADER = istr("authorization"), istr(KEY_HEADER)
 _KEY_HEADERS = (_KEY_HEADER, _AUTHORIZATION, istr("x-api-key"), istr("api-key"), istr("x-goog-api-key"))
@@ -200,5 +203,13 @@ def held_at_provider(dialect: str, body: dict[str, Any]) -> BadRequest | None:
 
 
 def client_name(request: web.Request) -> str:
-    """The User-Agent up to its comment, at most 80 characters: `claude-cli/2.1`, `OpenAI/Python 3.54.0`."""
-    return request.headers.get("User-Agent", "")[:80].split(" (", 1)[0]
+    """The product name of the User-Agent, without its version: `claude-cli`, `OpenAI/Python`, `codex_cli_rs`.
+
+    At most 80 characters; those that cannot be printed are left out. Totals by client would have a row for every version.
+    """
+    product = request.headers.get("User-Agent", "")[:200].strip().split(" ", 1)[0]
+    # OpenAI's and Anthropic's SDKs put their language where other products have the version.
+    parts = product.split("/")
+    kept = list(takewhile(lambda part: _VERSION.match(part) is None, parts[1:]))
+    name = "/".join((parts[0], *kept))[:80].rstrip("/")
+    return name if name.isprintable() else "".join(character for character in name if character.isprintable())

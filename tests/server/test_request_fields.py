@@ -287,9 +287,12 @@ def test_absent_messages_are_missing() -> None:
 @pytest.mark.parametrize(
     ("agent", "name"),
     [
-        ("claude-cli/2.1 (external, cli)", "claude-cli/2.1"), ("OpenAI/Python 3.54.0", "OpenAI/Python 3.54.0"),
-        ("x" * 200, "x" * 80), ("", ""),
+        ("claude-cli/2.1 (external, cli)", "claude-cli"), ("OpenAI/Python 3.54.0", "OpenAI/Python"),
+        ("AsyncOpenAI/Python 1.2", "AsyncOpenAI/Python"), ("codex_cli_rs/0.50.0 (Debian 12; x86_64) xterm", "codex_cli_rs"),
+        ("google-genai-sdk/1.2 gl-python/3.11", "google-genai-sdk"), ("ai-sdk/openai/2.0.1 runtime/node", "ai-sdk/openai"),
+        ("GeminiCLI/v0.9/gemini-3-pro (linux; x64)", "GeminiCLI"), ("curl/8.1", "curl"), ("node", "node"), ("a/", "a"),
+        ("x" * 200, "x" * 80), ("", ""), ("evil\x9b31m/1", "evil31m"),
     ],
 )  # fmt: skip
-def test_a_clients_name_is_its_user_agent_cut_to_80_characters_and_to_the_first_comment(agent: str, name: str) -> None:
+def test_a_clients_name_is_the_product_of_its_user_agent_without_the_version(agent: str, name: str) -> None:
     assert request_fields.client_name(request(User_Agent=agent)) == name

@@ -30,7 +30,7 @@ from conduit_desktop.core.events import (
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import AttemptRecord, RequestRecord, RequestStatus
 from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES, total_input, total_output
-from conduit_desktop.gateway.accounting.attribution import attribute
+from conduit_desktop.gateway.accounting.attribution import attribute, model_name
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice, Cost, CostLine, price_answer
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.access import Caller
@@ -150,6 +150,11 @@ class Meter:
             # A failed response of the Responses API reports all that it used, hidden reasoning as well.
             self.usage, self._reported_at, self._is_whole_report = error.usage, self.output_bytes, True
 
+    def named(self, model: str) -> None:
+        """The answer names the model that made it; empty where it names none."""
+        if model:
+            self.record.upstream_model = model_name(model)
+
     def first_token(self) -> None:
         """The first content has come."""
         self.record.first_token_ms = self._call.elapsed_ms()
@@ -179,6 +184,7 @@ class Meter:
                 # Not every dialect has an id and a creation time; a translated answer needs both.
                 event.created = event.created or self.record.started_at // 1000
                 event.id = event.id or self.record.id
+                self.named(event.model)
 
     @property
     def output_tokens(self) -> int:

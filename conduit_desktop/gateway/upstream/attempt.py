@@ -106,6 +106,7 @@ class UpstreamAnswer:
         """A whole answer as the client reads it; its usage is counted in `meter`."""
         if self.media is not None:
             meter.report(self.media.usage, self.media.units)
+            meter.named(self.media.model)
             return self.media.body
         meter.count(self.events)
         return self.prepared.write_answer(self.events, self.body)

@@ -90,6 +90,8 @@ class MediaAttempt(TargetAttempt):
         except UpstreamError as error:
             error.usage = read_media_usage(self.prepared.call.endpoint, objects[-1])
             raise
+        named = objects[-1].get("model")
+        answer.media.model = named if isinstance(named, str) else ""
         answer.ended = True
         return answer
 
