@@ -10,12 +10,15 @@ import aiohttp
 import orjson
 import pytest
 
+from conduit_desktop.actions import requests
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.paths import Home
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import bind
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
+from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
 LOGIN = "sk-ant-oat01-login"
@@ -32,6 +35,7 @@ class Served:
     vendor: Vendor
     session: aiohttp.ClientSession
     address: str
+    context: AppContext
 
     async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any, Any]:
         """Status, JSON and headers. Names of headers are written with `_` for `-`."""
@@ -53,7 +57,7 @@ async def served(home: Home) -> AsyncIterator[Served]:
         await gateway.add_alias("both", "oa/gpt-x", "an/claude-x")
         await gateway.add_key()
         async with listening(home, gateway) as context:
-            yield Served(gateway, vendor, session, context.server.address or "")
+            yield Served(gateway, vendor, session, context.server.address or "", context)
 
 
 @pytest.mark.parametrize("header", ["x_api_key", "x_conduit_key", "api_key", "x_goog_api_key"])
@@ -190,3 +194,78 @@ def test_vendors_are_not_told_of_the_gateways_a_request_has_passed(served: Serve
     assert not bind(Provider(id="p", name="p", kind="openai")).may_lead_back
     assert bind(Provider(id="p", name="p", kind="openai", base_url="http://127.0.0.1:1/v1")).may_lead_back
     assert bind(Provider(id="p", name="p", kind="vllm")).may_lead_back
+
+
+OPENAI_BODY = {"user": "ann", "prompt_cache_key": "cached"}
+ATTRIBUTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("/v1/chat/completions", {**CHAT, **OPENAI_BODY}),
+    "translated chat": ("/v1/chat/completions", {**CHAT, "model": "claude", **OPENAI_BODY}),
+    "streamed chat": ("/v1/chat/completions", {**CHAT, "stream": True, **OPENAI_BODY}),
+    "responses": ("/v1/responses", {**RESPONSES, "model": "alias", **OPENAI_BODY}),
+    "messages": ("/v1/messages", {**CLAUDE, "metadata": {"user_id": "ann"}}),
+    "embeddings": ("/v1/embeddings", {"model": "alias", "input": "a", "user": "ann"}),
+    "images": ("/v1/images/generations", {"model": "alias", "prompt": "a", "user": "ann"}),
+}
+
+
+@pytest.mark.parametrize("case", ATTRIBUTED)
+async def test_a_record_names_session_user_tags_client_and_team(served: Served, case: str) -> None:
+    path, body = ATTRIBUTED[case]
+    await served.gateway.add_key("team", "condt_" + "t" * 43, team="red", tags=("prod",))
+    headers = {
+        "Authorization": "Bearer condt_" + "t" * 43, "User-Agent": "claude-cli/2.1.252 (external, cli)",
+        "x-claude-code-session-id": "s-1", "x-conduit-tags": "night, prod",
+    }  # fmt: skip
+    async with served.session.post(served.address + path, data=orjson.dumps(body), headers=headers) as response:
+        assert response.status == 200
+        await response.read()
+        request_id = response.headers["x-conduit-request-id"]
+    assert all("x-conduit-tags" not in sent.headers for sent in served.vendor.requests)
+    found = await requests.get(served.context, request_id)
+    assert (found.session, found.user, found.tags, found.client, found.team) == (
+        "s-1",
+        "ann",
+        ["prod", "night"],
+        "claude-cli",
+        "red",
+    )
+
+
+async def test_a_refused_request_names_them_too(served: Served) -> None:
+    await served.gateway.add_key("narrow", "condt_" + "n" * 43, models=["other"], team="red")
+    status, _, _ = await served.post("/v1/chat/completions", {**CHAT, "user": "ann"}, Authorization="Bearer condt_" + "n" * 43)
+    assert status == 403
+    assert [(record.user, record.team, record.status) for record in served.gateway.records] == [("ann", "red", "refused")]
+
+
+NAMED = "gpt-x-2026-01-31"
+CHOICE = {"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}
+CHUNK = {"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_upstream_model_is_the_one_that_the_answer_names(served: Served, stream: bool) -> None:
+    head = {"id": "c", "created": 1, "model": NAMED + "\x1b[31m", "service_tier": "flex"}
+    whole: Any = {**head, "object": "chat.completion", "choices": [CHOICE], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
+    chunk = {**head, "object": "chat.completion.chunk", "choices": [CHUNK], "usage": whole["usage"]}
+    body = f"data: {orjson.dumps(chunk).decode()}\n\ndata: [DONE]\n\n" if stream else whole
+    served.vendor.script(Step(body=body, content_type="text/event-stream" if stream else None))
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with served.session.post(
+        f"{served.address}/v1/chat/completions", data=orjson.dumps({**CHAT, "stream": stream}), headers=headers
+    ) as response:
+        assert response.status == 200
+        await response.read()
+    record = served.gateway.records[0]
+    assert (record.upstream_model, record.service_tier, record.model) == (NAMED + "[31m", "flex", "alias")
+    # What was asked for stays with the attempt.
+    assert [attempt.model for attempt in record.attempts] == ["gpt-x"]
+
+
+async def test_a_media_answer_names_its_model_too(served: Served) -> None:
+    row = {"object": "embedding", "index": 0, "embedding": [0.5]}
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    served.vendor.script(Step(body={"object": "list", "data": [row], "model": "emb-2", "usage": usage}))
+    body = {"model": "alias", "input": "a", "encoding_format": "float"}
+    assert (await served.post("/v1/embeddings", body, Authorization=f"Bearer {KEY}"))[0] == 200
+    assert [record.upstream_model for record in served.gateway.records] == ["emb-2"]
