@@ -40,6 +40,7 @@ _COUNTED = frozenset({
 _MAIN_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _READ_AS_WELL = frozenset({"web_search_requests", "thinking_tokens"})
 """Further names that are read here, and are written back as they came."""
+_LIFETIMES = frozenset({"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"})
 _WORLDWIDE = frozenset({"global", "not_available"})
 """Values of `inference_geo` without a surcharge: https://platform.claude.com/docs/en/build-with-claude/data-residency"""
 _IN_TOTALS = frozenset({"message", "fallback_message"})
@@ -51,12 +52,13 @@ def read_usage(raw: Fields) -> Usage:
 
     Tokens of compaction are billed beside the totals, and are added (`_beside_totals`).
     """
-    details, tools = _fields(raw, "output_tokens_details"), _fields(raw, "server_tool_use")
+    details = _fields(raw, "output_tokens_details")
     extra = {key: value for key, value in raw.items() if key not in _COUNTED and value is not None}
     unclear = faulty(raw, _MAIN_COUNTS)
     five_minutes, one_hour = _written(raw, unclear)
     output, reasoning = count(raw.get("output_tokens")), count(details.get("thinking_tokens"))
-    unclear += ["output_tokens_details.thinking_tokens"] if reasoning > output else []
+    if reasoning > output:
+        unclear.append("output_tokens_details.thinking_tokens")
     usage = Usage(
         input=count(raw.get("input_tokens")),
         cache_read=count(raw.get("cache_read_input_tokens")),
@@ -66,14 +68,16 @@ def read_usage(raw: Fields) -> Usage:
         reasoning=min(output, reasoning),
         extra=extra,
     )
-    unclear += unread(details, _READ_AS_WELL, "output_tokens_details.")
+    if details:
+        unclear += unread(details, _READ_AS_WELL, "output_tokens_details.")
     if extra:
-        usage.searches = count(tools.get("web_search_requests"))
+        usage.searches = count(_fields(raw, "server_tool_use").get("web_search_requests"))
         usage.service_tier = tier(raw.get("service_tier"))
-        usage.surcharges = (
-            *surcharge("speed", raw.get("speed"), ("standard",)),
-            *surcharge("region", raw.get("inference_geo"), _WORLDWIDE),
-        )
+        if "speed" in raw or "inference_geo" in raw:
+            usage.surcharges = (
+                *surcharge("speed", raw.get("speed"), ("standard",)),
+                *surcharge("region", raw.get("inference_geo"), _WORLDWIDE),
+            )
         unclear += unread(extra, _READ_AS_WELL)
         if raw.get("iterations"):
             _add(usage, _beside_totals(raw, unclear), 1)
@@ -90,6 +94,8 @@ def _written(raw: Fields, unclear: list[str]) -> tuple[int, int]:
     https://platform.claude.com/docs/en/build-with-claude/prompt-caching
     """
     split = _fields(raw, "cache_creation")
+    if not split:
+        return count(raw.get("cache_creation_input_tokens")), 0
     five_minutes, one_hour = count(split.get("ephemeral_5m_input_tokens")), count(split.get("ephemeral_1h_input_tokens"))
     total = count(raw.get("cache_creation_input_tokens"))
     rest = total - five_minutes - one_hour
@@ -98,7 +104,8 @@ def _written(raw: Fields, unclear: list[str]) -> tuple[int, int]:
     elif rest < 0 and total:
         # More by lifetime than altogether.
         unclear.append("cache_creation")
-    unclear += unread(split, ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"), "cache_creation.")
+    if not _LIFETIMES.issuperset(split):
+        unclear += unread(split, _LIFETIMES, "cache_creation.")
     rest = max(0, rest)
     # With both lifetimes the dearer one: what is billed must not be less than what the provider will ask for.
     return (five_minutes, one_hour + rest) if one_hour else (five_minutes + rest, one_hour)

@@ -52,6 +52,7 @@ _FINISH_REASONS: dict[FinishReason, str] = {
 }
 
 _COUNTED = ("promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
+_MAIN_COUNTS = (*_COUNTED, "toolUsePromptTokenCount", "totalTokenCount")
 _READ_AS_WELL = frozenset({
     "toolUsePromptTokenCount", "responseTokenCount", "tokenCount", "trafficType", *_COUNTED,
     "promptTokensDetails", "promptTokenDetails", "cacheTokensDetails", "candidatesTokensDetails", "responseTokensDetails",
@@ -99,22 +100,24 @@ def read_usage(raw: Fields) -> Usage:
     prompt = _count(raw, "promptTokenCount") + _count(raw, "toolUsePromptTokenCount")
     cached, thoughts = _count(raw, "cachedContentTokenCount"), _count(raw, "thoughtsTokenCount")
     written = _count(raw, "candidatesTokenCount") or _count(raw, "responseTokenCount")
-    unclear = faulty(raw, (*_COUNTED, "toolUsePromptTokenCount", "totalTokenCount"))
-    read, kept = _Modalities(raw, "promptTokensDetails", "promptTokenDetails"), _Modalities(raw, "cacheTokensDetails")
-    tools = _Modalities(raw, "toolUsePromptTokensDetails")
-    produced = _Modalities(raw, "candidatesTokensDetails", "responseTokensDetails")
-    unclear += [name for each in (read, kept, tools, produced) for name in each.unknown]
-    if kept.audio:
-        # Sound read from the cache costs more than text that is: a price which no class has.
-        unclear.append("cached_audio_tokens")
-    audio_in = max(0, read.audio - kept.audio) + tools.audio
-    # Counts by modality may not add up with the totals, and no class may become negative.
-    if audio_in > max(0, prompt - cached) or read.image > prompt:
+    unclear = faulty(raw, _MAIN_COUNTS)
+    audio_in, image_in = _modalities(raw, unclear, "promptTokensDetails", "promptTokenDetails")
+    audio_out, image_out = _modalities(raw, unclear, "candidatesTokensDetails", "responseTokensDetails")
+    if "cacheTokensDetails" in raw:
+        audio_kept, image_kept = _modalities(raw, unclear, "cacheTokensDetails")
+        if audio_kept:
+            # Sound read from the cache costs more than text that is: a price which no class has.
+            unclear.append("cached_audio_tokens")
+        audio_in, image_in = max(0, audio_in - audio_kept), max(0, image_in - image_kept)
+    if "toolUsePromptTokensDetails" in raw:
+        audio_of_tools, image_of_tools = _modalities(raw, unclear, "toolUsePromptTokensDetails")
+        audio_in, image_in = audio_in + audio_of_tools, image_in + image_of_tools
+    if audio_in > max(0, prompt - cached) or image_in > prompt:
         unclear.append("promptTokensDetails")
-    audio_in = min(audio_in, max(0, prompt - cached))
-    if produced.audio + produced.image > written:
+    if audio_out + image_out > written:
         unclear.append("candidatesTokensDetails")
-    audio_out = min(produced.audio, written)
+    # Counts by modality may not add up with the totals, and no class may become negative.
+    audio_in, audio_out = min(audio_in, max(0, prompt - cached)), min(audio_out, written)
     if cached > prompt:
         unclear.append("cachedContentTokenCount")
     total = _count(raw, "totalTokenCount")
@@ -130,9 +133,9 @@ def read_usage(raw: Fields) -> Usage:
         reasoning=thoughts,
         audio_in=audio_in,
         audio_out=audio_out,
-        image_in=min(max(0, read.image - kept.image) + tools.image, fresh),
-        image_out=min(produced.image, written - audio_out),
-        service_tier=_tier(raw),
+        image_in=min(image_in, fresh),
+        image_out=min(image_out, written - audio_out),
+        service_tier=_tier(raw) if "serviceTier" in raw or "trafficType" in raw else "",
         unclear=names(unclear) if unclear else (),
         extra=extra,
     )
@@ -158,26 +161,28 @@ def _tier(raw: Fields) -> str:
     return tier(raw.get("serviceTier")) or (traffic.removeprefix("ON_DEMAND_").lower() if "ON_DEMAND_" in traffic else traffic)
 
 
-class _Modalities:
-    """Audio and image tokens of the first of the lists `fields`, and the names of modalities that are not known."""
+_NONE = (0, 0)
 
-    __slots__ = ("audio", "image", "unknown")
 
-    def __init__(self, raw: Fields, *fields: str) -> None:
-        self.audio = self.image = 0
-        self.unknown: list[str] = []
-        rows = next((rows for name in fields if isinstance(rows := raw.get(name), list)), ())
-        for row in rows:
-            if not isinstance(row, dict) or not (tokens := _count(row, "tokenCount")):
-                continue
-            modality = row.get("modality", "TEXT")
-            match _MODALITIES.get(modality) if isinstance(modality, (str, int)) else None:
-                case "audio":
-                    self.audio += tokens
-                case "image":
-                    self.image += tokens
-                case None:
-                    self.unknown.append(f"{fields[0]}.{modality}")
+def _modalities(raw: Fields, unclear: list[str], *fields: str) -> tuple[int, int]:
+    """Audio and image tokens of the first of the lists `fields`; modalities that are not known go to `unclear`."""
+    rows = next((rows for name in fields if (rows := raw.get(name))), None)
+    if not isinstance(rows, list):
+        return _NONE
+    audio = image = 0
+    for row in rows:
+        modality = row.get("modality") if isinstance(row, dict) else "TEXT"
+        if modality == "TEXT":
+            continue
+        kind = _MODALITIES.get(modality) if isinstance(modality, (str, int)) else None
+        tokens = _count(row, "tokenCount")
+        if kind == "audio":
+            audio += tokens
+        elif kind == "image":
+            image += tokens
+        elif kind is None and tokens:
+            unclear.append(f"{fields[0]}.{modality}")
+    return audio, image
 
 
 class Grounding:

@@ -13,7 +13,7 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.core.money import to_nano
-from conduit_desktop.wire.usage_dimensions import faulty, names, surcharge, tier, unread
+from conduit_desktop.wire.usage_dimensions import all_counts, faulty, names, surcharge, tier, unread
 from conduit_desktop.wire.values import MAX_COUNT, count
 
 _MAX_USD = 1_000_000
@@ -40,7 +40,11 @@ _COUNTED = _OPENAI | {
 }  # fmt: skip
 _COUNTED_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens"})
 _COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
-_COUNTED_DETAILS = (("prompt_tokens_details", _COUNTED_PROMPT), ("completion_tokens_details", _COUNTED_COMPLETION))
+_PLAIN_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens"})
+_PLAIN_COMPLETION = frozenset({
+    "reasoning_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
+})  # fmt: skip
+_INTEGERS = {int}
 _OTHER_NAMES = {
     "prompt_token_details": "prompt_tokens_details",  # Writer, and Mistral in some answers
     "completion_token_details": "completion_tokens_details",
@@ -55,6 +59,9 @@ _READ_AS_WELL = frozenset({
     "audio_prompt_tokens", "audio_tokens", "cached_tokens", "input_tokens", "output_tokens", "cache_write_tokens", "seconds",
 })  # fmt: skip
 """Further names that are read here, and are written back as they came."""
+_PROMPT_COUNTS = (*_COUNTED_PROMPT, "image_tokens")
+_COMPLETION_COUNTS = (*_COUNTED_COMPLETION, "image_tokens")
+_ODD_NAMES = frozenset({*_OTHER_NAMES, "input_tokens", "output_tokens"})
 _MAIN_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
 _SEARCHES = (
     ("server_tool_use_details", "web_search_requests"),  # OpenRouter
@@ -63,6 +70,10 @@ _SEARCHES = (
 )
 _SINGLE_SEARCHES = ("num_search_queries", "num_sources_used", "web_search_requests")
 """Perplexity's searches; xAI's sources, each billed as a search; others."""
+_FURTHER = frozenset(
+    {*(owner for owner, *_ in _SEARCHES), *_SINGLE_SEARCHES, "plugins", "service_tier", "speed", "search_context_size"}
+)
+"""Fields of a report that are read besides its counts."""
 
 
 def _first(*values: Json) -> int:
@@ -85,28 +96,46 @@ def read_usage(raw: dict[str, Json]) -> Usage:
 
 
 def _read_plain(raw: dict[str, Json]) -> Usage | None:
-    """A report in OpenAI's names alone, with no part counted apart; None for any other, which takes three times as long to read."""
+    """A report in OpenAI's names alone whose parts fit into its totals; None for any other, which takes three times as long."""
     if not _OPENAI.issuperset(raw):
         return None
-    prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens")
+    prompt, completion, total = raw.get("prompt_tokens"), raw.get("completion_tokens"), raw.get("total_tokens")
     if not (type(prompt) is int and type(completion) is int and 0 <= prompt <= MAX_COUNT and 0 <= completion <= MAX_COUNT):
         return None
-    for name, counted in _COUNTED_DETAILS:
-        details = raw.get(name)
-        if details and (type(details) is not dict or not counted.issuperset(details) or any(details.values())):
-            return None
-    total = raw.get("total_tokens")
     if total is not None and (type(total) is not int or total != prompt + completion):
         return None
-    return Usage(input=prompt, output=completion)
+    usage = Usage(input=prompt, output=completion)
+    if details := raw.get("prompt_tokens_details"):
+        if type(details) is not dict or not _PLAIN_PROMPT.issuperset(details) or not _are_counts(details):
+            return None
+        usage.cache_read, usage.audio_in = details.get("cached_tokens", 0), details.get("audio_tokens", 0)
+        usage.cache_write_5m = details.get("cache_write_tokens", 0)
+        usage.input = prompt - usage.cache_read - usage.audio_in - usage.cache_write_5m
+    if details := raw.get("completion_tokens_details"):
+        if type(details) is not dict or not _PLAIN_COMPLETION.issuperset(details) or not _are_counts(details):
+            return None
+        usage.reasoning, usage.audio_out = details.get("reasoning_tokens", 0), details.get("audio_tokens", 0)
+        usage.output = completion - usage.audio_out
+        if not _COUNTED_COMPLETION.issuperset(details):
+            usage.extra = _extra(raw, {}, details)
+    return usage if usage.input >= 0 and usage.output >= usage.reasoning else None
+
+
+def _are_counts(details: dict[str, Any]) -> bool:
+    return set(map(type, details.values())) == _INTEGERS and min(details.values()) >= 0
 
 
 def _read_any(raw: dict[str, Json]) -> Usage:
-    raw, unclear = _in_chat_names(raw)
+    unclear: list[str] = []
+    # Sets and `all_counts`, since this reads nearly every answer: a loop over names would cost more than all the rest.
+    if not _ODD_NAMES.isdisjoint(raw):
+        raw = _in_chat_names(raw, unclear)
     prompt_details, completion_details = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
     unclear += faulty(raw, _MAIN_COUNTS)
-    unclear += faulty(prompt_details, (*_COUNTED_PROMPT, "image_tokens"))
-    unclear += faulty(completion_details, (*_COUNTED_COMPLETION, "image_tokens"))
+    if prompt_details and not all_counts(prompt_details):
+        unclear += faulty(prompt_details, _PROMPT_COUNTS)
+    if completion_details and not all_counts(completion_details):
+        unclear += faulty(completion_details, _COMPLETION_COUNTS)
     cached, (written, one_hour) = _cached(raw, prompt_details), _written(raw, prompt_details)
     audio_in, audio_out = count(prompt_details.get("audio_tokens")), count(completion_details.get("audio_tokens"))
     # Perplexity counts its reasoning in a field of its own.
@@ -137,11 +166,14 @@ def _read_any(raw: dict[str, Json]) -> Usage:
     # Where a part of the prompt was cached, pictures may be in that part.
     unclear += ["image_tokens"] if (image_in > fresh and not cached) or image_out > output - reasoning else []
     cost, extra = _cost(raw), _extra(raw, prompt_details, completion_details)
-    if cost is not None:
-        # What the vendor itself reports as the cost holds every dimension.
-        unclear = []
-    elif extra:
-        unclear += unread(extra, _READ_AS_WELL)
+    searches, tier_name = 0, ""
+    surcharges: tuple[str, ...] = ()
+    # What is in none of OpenAI's own fields is in `extra`.
+    if extra:
+        if cost is None:
+            unclear += unread(extra, _READ_AS_WELL)
+        if not _FURTHER.isdisjoint(extra):
+            searches, tier_name, surcharges = _searches(raw), tier(raw.get("service_tier")), _surcharges(raw)
     return Usage(
         input=fresh,
         cache_read=cached,
@@ -153,10 +185,11 @@ def _read_any(raw: dict[str, Json]) -> Usage:
         audio_out=audio_out,
         image_in=min(image_in, fresh),
         image_out=min(image_out, output - reasoning),
-        searches=_searches(raw),
-        service_tier=tier(raw.get("service_tier")),
-        surcharges=_surcharges(raw),
-        unclear=names(unclear) if unclear else (),
+        searches=searches,
+        service_tier=tier_name,
+        surcharges=surcharges,
+        # What the vendor itself reports as the cost holds every dimension.
+        unclear=names(unclear) if unclear and cost is None else (),
         cost_nano=cost,
         extra=extra,
     )
@@ -230,16 +263,13 @@ def _sums(
 
 
 def _surcharges(raw: dict[str, Json]) -> tuple[str, ...]:
-    if "speed" not in raw and "search_context_size" not in raw:
-        return ()
     speed = surcharge("speed", raw.get("speed"), ("standard",))
     # Perplexity's price of a request is that of its smallest search.
     return (*speed, *surcharge("search_context", raw.get("search_context_size"), ("low",)))
 
 
-def _in_chat_names(raw: dict[str, Json]) -> tuple[dict[str, Json], list[str]]:
-    """The report in the names of Chat Completions, and which other names of the main counts it has."""
-    unclear: list[str] = []
+def _in_chat_names(raw: dict[str, Json], unclear: list[str]) -> dict[str, Json]:
+    """The report in the names of Chat Completions; other names of the main counts go to `unclear`."""
     renamed = raw
     for name, own in _OTHER_NAMES.items():
         # Writer sends both, one of them null.
@@ -250,7 +280,7 @@ def _in_chat_names(raw: dict[str, Json]) -> tuple[dict[str, Json], list[str]]:
             renamed = {**renamed, own: renamed[name]}
             # Another API's words: whether cached tokens are inside them, nobody tells.
             unclear += [name] if renamed[name] else []
-    return renamed, unclear
+    return renamed
 
 
 def _searches(raw: dict[str, Json]) -> int:

@@ -39,8 +39,23 @@ def test_the_usual_report_is_read_the_short_way() -> None:
     assert _read_plain(raw) == Usage(input=9, output=3)
 
 
-@pytest.mark.parametrize("details", [{"cached_tokens": 4}, {"audio_tokens": 2}, {"image_tokens": 0}])
-def test_a_report_with_parts_is_left_to_the_full_reader(details: dict[str, int]) -> None:
+def test_a_usual_report_with_parts_is_read_the_short_way_too() -> None:
+    raw = {
+        "prompt_tokens": 90, "completion_tokens": 30, "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 50, "audio_tokens": 3, "cache_write_tokens": 7},
+        "completion_tokens_details": {
+            "reasoning_tokens": 20, "audio_tokens": 4, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 1,
+        },
+    }  # fmt: skip
+    expected = Usage(input=30, cache_read=50, cache_write_5m=7, audio_in=3, output=26, reasoning=20, audio_out=4)
+    expected.extra = {"completion_tokens_details": {"accepted_prediction_tokens": 0, "rejected_prediction_tokens": 1}}
+    assert _read_plain(raw) == _read_any(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "details", [{"cached_tokens": 40}, {"audio_tokens": 20}, {"image_tokens": 0}, {"cached_tokens": -1}, {"cached_tokens": None}]
+)
+def test_a_report_whose_parts_do_not_fit_is_left_to_the_full_reader(details: dict[str, int]) -> None:
     raw = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12, "prompt_tokens_details": details}
     assert _read_plain(raw) is None
     assert read_usage(raw) == _read_any(raw)
