@@ -202,6 +202,11 @@ def held_at_provider(dialect: str, body: dict[str, Any]) -> BadRequest | None:
     return None
 
 
+def user_agent(request: web.Request) -> str:
+    """The User-Agent up to its comment, at most 80 characters, for the log: `claude-cli/2.1`, `OpenAI/Python 3.54.0`."""
+    return request.headers.get("User-Agent", "")[:80].split(" (", 1)[0]
+
+
 def client_name(request: web.Request) -> str:
     """The product name of the User-Agent, without its version: `claude-cli`, `OpenAI/Python`, `codex_cli_rs`.
 

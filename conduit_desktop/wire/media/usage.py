@@ -131,7 +131,10 @@ def _billed(answer: dict[str, Json]) -> dict[str, Json]:
 
 def input_usage(counts: Sequence[Json]) -> Usage | None:
     """The usage of several responses by their counts of input tokens; None where one of them reports none."""
-    return Usage(input=sum(map(count, counts))) if all(isinstance(each, (int, float)) for each in counts) else None
+    if not all(isinstance(each, (int, float)) for each in counts):
+        return None
+    wrong = [each for each in counts if each and not count(each)]
+    return Usage(input=sum(map(count, counts)), unclear=("input_tokens",) if wrong else ())
 
 
 def sum_usages(usages: Sequence[Usage | None]) -> Usage | None:
