@@ -84,7 +84,7 @@ def _priced(context: AppContext, record: RequestRecord) -> PriceQuery:
     """The price to look up. A removed provider has no kind any more, but a price of the user may still name it."""
     bound = context.gateway.snapshot.providers.get(record.provider.lower())
     kind = bound.kind if bound else ProviderKind(Provider(id="", name=record.provider, kind=""))
-    return PriceQuery(kind, record.provider, record.upstream_model)
+    return PriceQuery(kind, record.provider, record.target_model)
 
 
 def _usage(record: RequestRecord) -> Usage:

@@ -85,6 +85,11 @@ class RequestRecord:
     dropped: tuple[str, ...] = ()
     attempts: list[AttemptRecord] = field(default_factory=list)
 
+    @property
+    def target_model(self) -> str:
+        """The name by which the last target was asked; `upstream_model` is the one that the answer gave itself."""
+        return self.attempts[-1].model if self.attempts else self.upstream_model
+
 
 @dataclass(slots=True)
 class UsageRow:

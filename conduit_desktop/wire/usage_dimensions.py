@@ -59,9 +59,6 @@ _TIMES = re.compile(
 )
 """Names of times and speeds, which local servers and fast hosts report with the counts."""
 
-BASE_TIERS = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "on-demand", "ON_DEMAND"})
-"""Service tiers at the price of the list, as providers name them. Any other one changes the price."""
-
 _MOST_NAMES, _LONGEST_NAME, _DEEPEST = 12, 60, 6
 
 

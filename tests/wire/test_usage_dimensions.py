@@ -329,6 +329,10 @@ CASES: dict[str, tuple[tuple[str, Fields, bytes], Fields]] = {
         gemini({"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15, "trafficType": "ON_DEMAND_PRIORITY"}),
         {"input": 10, "output": 5, "service_tier": "priority"},
     ),
+    "Vertex at its usual price": (
+        gemini({"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15, "trafficType": "ON_DEMAND"}),
+        {"input": 10, "output": 5, "service_tier": "on_demand"},
+    ),
     "a modality of tomorrow": (
         gemini({"promptTokenCount": 10, "candidatesTokenCount": 5,
                 "promptTokensDetails": [{"modality": "SMELL", "tokenCount": 4}]}),

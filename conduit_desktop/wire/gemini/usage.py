@@ -157,8 +157,7 @@ def _tier(raw: Fields) -> str:
     https://ai.google.dev/gemini-api/docs/priority-inference and
     https://cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
     """
-    traffic = tier(raw.get("trafficType"))
-    return tier(raw.get("serviceTier")) or (traffic.removeprefix("ON_DEMAND_").lower() if "ON_DEMAND_" in traffic else traffic)
+    return tier(raw.get("serviceTier")) or tier(raw.get("trafficType")).removeprefix("ON_DEMAND_").lower()
 
 
 _NONE = (0, 0)
