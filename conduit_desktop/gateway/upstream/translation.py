@@ -27,7 +27,7 @@ from conduit_desktop.gateway.upstream.spelling import spelled
 from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
 from conduit_desktop.providers.claude import without_thoughts
 from conduit_desktop.providers.image_limits import check_images
-from conduit_desktop.providers.model_facts import facts_of
+from conduit_desktop.providers.model_facts import facts_of, family_facts
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
@@ -339,6 +339,8 @@ def prepare(
     kind = target.bound.kind
     dialects = kind.dialects_for(target.model)
     other_model = written_for is not None and written_for != target.model
+    if not other_model and call.model != target.model and call.dialect.name not in kind.borrowed:
+        other_model = _names_another(call.model, target.model, kind.kind) and any(rule.of_model for rule in kind.rules)
     passthrough = _is_passed_through(call, kind, dialects)
     if passthrough and other_model:
         passthrough = _takes(call, kind, target.model)
@@ -372,6 +374,16 @@ def prepare(
         made.asked_whole = call.stream and kind.stream_needs_whole(target.model, body, upstream.name)
         made.headers = kind.added_headers(body)
     return made
+
+
+@lru_cache(maxsize=4096)
+def _names_another(requested: str, model: str, vendor: str) -> bool:
+    """Whether the requested name is that of another model with other limits: an alias `claude-opus-4-8` of a Haiku.
+
+    The client wrote for the model whose name it used. Both must be known: an operator's own name says nothing.
+    """
+    asked, answering = family_facts(requested, vendor), family_facts(model, vendor)
+    return bool(asked and answering and asked != answering)
 
 
 @dataclass(slots=True)

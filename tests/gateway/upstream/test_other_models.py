@@ -280,3 +280,36 @@ async def test_a_failover_to_another_model_of_the_dialects_owner_is_accepted(
     assert (first["max_tokens"], first["temperature"]) == (5, 0.5)
     assert (second["max_completion_tokens"], "temperature" in second, "max_tokens" in second) == (5, False, False)
     assert gateway.records[-1].dropped == ("temperature",)
+
+
+NAMED: list[tuple[str, str, str, str, dict[str, Any], str]] = [
+    ("openai_chat", "openai", "gpt-5", "gpt-4o", {"reasoning_effort": "high", "verbosity": "low"}, "reasoning_effort"),
+    ("openai_chat", "azure", "gpt-4o", "o3", {"temperature": 0.2, "max_tokens": 9}, "temperature"),
+    ("openai_responses", "openai", "gpt-5.2", "gpt-4o", {"reasoning": {"effort": "xhigh"}}, "reasoning_effort"),
+    (
+        "anthropic_messages", "anthropic", "claude-opus-4-8", "claude-haiku-4-5",
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}, "max_tokens": 9000}, "",
+    ),
+    (
+        "gemini", "gemini", "gemini-3-pro-preview", "gemini-2.5-flash",
+        {"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}, "",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("caller", "kind", "alias", "model", "fields", "lost"), NAMED)
+def test_an_alias_with_the_name_of_another_model_is_fitted_to_the_one_that_answers(
+    caller: str, kind: str, alias: str, model: str, fields: dict[str, Any], lost: str
+):
+    asked: dict[str, Any] = {
+        "openai_responses": {"model": alias, "input": [USER]}, "gemini": {"contents": ASKED},
+    }.get(caller, {"model": alias, "messages": [USER]})  # fmt: skip
+    provider = Provider(id="p", name="p", kind=kind, base_url="https://r.openai.azure.com" if kind == "azure" else None)
+    target = BoundTarget.of(BoundProvider(provider, bind(provider), ()), model)
+    request = prepare(Call(dialect(caller), {**asked, **fields}, alias), target, {}, ReasoningStore(), model)
+    assert request.passthrough
+    assert set(refused(request, kind, model)) <= {"anthropic-version-header"}
+    assert not lost or lost in request.dropped
+    for own_name in ("smart", model, f"{kind}/{model}"):
+        same = prepare(Call(dialect(caller), {**asked, **fields}, own_name), target, {}, ReasoningStore(), model)
+        assert same.dropped == [], "an operator's own name says nothing of a model, and its own name means itself"
