@@ -63,6 +63,8 @@ class ModelFacts:
     """Whether it can think at all."""
     prefill: bool | None = None
     system: bool | None = None
+    system_in_messages: bool | None = None
+    """Claude: whether a conversation may hold messages of the role `system`."""
     json_schema: bool | None = None
     json_with_tools: bool | None = None
     json_mode: bool | None = None
@@ -369,6 +371,11 @@ _CLAUDE: tuple[Family, ...] = (
         _CLAUDES,
     ),
     Family(
+        r"claude-(opus|sonnet)-4[-.][67]",
+        ModelFacts(system_in_messages=False),
+        "https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages",
+    ),
+    Family(
         r"claude-(opus|sonnet)-4[-.]6",
         # Budgets are deprecated, not refused: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
         ModelFacts(efforts=("low", "medium", "high", "max"), budget_range=_BUDGETS, sampling="one_of"),
@@ -379,6 +386,7 @@ _CLAUDE: tuple[Family, ...] = (
         ModelFacts(
             context=200_000, max_output=64_000, efforts=(), thinks=False, thinking="budget", can_stop_thinking=True,
             budget_range=_BUDGETS, sampling="one_of", forced_tools=True, prefill=True, binds_thoughts=False,
+            system_in_messages=False,
         ),
         _CLAUDE_THINKING,
     ),

@@ -27,7 +27,7 @@ from conduit_desktop.gateway.upstream.spelling import spelled
 from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
 from conduit_desktop.providers.claude import without_thoughts
 from conduit_desktop.providers.image_limits import check_images
-from conduit_desktop.providers.model_facts import facts_of, family_facts
+from conduit_desktop.providers.model_facts import ModelFacts, facts_of, family_facts
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
@@ -351,7 +351,7 @@ def prepare(
         passthrough = not _has_functions(call)
     if passthrough and call.untranslatable is not None and not kind.holds_objects and call.untranslatable.param in _OBJECTS:
         raise call.untranslatable  # the vendor would answer as if the object were not there
-    draft = _passed_through(call, target, reasoning) if passthrough else _translated(call, target, reasoning)
+    draft = _passed_through(call, target, reasoning, other_model) if passthrough else _translated(call, target, reasoning)
     upstream, body, dropped = draft.upstream, draft.body, draft.dropped
     if overrides:
         _override(upstream, body, overrides)
@@ -398,8 +398,11 @@ class _Draft:
     customs: frozenset[str] = frozenset()
 
 
-def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _Draft:
-    """The client's own body, but for the model and for what another provider signed."""
+def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore, other_model: bool) -> _Draft:
+    """The client's own body, but for the model and for what another provider signed.
+
+    `other_model`: the client wrote for another model, whose conversations may hold what this one refuses.
+    """
     kind, upstream = target.bound.kind, call.dialect
     watch: ReasoningRecorder | None = None
     received: dict[str, Json] = call.body
@@ -407,6 +410,8 @@ def _passed_through(call: Call, target: BoundTarget, reasoning: ReasoningStore) 
     customs = _NONE
     lost: list[str] = []
     rules = kind.turn_rules(target.model, upstream.name)
+    if other_model and upstream.name == "anthropic_messages" and not rules.in_passthrough:
+        rules = _rules_of_older_claude(rules, facts_of(target.model, kind.kind))
     if rules.in_passthrough or upstream.name in kind.borrowed:
         received, names, customs, lost = _in_order(call, kind, rules, target.model)
     if upstream.name == "anthropic_messages":
@@ -455,6 +460,17 @@ def _translated(call: Call, target: BoundTarget, reasoning: ReasoningStore) -> _
     if upstream.name in kind.cache_keys:
         _set_cache_key(call, outgoing.body)
     return _Draft(upstream, outgoing.body, names, [*left_out, *lost, *outgoing.dropped], watch, customs)
+
+
+def _rules_of_older_claude(rules: TurnRules, facts: ModelFacts) -> TurnRules:
+    """For a conversation written for another Claude: no role `system` within the messages before 4.8, no begun answer from 4.6 on.
+
+    All else Anthropic takes as it comes, turns of one role in a row included.
+    """
+    if facts.system_in_messages is not False and rules.assistant_last:
+        return rules
+    system = rules.system if facts.system_in_messages is False else "anywhere"
+    return replace(rules, system=system, late_system="user", alternate=False, in_passthrough=True)
 
 
 def _asks_to_compact(call: Call) -> bool:

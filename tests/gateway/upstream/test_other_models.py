@@ -313,3 +313,36 @@ def test_an_alias_with_the_name_of_another_model_is_fitted_to_the_one_that_answe
     for own_name in ("smart", model, f"{kind}/{model}"):
         same = prepare(Call(dialect(caller), {**asked, **fields}, own_name), target, {}, ReasoningStore(), model)
         assert same.dropped == [], "an operator's own name says nothing of a model, and its own name means itself"
+
+
+def turn(role: str, text: str) -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+MID = [turn("user", "a"), turn("assistant", "b"), turn("system", "note"), turn("user", "c")]
+BEGUN = [turn("user", "a"), turn("assistant", "So")]
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "vertex"])
+@pytest.mark.parametrize(
+    ("messages", "written_for", "model", "roles", "lost"),
+    [
+        (MID, "claude-opus-4-8", "claude-sonnet-4-5", ["user", "assistant", "user"], "system.role"),
+        (MID, "claude-opus-5-5", "claude-opus-4-6", ["user", "assistant", "user"], "system.role"),
+        (MID, "claude-opus-5-5", "claude-opus-4-8", ["user", "assistant", "system", "user"], ""),
+        (BEGUN, "claude-sonnet-4-5", "claude-sonnet-5", ["user", "assistant", "user"], "messages.prefill"),
+        (BEGUN, "claude-sonnet-5", "claude-sonnet-4-5", ["user", "assistant"], ""),
+    ],
+)
+def test_a_conversation_for_one_claude_is_arranged_for_another(
+    kind: str, messages: list[dict[str, str]], written_for: str, model: str, roles: list[str], lost: str
+):
+    body = {"model": "alias", "max_tokens": 5, "messages": messages}
+    request = prepared("anthropic_messages", body, kind, model, written_for)
+    sent = orjson.loads(request.body)["messages"]
+    assert [message["role"] for message in sent] == roles
+    assert not {"anthropic-system-role-in-messages", "anthropic-prefill-refused"} & {*refused(request, "anthropic", model)}
+    assert request.passthrough
+    assert lost in [*request.dropped, ""]
+    own = prepared("anthropic_messages", body, kind, model, model)
+    assert orjson.loads(own.body)["messages"] == messages, "a client that wrote for this model is left to its vendor"
