@@ -62,6 +62,9 @@ class TextAnswer:
     text: str
 
 
+MOST_ROWS = 10_000
+"""Rows of usage in one answer, where no part is asked for."""
+
 Run = Callable[[OperationCall], Awaitable[Any]]
 
 
@@ -131,7 +134,11 @@ async def _usage(call: OperationCall) -> Any:
     rows = await usage.rows(call.context, call.query)
     if call.query.format == "csv":
         return TextAnswer("text/csv", usage.as_csv((row.model_dump(exclude_unset=True) for row in rows), call.query.group_by))
-    return _in_order(rows, call.query)
+    query = call.query
+    if query.limit is None:
+        # Of a list without end, making the JSON would hold up the streams on this loop.
+        query = given.PageQuery.model_construct(limit=MOST_ROWS, cursor=query.cursor)
+    return _in_order(rows, query)
 
 
 async def _prices_csv(call: OperationCall) -> Any:
@@ -290,7 +297,7 @@ OPERATIONS: tuple[Operation, ...] = (
               many=True, query=given.RequestQuery),
     Operation("GET", "/requests/{id}", "One request", lambda c: requests.get(c.context, c.path["id"]),
               reports.RequestDetailView),
-    Operation("GET", "/usage", "Requests, tokens and cost, by day, model, key or provider", _usage, reports.UsageView,
+    Operation("GET", "/usage", "Requests, tokens, cost and latency, by any of the groups", _usage, reports.UsageView,
               many=True, query=given.UsageQuery, text="text/csv"),
     Operation("GET", "/prices", "Every price set by the user", _page(prices.all_prices, _by_pattern), views.PriceView,
               many=True, query=given.PageQuery),

@@ -13,7 +13,7 @@ from conduit_desktop.actions.schemas.reports import AttemptView, CostLineView, R
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.errors import NotFound
-from conduit_desktop.core.money import to_usd
+from conduit_desktop.core.money import to_nano, to_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.store.interface import RequestFilter
 
@@ -73,6 +73,14 @@ async def records(context: AppContext, query: RequestQuery) -> tuple[list[Reques
         status=query.status,
         since_ms=epoch_ms(query.since) if query.since else None,
         until_ms=epoch_ms(query.until) if query.until else None,
+        client=query.client,
+        session=query.session,
+        user=query.user,
+        tag=query.tag,
+        endpoint=query.endpoint,
+        upstream_model=query.upstream_model,
+        min_cost_nano=None if query.min_cost_usd is None else to_nano(query.min_cost_usd),
+        text=query.q or None,
     )
     return await context.store.ledger.list(filters, query.limit, query.cursor)
 

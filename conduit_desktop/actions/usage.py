@@ -47,11 +47,13 @@ def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
         "estimated_requests": row.estimated_requests,
         "failed": row.failed,
         "refused": row.refused,
+        "latency_ms": {"p50": row.latency_p50, "p95": row.latency_p95},
+        "first_token_ms": {"p50": row.first_token_p50, "p95": row.first_token_p95},
     }
 
 
 async def rows(context: AppContext, query: UsageQuery) -> list[UsageView]:
-    """Sums over whole UTC days by the requested groups; one row of totals without any. Raises Invalid."""
+    """Sums by the requested groups; one row of totals without any. Raises Invalid."""
     return [UsageView(**row) for row in await usage(context, query)]
 
 
@@ -62,6 +64,7 @@ async def usage(context: AppContext, query: UsageQuery) -> list[dict[str, Any]]:
         group_by,
         since_ms=epoch_ms(query.since) if query.since else None,
         until_ms=epoch_ms(query.until) if query.until else None,
+        zone=query.zone,
     )
     return [view(row, group_by) for row in rows]
 
@@ -69,10 +72,18 @@ async def usage(context: AppContext, query: UsageQuery) -> list[dict[str, Any]]:
 def as_csv(rows: Iterable[dict[str, Any]], group_by: str) -> str:
     """The rows as CSV with a heading; text that a spreadsheet would read as a formula is quoted."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(view(UsageRow(), groups(group_by))), lineterminator="\n")
+    writer = csv.DictWriter(out, list(_flat(view(UsageRow(), groups(group_by)))), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: _cell(value) for name, value in _flat(row).items()} for row in rows)
     return out.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """`{"latency_ms": {"p50": 1}}` as `{"latency_ms_p50": 1}`: a cell holds one value."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        flat |= {f"{name}_{part}": one for part, one in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def _cell(value: Any) -> Any:

@@ -14,16 +14,33 @@ from conduit_desktop.cli.connection import Connection, with_connection
 from conduit_desktop.cli.options import Command
 from conduit_desktop.core.tokens import CLASSES, INPUT_CLASSES, OUTPUT_CLASSES
 
+GROUPS = (
+    "day",
+    "hour",
+    "model",
+    "upstream_model",
+    "key",
+    "team",
+    "provider",
+    "client",
+    "session",
+    "user",
+    "tag",
+    "endpoint",
+    "status",
+)
+
 
 @click.command(cls=Command)
-@click.option("--by", default="day", metavar="GROUP", help="day, model, key or provider; several joined by commas.")
-@click.option("--since", metavar="TIME", help="From this day (UTC) on.")
-@click.option("--until", metavar="TIME", help="Up to this day (UTC).")
+@click.option("--by", default="day", metavar="GROUP", help=f"{', '.join(GROUPS)}; several joined by commas.")
+@click.option("--since", metavar="TIME", help="From this day on.")
+@click.option("--until", metavar="TIME", help="Up to this day.")
+@click.option("--tz", metavar="NAME", default="UTC", show_default=True, help="Time zone of days and hours, such as Europe/Berlin.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @with_connection
-def usage(connection: Connection, by: str, since: str | None, until: str | None, as_csv: bool) -> None:
+def usage(connection: Connection, by: str, since: str | None, until: str | None, tz: str, as_csv: bool) -> None:
     """Requests, tokens and cost."""
-    query = {"group_by": by, "since": since, "until": until}
+    query = {"group_by": by, "since": since, "until": until, "tz": tz}
     if as_csv:
         # nl=False: the CSV ends with a line break of its own.
         click.echo(connection.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
@@ -34,9 +51,19 @@ def usage(connection: Connection, by: str, since: str | None, until: str | None,
         return
     groups = [group.strip() for group in by.split(",") if group.strip()]
     heads: list[printing.Column] = [(group, partial(_named, group)) for group in groups]
-    counts: list[printing.Column] = [("requests", "requests"), ("errors", "errors")]
+    counts: list[printing.Column] = [("requests", "requests"), ("failed", "failed"), ("refused", "refused")]
     counts += [(one.label.lower(), one.name) for one in CLASSES]
-    printing.table(rows, [*heads, *counts, ("cost", printing.usd("cost_usd")), ("unpriced", "unpriced_requests")])
+    printing.table(rows, [*heads, *counts, ("cost", printing.usd("cost_usd")), ("unpriced", "unpriced_requests"), *_LATENCIES])
+
+
+def _latency(name: str, part: str) -> Any:
+    return lambda row: None if row[name][part] is None else round(row[name][part])
+
+
+_LATENCIES: list[printing.Column] = [
+    ("ms", _latency("latency_ms", "p50")), ("ms 95 %", _latency("latency_ms", "p95")),
+    ("first ms", _latency("first_token_ms", "p50")), ("first ms 95 %", _latency("first_token_ms", "p95")),
+]  # fmt: skip
 
 
 _NAMELESS = {"model": "(unknown model)", "key": "(no key)", "provider": "(not sent)"}
@@ -63,6 +90,14 @@ COLUMNS: tuple[printing.Column, ...] = (
 @click.option("--status", type=click.Choice(["success", "error", "broken", "cancelled", "refused"]))
 @click.option("--since", metavar="TIME")
 @click.option("--until", metavar="TIME")
+@click.option("--client", help="The product name of its User-Agent.")
+@click.option("--session")
+@click.option("--user")
+@click.option("--tag")
+@click.option("--endpoint", help="chat, embeddings, images …")
+@click.option("--upstream-model", help="The provider's own name of the model.")
+@click.option("--min-cost", "min_cost_usd", type=float, help="US dollars.")
+@click.option("--search", "q", metavar="TEXT", help="Part of the model, the client or the error.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--follow", is_flag=True, help="Print new requests as they end, until Ctrl-C.")
 @with_connection
@@ -83,12 +118,19 @@ def requests(connection: Connection, /, id: str | None, follow: bool, **query: A
 def _follow(connection: Connection, query: dict[str, Any]) -> None:
     """A line for each request as it ends."""
     # Filtered here, because the feed takes no parameters.
-    wanted = {name: query[name] for name in ("model", "provider", "status") if query[name] is not None}
+    names = ("model", "provider", "status", "client", "session", "user", "endpoint", "upstream_model")
+    wanted = {name: query[name] for name in names if query[name] is not None}
     try:
         for topic, row in connection.events():
             if topic != "requests" or not isinstance(row, dict) or any(row[name] != value for name, value in wanted.items()):
                 continue
             if query["key"] is not None and query["key"] not in (row["key_id"], row["key_name"]):
+                continue
+            if query["tag"] is not None and query["tag"] not in row["tags"]:
+                continue
+            if query["min_cost_usd"] is not None and (row["cost_usd"] or 0) < query["min_cost_usd"]:
+                continue
+            if query["q"] is not None and query["q"].casefold() not in _searched(row):
                 continue
             if connection.as_json:
                 click.echo(orjson.dumps(row).decode())
@@ -102,3 +144,7 @@ def _follow(connection: Connection, query: dict[str, Any]) -> None:
 def _cost(row: Any) -> str:
     cost = printing.usd("cost_usd")(row)
     return f"~{cost}" if row["cost_state"] == "estimated" else cost
+
+
+def _searched(row: Any) -> str:
+    return "\n".join(str(row[name]) for name in ("model", "upstream_model", "client", "error_text", "error_code")).casefold()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, Literal, Protocol, TypeVar
 
 from conduit_desktop.core.entities import (
@@ -43,7 +44,10 @@ HealthListener = Callable[[bool, str], None]
 
 @dataclass(frozen=True, slots=True)
 class RequestFilter:
-    """Which records: `key` is an id or a name, `model` the requested alias, `since_ms` inclusive, `until_ms` exclusive."""
+    """Which records: `key` is an id or a name, `model` the requested alias, `since_ms` inclusive, `until_ms` exclusive.
+
+    `text` is part of the model, the client or the error, whatever its case.
+    """
 
     key: str | None = None
     model: str | None = None
@@ -51,6 +55,14 @@ class RequestFilter:
     status: RequestStatus | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    client: str | None = None
+    session: str | None = None
+    user: str | None = None
+    tag: str | None = None
+    endpoint: str | None = None
+    upstream_model: str | None = None
+    min_cost_nano: int | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +231,11 @@ class Ledger(Protocol):
 
     async def get(self, id: str) -> RequestRecord | None: ...
     async def usage(
-        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None
-    ) -> list[UsageRow]: ...
+        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None, zone: tzinfo = UTC
+    ) -> list[UsageRow]:
+        """Sums by the requested groups, ordered by them; days and hours of `zone`. Latencies are of the newest 20,000 answers."""
+        ...
+
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:
         """Nano-dollars that each account has spent since its moment, in the accounts' order.
 

@@ -50,3 +50,46 @@ async def test_usage_counts_from_since_until_before_until(context: AppContext, d
     assert [row["day"] for row in rows] == ["2026-09-21"]
     assert (await do("GET", "/usage", since="2026-09-21"))["data"][0]["requests"] == 2
     assert (await do("GET", "/usage", until="2026-09-22"))["data"][0]["requests"] == 2
+
+
+async def test_a_plain_date_and_a_day_are_those_of_the_time_zone(context: AppContext, do: Do) -> None:
+    evening, night = 1_789_945_200_000, 1_789_952_400_000  # 2026-09-20 23:00 and 2026-09-21 01:00, UTC
+    for at in (evening, night):
+        await context.store.ledger.record(RequestRecord(id=str(at), started_at=at))
+
+    async def days(**query: str) -> list[tuple[str, int]]:
+        return [(row["day"], row["requests"]) for row in (await do("GET", "/usage", group_by="day", **query))["data"]]
+
+    assert await days() == [("2026-09-20", 1), ("2026-09-21", 1)]
+    assert await days(tz="Europe/Berlin") == [("2026-09-21", 2)]
+    assert await days(tz="America/New_York", until="2026-09-21") == [("2026-09-20", 2)]
+    assert await days(since="2026-09-21") == await days(since="2026-09-21", tz="UTC") == [("2026-09-21", 1)]
+    assert await days(since="2026-09-21T00:00:00Z", tz="Europe/Berlin") == [("2026-09-21", 1)]
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "Europe", "UTC+2"])
+async def test_a_time_zone_that_is_none_is_refused(do: Do, zone: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        await do("GET", "/usage", group_by="day", tz=zone)
+    assert raised.value.field == "tz"
+
+
+async def test_all_rows_come_at_once_where_no_part_is_asked_for(context: AppContext, do: Do) -> None:
+    for number in range(120):
+        await context.store.ledger.record(RequestRecord(id=str(number), started_at=number, session=f"s{number:03}", cost_nano=1))
+    answer = await do("GET", "/usage", group_by="session")
+    assert len(answer["data"]) == 120
+    assert answer["next"] is None
+    part = await do("GET", "/usage", group_by="session", limit="50")
+    assert len(part["data"]) == 50
+    assert part["next"]
+
+
+async def test_failed_is_told_apart_from_refused_and_latencies_are_of_answers(context: AppContext, do: Do) -> None:
+    for number, status in enumerate(["success", "success", "error", "broken", "refused", "cancelled"]):
+        made = RequestRecord(id=str(number), started_at=number, status=status, duration_ms=10.0 * (number + 1), first_token_ms=5)  # type: ignore[arg-type]
+        await context.store.ledger.record(made)
+    [row] = (await do("GET", "/usage"))["data"]
+    assert (row["requests"], row["failed"], row["refused"], row["errors"]) == (6, 2, 1, 3)
+    assert row["latency_ms"] == {"p50": 10.0, "p95": 20.0}
+    assert row["first_token_ms"] == {"p50": 5.0, "p95": 5.0}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from ipaddress import ip_address, ip_network
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
@@ -100,3 +102,30 @@ def moment(text: str) -> str:
     if at.tzinfo is None:
         raise ValueError("must have an offset, as in 2027-01-31T12:00:00Z")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def zone_name(text: str) -> str:
+    """The IANA name of a time zone, such as `Europe/Berlin`."""
+    if time_zone(text) is None:
+        raise ValueError("must be the name of a time zone, such as Europe/Berlin")
+    return text
+
+
+def time_zone(name: str) -> tzinfo | None:
+    """The zone of an IANA name; None where there is none of that name."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def day_start(text: Any, zone: tzinfo) -> Any:
+    """The first moment of a plain date in `zone`, as RFC 3339; any other value as it is."""
+    if not isinstance(text, str) or not _DATE.fullmatch(text):
+        return text
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone).isoformat()
+    except ValueError:
+        return text  # 2027-02-30: `moment` says so

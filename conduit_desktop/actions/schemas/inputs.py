@@ -6,13 +6,14 @@ the fields that were sent (`model_fields_set`); null clears.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints, model_validator
 
 from conduit_desktop.actions.schemas.checks import (
     alias_name,
+    day_start,
     header_values,
     label_text,
     moment,
@@ -20,6 +21,8 @@ from conduit_desktop.actions.schemas.checks import (
     price_pattern,
     provider_name,
     secret_text,
+    time_zone,
+    zone_name,
 )
 from conduit_desktop.actions.schemas.validation import Body, Query
 from conduit_desktop.actions.schemas.validation import read as read
@@ -285,15 +288,43 @@ class RequestQuery(PageQuery):
     status: RequestStatus | None = None
     since: Moment | None = None
     until: Moment | None = None
+    client: str | None = None
+    session: str | None = None
+    user: str | None = None
+    tag: str | None = None
+    endpoint: str | None = None
+    upstream_model: str | None = None
+    min_cost_usd: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
+    q: str | None = Field(default=None, max_length=500)
 
 
 class UsageQuery(PageQuery):
-    """GET /usage. `group_by` is any of day, model, key, provider, joined by commas; empty gives one row of totals."""
+    """GET /usage. `group_by` is any of the groups of usage, joined by commas; empty gives one row of totals.
 
+    Days and hours, and plain dates, are those of the time zone `tz` (IANA name).
+    """
+
+    # None: all rows, because a reader adds them up.
+    limit: int | None = Field(default=None, ge=1, le=500)  # type: ignore[assignment]
     group_by: str = ""
     since: Moment | None = None
     until: Moment | None = None
+    tz: Annotated[str, AfterValidator(zone_name)] = "UTC"
     format: Literal["json", "csv"] = "json"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dates_of_the_zone(cls, values: Any) -> Any:
+        name = values.get("tz") if isinstance(values, dict) else None
+        zone = time_zone(name) if isinstance(name, str) else None
+        if zone is None:
+            return values
+        return values | {end: day_start(values[end], zone) for end in ("since", "until") if end in values}
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of days and hours."""
+        return time_zone(self.tz) or UTC
 
 
 class OfferedQuery(PageQuery):

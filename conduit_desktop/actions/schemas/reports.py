@@ -136,11 +136,18 @@ class RequestDetailView(RequestView):
     response_payload: Any = None
 
 
+class PercentilesView(View):
+    """Milliseconds; None where no answer was measured."""
+
+    p50: float | None
+    p95: float | None
+
+
 class UsageView(View):
     """A row of GET /usage. Of the groups (`key` is an id, with `key_name`) only those requested are set.
 
     `failed`: a provider or the gateway failed; `refused`: no provider was asked; `errors` is their sum. Tokens by class;
-    `cost_usd` of the requests with a known price, null where there are only others.
+    `cost_usd` of the requests with a known price, null where there are only others. Latencies are of the newest 20,000 answers.
     """
 
     day: str | None = None
@@ -173,6 +180,8 @@ class UsageView(View):
     cost_usd: float | None
     unpriced_requests: int
     estimated_requests: int
+    latency_ms: PercentilesView = PercentilesView(p50=None, p95=None)
+    first_token_ms: PercentilesView = PercentilesView(p50=None, p95=None)
 
 
 class UnreadView(View):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,10 @@ from conduit_desktop.store.sqlite.records import QUOTED, TOTALS_KEY, TOTALS_OF_R
 PRUNE_STEP = 100
 PRUNE_PAUSE_S = 0.01
 DAY_MS = 86_400_000
+
+_EXACT = ("model", "provider", "status", "client", "session", "user", "endpoint", "upstream_model")
+SEARCHED = ("model", "upstream_model", "client", "error_text", "error_code")
+"""The columns in which a text is searched for."""
 
 _SELECT = f"SELECT {', '.join(QUOTED)} FROM requests"
 
@@ -43,10 +49,10 @@ class SqliteLedger:
         return read_record(rows[0]) if rows else None
 
     async def usage(
-        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None
+        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None, zone: tzinfo = UTC
     ) -> list[UsageRow]:
-        """Sums by the requested groups, over whole UTC days, ordered by the groups."""
-        return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms))
+        """Sums by the requested groups, ordered by them; days and hours of `zone`."""
+        return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms, zone))
 
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:
         """Nano-dollars that each account has spent since its moment, in the accounts' order.
@@ -105,12 +111,18 @@ def _conditions(filters: RequestFilter, cursor: str | None) -> tuple[str, list[A
     if filters.key is not None:
         # Also by name: that of a removed or renamed key is found in its records alone.
         parts.append(("(key_id = ? OR key_name = ?)", (filters.key, filters.key)))
-    if filters.model is not None:
-        parts.append(("model = ?", (filters.model,)))
-    if filters.provider is not None:
-        parts.append(("provider = ?", (filters.provider,)))
-    if filters.status is not None:
-        parts.append(("status = ?", (filters.status,)))
+    for name in _EXACT:
+        if (wanted := getattr(filters, name)) is not None:
+            parts.append((f'"{name}" = ?', (wanted,)))
+    if filters.tag is not None:
+        parts.append(("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", (filters.tag,)))
+    if filters.min_cost_nano is not None:
+        parts.append(("cost_nano >= ?", (filters.min_cost_nano,)))
+    if filters.text is not None:
+        # As text, not as a pattern: `%` and `_` are what they are.
+        pattern = re.sub(r"([%_\\])", r"\\\1", filters.text)
+        found = " OR ".join(f"{name} LIKE ? ESCAPE '\\'" for name in SEARCHED)
+        parts.append((f"({found})", (f"%{pattern}%",) * len(SEARCHED)))
     if filters.since_ms is not None:
         parts.append(("started_at >= ?", (filters.since_ms,)))
     if filters.until_ms is not None:
