@@ -15,10 +15,11 @@ from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Opaque,
 from conduit_desktop.wire.anthropic.billing_line import after_billing_line
 from conduit_desktop.wire.anthropic.messages_reader import NAME as ANTHROPIC
 from conduit_desktop.wire.anthropic.messages_reader import read_block, read_cache
-from conduit_desktop.wire.cohere.request_reader import NAME as COHERE
 from conduit_desktop.wire.json_fields import FieldReader
-from conduit_desktop.wire.openai_responses.fields import NAME as RESPONSES
-from conduit_desktop.wire.openai_responses.fields import noted_json
+
+# By name: importing the dialects would load them before anybody speaks them.
+COHERE = "cohere"
+RESPONSES = "openai_responses"
 
 BILLING_LINE = "system.x-anthropic-billing-header"
 """The name under which the dropped line is reported."""
@@ -39,6 +40,8 @@ def expressed(request: ChatRequest) -> tuple[ChatRequest, list[str]]:
 
 def _has_phases(request: ChatRequest) -> bool:
     """Whether a message is marked as a commentary or as the final answer, which Codex sends back."""
+    from conduit_desktop.wire.openai_responses.fields import noted_json
+
     form = request.source_form
     return any("phase" in note and noted_json(form, at).get("head", {}).get("phase") for at, note in form.items())
 
