@@ -123,6 +123,12 @@ def bedrock(usage: Fields, **body: Any) -> tuple[str, Fields, bytes]:
     return "bedrock", whole, b"".join(frames)
 
 
+def ollama(**counts: Any) -> tuple[str, Fields, bytes]:
+    message = {"role": "assistant", "content": "a"}
+    whole = {"model": "m", "created_at": "2026-11-30T00:00:00Z", "message": message, "done": True, "done_reason": "stop", **counts}
+    return "ollama", whole, orjson.dumps(whole) + b"\n"
+
+
 TEN = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
 IO = {"input_tokens": 10, "output_tokens": 10}
 SEARCH = {"type": "web_search_call", "id": "w", "status": "completed"}
@@ -365,6 +371,9 @@ CASES: dict[str, tuple[tuple[str, Fields, bytes], Fields]] = {
         cohere({"billed_units": {"input_tokens": 10, "output_tokens": 5, "image_tokens": 4, "classifications": 2}}),
         {"input": 10, "image_in": 4, "output": 5, "unclear": ("billed_units.classifications",)},
     ),
+    # Ollama
+    "Ollama's counts": (ollama(prompt_eval_count=10, eval_count=5, eval_duration=10**9), {"input": 10, "output": 5}),
+    "a negative count of Ollama's": (ollama(prompt_eval_count=-1, eval_count=5), {"output": 5, "unclear": ("prompt_eval_count",)}),
     # Bedrock
     "Bedrock's tier, latency and guardrails": (
         bedrock({"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}, serviceTier={"type": "priority"},

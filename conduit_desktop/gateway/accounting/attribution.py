@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 
 import orjson
+from multidict import istr
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.call import Call
 
-_SESSION_HEADERS = ("x-session-id", "x-claude-code-session-id", "session_id", "session-id", "conversation_id", "x-conversation-id")
+_SESSION_HEADERS = tuple(map(istr, (
+    "x-session-id", "x-claude-code-session-id", "session_id", "session-id", "conversation_id", "x-conversation-id",
+)))  # fmt: skip
 """Of Claude Code, Codex (`session_id`, `conversation_id`) and others."""
-_TAGS_HEADER = "x-conduit-tags"
+_TAGS_HEADER = istr("x-conduit-tags")
 _MAX_NAME = 200
 """Characters of a session, a user or a model: strangers choose them, and each is kept in the record and its totals."""
 _MAX_TAG = 64
@@ -35,7 +38,9 @@ def attribute(record: RequestRecord, call: Call, key: VirtualKey | None) -> None
     if headers:
         if sent := headers.get(_TAGS_HEADER):
             tags = _tags(tags, sent)
-        session = next((name for header in _SESSION_HEADERS if (value := headers.get(header)) and (name := _name(value))), "")
+        for header in _SESSION_HEADERS:
+            if header in headers and (session := _name(headers.get(header))):
+                break
     record.tags = tags
     metadata = body.get("metadata")
     by_metadata = metadata.get("user_id") if isinstance(metadata, dict) else None

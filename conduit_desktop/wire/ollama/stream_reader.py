@@ -27,6 +27,7 @@ from conduit_desktop.wire.ollama.errors import error_in_answer
 from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.ollama.request_writer import arguments_text
 from conduit_desktop.wire.token_logprobs import neutral
+from conduit_desktop.wire.usage_dimensions import faulty
 from conduit_desktop.wire.values import count
 
 # `load` and `unload` answer a request without a prompt, which only loads the model or frees its memory.
@@ -97,7 +98,8 @@ class LineReader:
         events.append(Finished(reason, text_or_none(raw), extra=extra, logprobs=neutral(self._logprobs) or None))
         # No usage where there are no counts: zeros would pass for a measured answer.
         if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
-            usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))
+            unclear = tuple(faulty(line, ("prompt_eval_count", "eval_count")))
+            usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")), unclear=unclear)
             events.append(UsageReported(usage))
 
 

@@ -12,7 +12,7 @@ from conduit_desktop.core.events import Event, Finished, Started, TextDelta, Usa
 from conduit_desktop.wire.event_validation import rfc3339_or_none, validated
 from conduit_desktop.wire.replicate.errors import prediction_failed
 from conduit_desktop.wire.replicate.request_writer import NAME
-from conduit_desktop.wire.usage_dimensions import names, unread
+from conduit_desktop.wire.usage_dimensions import faulty, names, unread
 from conduit_desktop.wire.values import count
 
 FINISHED_EVENT = "prediction"
@@ -56,6 +56,9 @@ def end_events(body: Mapping[str, Json]) -> list[Event]:
     return [*([UsageReported(usage)] if usage is not None else []), Finished("stop", str(body.get("status") or "") or None)]
 
 
+_COUNTS = ("input_token_count", "output_token_count")
+
+
 def read_usage(metrics: Json) -> Usage | None:
     """The usage in `metrics`; None if the model does not count tokens (it is then billed by the second)."""
     if not isinstance(metrics, dict):
@@ -64,8 +67,8 @@ def read_usage(metrics: Json) -> Usage | None:
     # Zeros would look like a free answer.
     if read is None and written is None:
         return None
-    extra = {name: value for name, value in metrics.items() if name not in ("input_token_count", "output_token_count")}
-    return Usage(input=count(read), output=count(written), unclear=names(unread(extra)), extra=extra)
+    extra = {name: value for name, value in metrics.items() if name not in _COUNTS}
+    return Usage(input=count(read), output=count(written), unclear=names((*faulty(metrics, _COUNTS), *unread(extra))), extra=extra)
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:

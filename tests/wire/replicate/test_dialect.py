@@ -11,6 +11,7 @@ from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat,
 from conduit_desktop.core.errors import BadRequest, ProviderFailed, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import dialect
+from conduit_desktop.wire.replicate.response import read_usage
 from conduit_desktop.wire.replicate.stream_reader import ReplicateReader
 
 REPLICATE = dialect("replicate")
@@ -188,3 +189,9 @@ def test_our_errors_have_replicates_shape() -> None:
     REPLICATE.override(body, "top_k", None)  # type: ignore[attr-defined]
     REPLICATE.override(body, "seed", 4)  # type: ignore[attr-defined]
     assert body == {"input": {"prompt": "x", "seed": 4}}
+
+
+def test_what_a_prediction_counts_besides_tokens_and_times_is_named() -> None:
+    usage = read_usage({"input_token_count": 3, "output_token_count": -2, "predict_time": 1.5, "image_count": 2})
+    assert usage is not None
+    assert (usage.input, usage.output, usage.unclear) == (3, 0, ("output_token_count", "image_count"))
