@@ -15,14 +15,12 @@ from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.entities import Budget, BudgetScope, Source
 from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.core.money import to_nano, to_usd
-from conduit_desktop.gateway.admission.budgets import period
+from conduit_desktop.gateway.admission.budgets import BudgetAccount, period
 from conduit_desktop.store.interface import Spending
 
 
-async def view(context: AppContext, budget: Budget) -> BudgetView:
+def view(budget: Budget, account: BudgetAccount) -> BudgetView:
     """A budget with what was spent and is reserved in its running period."""
-    start, end = period(budget.period, now_ms())
-    [spent] = await context.store.ledger.spent([Spending(budget.scope, budget.target, start or 0, former=budget.former)])
     return BudgetView(
         id=budget.id,
         name=budget.name,
@@ -32,24 +30,28 @@ async def view(context: AppContext, budget: Budget) -> BudgetView:
         period=budget.period,
         thresholds=list(budget.thresholds),
         action=budget.action,
-        spend_usd=to_usd(spent),
-        reserved_usd=0.0,
-        period_start=rfc3339(start),
-        next_reset=rfc3339(end),
+        spend_usd=to_usd(account.spend_nano),
+        reserved_usd=to_usd(account.reserved_nano),
+        period_start=rfc3339(account.period_start),
+        next_reset=rfc3339(account.next_reset),
         locked=budget.source == "file",
         created_at=rfc3339(budget.created_at),
         updated_at=rfc3339(budget.updated_at),
     )
 
 
+def _shown(context: AppContext, budget: Budget) -> BudgetView:
+    return view(budget, context.gateway.budget_account(budget))
+
+
 async def all_budgets(context: AppContext) -> list[BudgetView]:
     """Every budget."""
-    return [await view(context, budget) for budget in await context.store.budgets.all()]
+    return [_shown(context, budget) for budget in await context.store.budgets.all()]
 
 
 async def get(context: AppContext, budget_id: str) -> BudgetView:
     """One budget, by id or name; raises NotFound."""
-    return await view(context, _pick(await context.store.budgets.all(), budget_id))
+    return _shown(context, _pick(await context.store.budgets.all(), budget_id))
 
 
 async def history(context: AppContext, budget_id: str, query: PageQuery) -> tuple[list[BudgetPeriodView], str | None]:
@@ -77,7 +79,7 @@ async def history(context: AppContext, budget_id: str, query: PageQuery) -> tupl
 
 async def create(context: AppContext, new: NewBudget, actor: Actor) -> BudgetView:
     """Add a budget. Raises Conflict for a name that is taken, Invalid for a target that does not exist."""
-    return await view(context, await apply(context, actor, lambda edit: insert(edit, new)))
+    return _shown(context, await apply(context, actor, lambda edit: insert(edit, new)))
 
 
 def insert(edit: Edit, new: NewBudget, source: Source = "user") -> Budget:
@@ -100,7 +102,7 @@ async def edit(context: AppContext, budget_id: str, patch: BudgetPatch, actor: A
         check_unlocked(before.source, f"The budget {before.name!r}")
         return update(edit, before, patch)
 
-    return await view(context, await apply(context, actor, replace))
+    return _shown(context, await apply(context, actor, replace))
 
 
 def update(edit: Edit, before: Budget, patch: BudgetPatch, source: Source = "user") -> Budget:

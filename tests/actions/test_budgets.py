@@ -23,6 +23,7 @@ async def spend(context: AppContext, usd: float, at: datetime | None = None, **f
     await context.store.ledger.record(
         RequestRecord(id=f"r{number}", started_at=when, cost_nano=round(usd * DOLLAR), cost_state="final", **fields)
     )
+    await context.gateway.state.reload_spend()  # in memory is what the gateway itself has settled
 
 
 spend.calls = 0  # type: ignore[attr-defined]

@@ -69,7 +69,8 @@ def period(kind: BudgetPeriod, at_ms: int) -> tuple[int | None, int | None]:
 class BudgetTerms:
     """What a budget counts and allows: an entity's, or a key's own. `limit_nano` None: the spend is counted and nothing is limited.
 
-    `baseline_nano` was already spent in the period when a key's spend was last reset (at `baseline_at`).
+    `baseline_nano` was already spent in the period when a key's spend was last reset (at `baseline_at`). `former`: earlier names of
+    the target, under which the ledger has what was spent before.
     """
 
     id: str
@@ -81,6 +82,7 @@ class BudgetTerms:
     blocks: bool = True
     baseline_nano: int = 0
     baseline_at: int = 0
+    former: tuple[str, ...] = ()
 
     @classmethod
     def of_key(cls, key: VirtualKey) -> BudgetTerms:
@@ -93,7 +95,10 @@ class BudgetTerms:
     @classmethod
     def of_budget(cls, budget: Budget) -> BudgetTerms:
         """The terms of a budget entity."""
-        return cls(budget.id, budget.scope, budget.target, budget.name, budget.period, budget.limit_nano, budget.action == "block")
+        return cls(
+            budget.id, budget.scope, budget.target, budget.name, budget.period, budget.limit_nano, budget.action == "block",
+            former=budget.former,
+        )  # fmt: skip
 
     @property
     def holder(self) -> tuple[BudgetScope, str]:
@@ -103,7 +108,7 @@ class BudgetTerms:
     @property
     def counted(self) -> tuple[object, ...]:
         """What the spend depends on: where it changes, the ledger has to be read again."""
-        return self.holder, self.period, self.baseline_nano, self.baseline_at
+        return self.holder, self.former, self.period, self.baseline_nano, self.baseline_at
 
     @property
     def text(self) -> str:
@@ -356,7 +361,7 @@ class Budgets:
                 tracked = self._add(one, now)
             start, end = period(one.period, now)
             account = tracked.running(now)
-            spending = Spending(one.scope, one.target, start or 0, end)
+            spending = Spending(one.scope, one.target, start or 0, end, one.former)
             made.append(SpendReading(one, account, account.charged_nano, spending, start))
         return made
 
