@@ -6,7 +6,7 @@ the name under which it is stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -272,3 +272,5 @@ class OfferedModel:
     features: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     """Features that the list says the model does not have."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Further prices of the list, by the fields of `Price`."""

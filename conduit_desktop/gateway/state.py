@@ -15,6 +15,7 @@ from conduit_desktop.core.entities import Notification, OfferedModel
 from conduit_desktop.core.errors import DatabaseUnusable
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.settings import Settings
+from conduit_desktop.gateway.accounting.price_lists import PriceLists
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
 from conduit_desktop.gateway.admission.limits import RateLimiter
@@ -28,6 +29,7 @@ from conduit_desktop.gateway.routing.strategies import RoundRobinCounters
 from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot, take
 from conduit_desktop.gateway.threads import Threads
 from conduit_desktop.gateway.upstream.client import Upstream
+from conduit_desktop.gateway.upstream.model_list import fetch_models
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
 from conduit_desktop.gateway.upstream.relay import TimedReader
 from conduit_desktop.store.interface import Store
@@ -52,7 +54,8 @@ class GatewayState:
         self.budgets = Budgets()
         self.limiter = RateLimiter(self.budgets)
         self.round_robin = RoundRobinCounters()
-        self.compiled_prices = CompiledPrices()
+        self.price_lists = PriceLists(self._fetch_models)
+        self.compiled_prices = CompiledPrices(self.price_lists)
         self.upstream = Upstream()
         self.reasoning = ReasoningStore()
         self.threads = Threads()
@@ -96,6 +99,7 @@ class GatewayState:
         """Give calls in flight `grace_s` seconds, then close the connections to providers."""
         await self.drain(grace_s)
         await self.health_monitor.stop()
+        await self.price_lists.stop()
         if self._side_work:
             await asyncio.wait(self._side_work, timeout=5)
         # Last, because calls in flight and health checks use the connections.
@@ -125,12 +129,25 @@ class GatewayState:
             if now is None or not now.same_as(bound):
                 self.health.forget(bound.provider.id, bound.name)
                 self.offered.pop(bound.name, None)
+                self.price_lists.forget(bound.name)
                 self.capabilities.forget()
 
     def is_current(self, bound: BoundProvider) -> bool:
         """Whether the provider is unchanged since `bound`; failures of an older version do not count for its new credentials."""
         now = self.snapshot.providers.get(bound.name.lower())
         return now is bound or (now is not None and now.same_as(bound))
+
+    async def list_models(self, bound: BoundProvider) -> list[OfferedModel]:
+        """The provider's own list of models, fetched and kept, with its prices; raises what `fetch_models` raises."""
+        return await self.price_lists.refresh(bound)
+
+    async def _fetch_models(self, bound: BoundProvider) -> list[OfferedModel]:
+        models = await fetch_models(self.upstream, bound, self.snapshot.settings.connect_s)
+        if self.is_current(bound):
+            self.offered[bound.name] = (bound.provider.updated_at, models)
+            if bound.kind.lists_prices():
+                self.compiled_prices.forget()
+        return models
 
     async def reload_spend(self) -> None:
         """Read every budget's spend from the ledger again, as after costs were recomputed."""

@@ -379,6 +379,10 @@ class ProviderKind:
         """The models in the response to one of `model_lists`; raises ValueError for a body that is not such a list."""
         return []
 
+    def lists_prices(self) -> bool:
+        """Whether the list of models has prices that hold."""
+        return False
+
     def known_models(self) -> list[OfferedModel]:
         """What is offered where the vendor has no list of models."""
         return []

@@ -19,7 +19,7 @@ from conduit_desktop.providers.chat_mends.messages import at_most_cache_marks
 from conduit_desktop.providers.chat_mends.reasoning import effort_or_budget, parsed_reasoning
 from conduit_desktop.providers.chat_mends.tools import at_most_tools, strict_all_or_none, strict_where_it_can_be
 from conduit_desktop.providers.fields import BASE_URL, key_from
-from conduit_desktop.providers.model_lists import PriceFields
+from conduit_desktop.providers.model_lists import OPENROUTER_PRICES, PriceFields
 from conduit_desktop.providers.openai_compatible import (
     CHAT_RULES,
     OPENAI_REASONING_MODELS,
@@ -43,7 +43,7 @@ class OpenRouter(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "image_edits"})
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"images": "openrouter", "image_edits": "openrouter"}
     price_provider = "openrouter"
-    price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
+    price_fields = OPENROUTER_PRICES
     # https://openrouter.ai/docs/api-reference/chat-completion lists both.
     takes_both_limits = True
     developer_role = True
@@ -128,7 +128,7 @@ class Together(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions", "translations", "rerank"})
     media_formats = TEXT_EMBEDDINGS
     price_provider = "together"
-    price_fields = PriceFields("pricing.input", "pricing.output", "1")
+    price_fields = PriceFields("pricing.input", "pricing.output", "1", (("cache_read", "pricing.cached_input"),))
     unsupported = ("metadata", "service_tier", "store", "user")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
@@ -221,7 +221,10 @@ class DeepInfra(OpenAICompatible):
     fields = (key_from("deepinfra.com/dash/api_keys"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions"})
     media_formats = TEXT_EMBEDDINGS
-    price_fields = PriceFields("metadata.pricing.input_tokens", "metadata.pricing.output_tokens", "1")
+    price_fields = PriceFields(
+        "metadata.pricing.input_tokens", "metadata.pricing.output_tokens", "1",
+        (("cache_read", "metadata.pricing.cache_read_tokens"),),
+    )  # fmt: skip
     unsupported = ("metadata", "service_tier", "store", "logit_bias")
     returns_reasoning = "as_sent"
 
@@ -267,6 +270,8 @@ class HuggingFace(OpenAICompatible):
     price_provider = "huggingface"
     fields = (key_from("huggingface.co/settings/tokens", "hf_…", "the permission to call Inference Providers"), BASE_URL)
     price_fields = PriceFields("providers.0.pricing.input", "providers.0.pricing.output", "1")
+    # The list has a price for each provider, and the router chooses one of them itself.
+    list_prices_hold = False
     unsupported = ("metadata", "service_tier", "store")
     # DeepSeek and Kimi behind the router refuse a tool loop without it: https://github.com/huggingface/responses.js/pull/54
     returns_reasoning = "as_sent"

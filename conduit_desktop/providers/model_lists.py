@@ -9,6 +9,7 @@ from typing import Any
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel
+from conduit_desktop.core.media import UNIT_RATES
 
 # The first that is present wins. The size of a loaded model comes before the size that it was trained for or could be loaded
 # with, because the server refuses requests over the loaded size.
@@ -53,11 +54,25 @@ _TOOL_USE = {"tool-calling", "tool_use"}
 
 @dataclass(frozen=True, slots=True)
 class PriceFields:
-    """Dotted paths of the prices in a row; a value times `per_million` is US dollars per million tokens."""
+    """Dotted paths of the prices in a row; a value times `per_million` is US dollars per million tokens.
+
+    `more` are the paths of further rates, by the fields of `core.entities.Price`; those for a request or a search are US dollars.
+    """
 
     input: str
     output: str
     per_million: str
+    more: tuple[tuple[str, str], ...] = ()
+
+
+# https://openrouter.ai/docs/api-reference/list-available-models; other gateways copied its form.
+OPENROUTER_PRICES = PriceFields(
+    "pricing.prompt", "pricing.completion", "1000000",
+    (("cache_read", "pricing.input_cache_read"), ("cache_write", "pricing.input_cache_write"), ("audio_in", "pricing.audio"),
+     ("per_request", "pricing.request"), ("per_search", "pricing.web_search")),
+)  # fmt: skip
+_DEAREST = 100_000.0
+"""US dollars per million tokens that no model costs: a list in another unit than its form says."""
 
 
 def rows_of(body: Json, *names: str) -> list[dict[str, Any]]:
@@ -94,6 +109,7 @@ def _model(row: dict[str, Any], prices: PriceFields | None) -> OfferedModel:
         output_usd=_price(row, prices.output, prices.per_million) if prices else None,
         features=(has := tuple(_features(row))),
         lacks=tuple(feature for feature in _lacks(row) if feature not in has),
+        rates=dict(_more_rates(row, prices)) if prices and prices.more else {},
     )
 
 
@@ -128,7 +144,15 @@ def _price(row: dict[str, Any], path: str, per_million: str) -> float | None:
     except InvalidOperation:
         return None
     # OpenRouter lists -1 for its routers, whose price is that of the model they choose.
-    return float(usd) if usd.is_finite() and usd >= 0 else None
+    return float(usd) if usd.is_finite() and 0 <= usd < _DEAREST else None
+
+
+def _more_rates(row: dict[str, Any], prices: PriceFields) -> Iterator[tuple[str, float]]:
+    """The further rates that the row has. A zero says as often that a list has no price as that there is nothing to pay."""
+    for name, path in prices.more:
+        usd = _price(row, path, "1" if name in UNIT_RATES else prices.per_million)
+        if usd:
+            yield name, usd
 
 
 def _inputs(row: dict[str, Any]) -> frozenset[str]:

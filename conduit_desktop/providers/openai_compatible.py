@@ -18,7 +18,7 @@ from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampl
 from conduit_desktop.providers.chat_templates import with_template
 from conduit_desktop.providers.fields import NEEDED_BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.model_facts import facts_of
-from conduit_desktop.providers.model_lists import PriceFields, read_list
+from conduit_desktop.providers.model_lists import OPENROUTER_PRICES, PriceFields, read_list
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
@@ -86,6 +86,8 @@ class OpenAICompatible(ProviderKind):
     detailed_models_path: ClassVar[str] = ""
     """Path of a second list of models, in the vendor's own format, that holds more about each."""
     price_fields: ClassVar[PriceFields | None] = None
+    list_prices_hold: ClassVar[bool] = True
+    """A call costs what `price_fields` of the list of models say."""
     offered: ClassVar[tuple[str, ...]] = ()
     """Names of models, for vendors without a list."""
 
@@ -292,6 +294,10 @@ class OpenAICompatible(ProviderKind):
         """OpenAI's list with the vendor's further fields; raises ValueError for another body."""
         return read_list(body, self.price_fields)
 
+    def lists_prices(self) -> bool:
+        """Whether the list of models has prices that hold."""
+        return self.price_fields is not None and self.list_prices_hold
+
     def known_models(self) -> list[OfferedModel]:
         """The names on the class, for vendors without a list."""
         return [OfferedModel(name) for name in self.offered]
@@ -309,6 +315,7 @@ class AnyOpenAICompatible(OpenAICompatible):
     """A server with OpenAI's API at a base URL that the operator sets. Nothing is known of it, so passthrough changes nothing."""
 
     kind = "openai-compatible"
+    price_fields = OPENROUTER_PRICES
     borrowed = frozenset()
     holds_objects = True
     # Translated requests only, and only what this very server sent: one that sends the field reads it.

@@ -52,7 +52,10 @@ class XAI(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "images"})
     price_provider = "x-ai"
     detailed_models_path = "/language-models"
-    price_fields = PriceFields("prompt_text_token_price", "completion_text_token_price", "0.0001")
+    price_fields = PriceFields(
+        "prompt_text_token_price", "completion_text_token_price", "0.0001",
+        (("cache_read", "cached_prompt_text_token_price"), ("image_in", "prompt_image_token_price")),
+    )  # fmt: skip
     unsupported = ("logit_bias", "metadata", "service_tier", "store")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,

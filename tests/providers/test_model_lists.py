@@ -161,3 +161,17 @@ def test_replicates_collection_is_a_list_of_owners_and_names():
 def test_qwens_regions(base: str | None, wanted: str):
     one = bind(Provider(id="p", name="p", kind="qwen", base_url=base))
     assert one.url("chat", "m", "openai_chat", False) == f"{wanted}/chat/completions"
+
+
+def test_further_rates_are_read_where_the_list_has_them_and_a_zero_is_none():
+    pricing = {
+        "prompt": "0.000003", "completion": "0.000015", "input_cache_read": "0.0000003", "input_cache_write": "0.00000375",
+        "request": "0.01", "web_search": "0", "audio": "0",
+    }  # fmt: skip
+    (found,) = read("openrouter", {"data": [{"id": "a/b", "pricing": pricing}]})
+    assert found.rates == pytest.approx({"cache_read": 0.3, "cache_write": 3.75, "per_request": 0.01})
+
+
+def test_a_price_per_token_that_is_one_per_million_is_no_price():
+    (found,) = read("openai-compatible", {"data": [{"id": "m", "pricing": {"prompt": "2.5", "completion": "10"}}]})
+    assert (found.input_usd, found.output_usd) == (None, None)

@@ -1,4 +1,4 @@
-"""The price of a model: the operator's own, then free for servers in the user's own network, then the built-in catalog."""
+"""The price of a model: the operator's, free on the user's own servers, that of the vendor's list of models, the catalog's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from functools import partial
 
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price
+from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.tokens import RATE_NAMES
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
 from conduit_desktop.gateway.accounting.price_catalog import CatalogPrice, PriceCatalog
+from conduit_desktop.gateway.accounting.price_lists import ListedPrice, PriceLists
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.providers import ProviderKind
@@ -30,6 +33,8 @@ class PriceQuery:
     kind: ProviderKind
     provider: str
     model: str
+    listed: ListedPrice | None = None
+    """The price in the provider's own list of models, where one was fetched."""
 
     @property
     def name(self) -> str:
@@ -70,11 +75,28 @@ def resolve(prices: Sequence[Price], query: PriceQuery, at_ms: int, catalog: Pri
             origin="free",
         )
         return CatalogPrice(free)
-    if catalog is None:
-        return None
+    found = _in_catalog(catalog, query, at_ms) if catalog is not None else None
+    return _with_list(found, query.listed) if query.listed is not None else found
+
+
+def _in_catalog(catalog: PriceCatalog, query: PriceQuery, at_ms: int) -> CatalogPrice | None:
     # By the address first: a provider of any kind may point at a vendor that the catalog knows.
     provider = catalog.provider_at(query.kind.base_url) or query.kind.price_provider
     return catalog.find(provider, query.model, at_ms, query.kind.price_region) if provider else None
+
+
+def _with_list(found: CatalogPrice | None, listed: ListedPrice) -> CatalogPrice:
+    """The price in the provider's own list: it is the newer one. Where the catalog agrees with it, it has what the list lacks."""
+    own = listed.price
+    if found is None or not (_agree(own.input, found.price.input) and _agree(own.output, found.price.output)):
+        return CatalogPrice(own, listed.valid_until)
+    rates = {name: value for name in (*RATE_NAMES, *UNIT_RATES) if (value := getattr(own, name)) is not None}
+    price = found.price.model_copy(update={**rates, "pattern": own.pattern, "origin": own.origin, "as_of": own.as_of})
+    return CatalogPrice(price, min(found.valid_until or listed.valid_until, listed.valid_until))
+
+
+def _agree(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and abs(one - other) <= 0.01 * max(one, other)
 
 
 def choose(prices: Sequence[Price], query: PriceQuery, at_ms: int) -> Price | None:
@@ -106,7 +128,8 @@ def _compiled_price(query: PriceQuery, prices: Sequence[Price], at_ms: int, cata
 class CompiledPrices:
     """The prices of the targets in use, by `provider/model`, looked up once and kept until a price changes or its time is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, lists: PriceLists) -> None:
+        self._lists = lists
         self._known: dict[str, CompiledPrice | None] = {}
         self._answered: set[str] = set()
 
@@ -124,9 +147,29 @@ class CompiledPrices:
         return found
 
     async def find(self, targets: Iterable[BoundTarget], snapshot: Snapshot) -> dict[str, CompiledPrice | None]:
-        """Look up the targets' prices in a worker thread: the price catalog is a file."""
+        """Look up the targets' prices in a worker thread: the price catalog is a file.
+
+        For a model that it does not have, a vendor whose list of models has prices is asked for the list first.
+        """
+        wanted = list(targets)
+        for bound in {id(target.bound): target.bound for target in wanted}.values():
+            if self._lists.is_old(bound) and self._lists.may_help(bound):
+                self._lists.begin(bound)
+        found = await self._look_up(wanted, snapshot)
+        unpriced = [target for target in wanted if found[target.name] is None]
+        unlisted = {id(one.bound): one.bound for one in unpriced if self._lists.may_help(one.bound)}
+        await asyncio.gather(*(self._lists.wait_for(bound) for bound in unlisted.values()))
+        # Another request's fetch may have ended while the catalog was read.
+        if any(self._lists.find(target.bound, target.model) is not None for target in unpriced):
+            found = await self._look_up(wanted, snapshot)
+        return found
+
+    async def _look_up(self, targets: Sequence[BoundTarget], snapshot: Snapshot) -> dict[str, CompiledPrice | None]:
+        queries = [
+            PriceQuery(target.bound.kind, target.bound.name, target.model, self._lists.find(target.bound, target.model))
+            for target in targets
+        ]
         known = self._known  # `forget` swaps it: where a price is changed meanwhile, what is found here is for this call alone
-        queries = [PriceQuery(target.bound.kind, target.bound.name, target.model) for target in targets]
         job = partial(compile_prices, queries, snapshot.prices, now_ms(), snapshot.settings.catalog_prices)
         found = await asyncio.to_thread(job)
         if len(known) + len(found) > MAX_KEPT:
@@ -154,7 +197,7 @@ class CompiledPrices:
     async def find_answered(self, target: BoundTarget, model: str, snapshot: Snapshot) -> None:
         """Look up the price of the `model` that an answer of `target` named, for the next `of_answer`."""
         self._answered.add(f"{target.bound.name}/{model}")
-        await self.find([BoundTarget.of(target.bound, model)], snapshot)
+        await self._look_up([BoundTarget.of(target.bound, model)], snapshot)
 
     def rate(self, name: str) -> int | None:
         """The cost of a typical call, to compare targets: nano-dollars for 1,000 tokens in and 500 out; None where unknown."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat, Text, Tool, ToolChoice
 from conduit_desktop.core.entities import OfferedModel
@@ -16,16 +13,14 @@ from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, 
 from conduit_desktop.core.events import UsageReported
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.gateway import Gateway
-from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.snapshot import BoundProvider
-from conduit_desktop.providers import Feature, OutboundRequest, Secrets
+from conduit_desktop.gateway.upstream.model_list import LIST_S
+from conduit_desktop.providers import Feature
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.event_validation import FAULTS
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
 PROBE_S = 20.0
 """Seconds that one request of a test may take."""
-LIST_S = 15.0
 _DIALECT = "openai_chat"
 # Most vendors' lists do not say what a model is for: its name is all there is to go by.
 _NOT_FOR_CHAT = (
@@ -56,43 +51,15 @@ async def offered_models(gateway: Gateway, name: str, refresh: bool = False) -> 
     bound = _bound(gateway, name)
     kept = gateway.state.offered.get(bound.name)
     if kept is None or refresh or kept[0] != bound.provider.updated_at:
-        kept = gateway.state.offered[bound.name] = (bound.provider.updated_at, await _list_models(gateway, bound, name))
+        try:
+            return await gateway.state.list_models(bound)
+        except TimeoutError:
+            raise Invalid(f"{name} did not list its models within {LIST_S:g} s.") from None
+        except UpstreamError as error:
+            raise Invalid(f"{name} did not list its models: {error.message}") from error
+        except ValueError as error:
+            raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
     return kept[1]
-
-
-async def _list_models(gateway: Gateway, bound: BoundProvider, name: str) -> list[OfferedModel]:
-    if bound.problem or not bound.credentials:
-        raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
-    try:
-        async with asyncio.timeout(LIST_S):
-            secrets = await bound.kind.credentials(bound.credentials[0].secrets)
-            lists = bound.kind.model_lists(secrets)
-            # A fuller list may be missing or refused; the last one is what every server of the kind has.
-            for fuller in lists[:-1]:
-                with suppress(UpstreamError, ValueError):
-                    return await _listed(gateway, bound, fuller, secrets)
-            return await _listed(gateway, bound, lists[-1], secrets) if lists else bound.kind.known_models()
-    except TimeoutError:
-        raise Invalid(f"{name} did not list its models within {LIST_S:g} s.") from None
-    except UpstreamError as error:
-        raise Invalid(f"{name} did not list its models: {error.message}") from error
-    except ValueError as error:
-        raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
-
-
-async def _listed(gateway: Gateway, bound: BoundProvider, request: OutboundRequest, sent: Secrets) -> list[OfferedModel]:
-    """The models of one list; raises UpstreamError, and ValueError for an answer that is no list."""
-    response, body = await gateway.state.upstream.fetch(request, gateway.snapshot.settings.connect_s)
-    if response.status >= 400:
-        headers = {key.lower(): value for key, value in response.headers.items()}
-        refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
-        bound.kind.judge(refusal)
-        redact(refusal, sent)
-        raise refusal
-    try:
-        return bound.kind.read_models(orjson.loads(body))
-    except FAULTS as error:
-        raise ValueError(f"no list of models: {error!r}") from error
 
 
 def _bound(gateway: Gateway, name: str) -> BoundProvider:

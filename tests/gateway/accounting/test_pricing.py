@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from conduit_desktop.core.entities import Price, Provider
+from conduit_desktop.core.entities import OfferedModel, Price, Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.gateway.accounting import pricing
 from conduit_desktop.gateway.accounting.cost import compile_price, price_answer
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
+from conduit_desktop.gateway.accounting.price_lists import PriceLists
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices, PriceQuery, choose, compile_prices, resolve
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import BoundProvider, Credential, Snapshot
@@ -335,12 +336,16 @@ def target() -> BoundTarget:
     return BoundTarget.of(BoundProvider(provider, bind(provider), (Credential("0", Secrets()),)), "m")
 
 
+async def no_list(bound: BoundProvider) -> list[OfferedModel]:
+    raise AssertionError(f"{bound.name} was asked for its models")
+
+
 def at(rate: float) -> Snapshot:
     return Snapshot(prices=(Price(pattern="a/m", input=rate, output=rate),))
 
 
 async def test_a_price_that_changes_while_it_is_looked_up_holds_for_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, kept, changed = target(), CompiledPrices(), threading.Event()
+    one, kept, changed = target(), CompiledPrices(PriceLists(no_list)), threading.Event()
 
     def late(*args: Any) -> Any:
         found = compile_prices(*args)
