@@ -201,7 +201,9 @@ class ClientConnection(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """What a handler did not catch itself: logged, and answered in JSON."""
+        """What a handler did not catch itself: logged, and answered in JSON; a client that hung up is neither."""
+        if isinstance(exc, ConnectionResetError):
+            raise exc  # by a write after the hang-up; aiohttp ends the connection
         self.log_exception("%s %s failed", request.method, request.path, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the response had begun")

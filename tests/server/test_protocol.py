@@ -13,8 +13,10 @@ from typing import Any
 import brotli
 import orjson
 import pytest
+from aiohttp import web
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.server.protocol import ClientServer
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
 from tests.fakes.vendor import Vendor
@@ -145,6 +147,26 @@ async def test_an_unreadable_request_gets_a_json_error_with_an_id_and_one_line_i
     assert answer.headers["x-conduit-request-id"] in lines[0].getMessage()
     assert "secret" not in lines[0].getMessage() + orjson.dumps(answer.body).decode()
     assert not raw.vendor.requests
+
+
+async def test_a_client_that_hangs_up_while_its_answer_is_written_is_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        assert request.transport is not None
+        request.transport.close()
+        await response.write(b"too late")
+        return response
+
+    server = ClientServer(handle)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    async with listener:
+        reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname()[:2])
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await server.shutdown(1)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_an_unreadable_second_request_does_not_lose_the_first(raw: RawServer) -> None:
