@@ -76,8 +76,12 @@ class CohereWriter(BlockWriter):
         return out + _frame({"type": "message-end", "delta": delta}) + b"data: [DONE]\n\n"
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error; neither `message-end` nor `[DONE]` follows it."""
-        return sse.write(orjson.dumps(write_error(error)[1]), "error")
+        """A `message-end` with the reason `ERROR` and the error's text, without `[DONE]`.
+
+        Cohere's SDKs skip every event without a type of theirs, and would show a broken answer as a short one.
+        """
+        delta = {"error": write_error(error)[1]["message"], "finish_reason": "ERROR"}
+        return _frame({"type": "message-end", "delta": delta})
 
     def ping(self) -> bytes:
         """A comment."""

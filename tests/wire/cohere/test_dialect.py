@@ -347,6 +347,9 @@ def test_our_errors_are_a_message() -> None:
     assert COHERE.write_error(BudgetExceeded("spent")) == (402, {"message": "spent"})
     ending = COHERE.writer(client_request(COHERE)).fail(BudgetExceeded("spent"))
     assert b"[DONE]" not in ending
+    # https://docs.cohere.com/v2/reference/chat-stream: the one event in which its SDKs show an error.
+    event = {"type": "message-end", "delta": {"error": "spent", "finish_reason": "ERROR"}}
+    assert orjson.loads(ending.partition(b"data: ")[2]) == event
     with pytest.raises(UpstreamError, match="spent"):
         read(COHERE, ending)
 
