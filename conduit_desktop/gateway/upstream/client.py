@@ -32,6 +32,8 @@ WHOLE_LIMIT = 512 * 1024 * 1024
 """The longest answer that is read whole: it fits a dozen images, and bounds an endless answer."""
 LARGE = 512 * 1024
 _PIECE = 256 * 1024
+STALE_S, STALE_TRIES = 2.0, 3
+"""Within so many seconds, a request goes out again so many times at most, where its kept connection is closed before an answer."""
 _USER_AGENT = f"conduit-desktop/{__version__}"
 
 
@@ -156,6 +158,10 @@ class BoundedResolver(aiohttp.ThreadedResolver):
             return await super().resolve(host, port, family)
 
 
+class KeptConnectionLost(aiohttp.ServerDisconnectedError):
+    """A connection that had served before was closed before the next answer."""
+
+
 class ProviderConnection(ResponseHandler):
     """A connection whose faults reach the answer that is being read.
 
@@ -165,8 +171,10 @@ class ProviderConnection(ResponseHandler):
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Fail the head that is awaited, and the body that is read."""
+        payload = self._payload  # of the last answer on this connection, until the next one's head has come
+        if payload is not None and payload.is_eof() and isinstance(exc, aiohttp.ClientConnectionError):
+            exc = KeptConnectionLost(str(exc))
         super().set_exception(exc, *cause)
-        payload = self._payload
         # A lost connection is left to aiohttp, which knows whether the body may end with it.
         if payload is not None and not self._connection_lost_called and not payload.is_eof() and payload.exception() is None:
             payload.set_exception(aiohttp.ClientPayloadError(str(exc)), *cause)
@@ -219,7 +227,8 @@ class Upstream:
 
         `connect_s` bounds looking the host name up, and then connecting with TLS; the caller bounds everything after that.
         """
-        apart = self._wall() - self._ticks()
+        began = self._ticks()
+        apart = self._wall() - began
         if abs(apart - self._apart) > SLEPT_S:
             log.info("the clock jumped by %.0f s: connections to providers are replaced", apart - self._apart)
             self.replace_connections()
@@ -228,16 +237,25 @@ class Upstream:
         with _CONNECTING:
             # Ours first, so that a header of the provider kind or of the operator replaces it.
             headers = {"user-agent": _USER_AGENT, "accept": "*/*", **outbound.headers}
-            response = await self._open_session().request(
-                outbound.method,
-                _url(outbound.url),
-                data=_payload(outbound.body),
-                headers=headers,
-                # A redirect would send the credential to another host.
-                allow_redirects=False,
-                timeout=_timeout(connect_s),
-            )
-        return HttpResponse(response)
+            tries = 0
+            while True:
+                try:
+                    response = await self._open_session().request(
+                        outbound.method,
+                        _url(outbound.url),
+                        data=_payload(outbound.body),
+                        headers=headers,
+                        # A redirect would send the credential to another host.
+                        allow_redirects=False,
+                        timeout=_timeout(connect_s),
+                    )
+                except KeptConnectionLost:
+                    # The provider was closing it, which is no fault; one that read the request first would take longer.
+                    tries += 1
+                    if tries > STALE_TRIES or self._ticks() - began > STALE_S:
+                        raise
+                else:
+                    return HttpResponse(response)
 
     async def fetch(self, outbound: OutboundRequest, connect_s: float) -> tuple[UpstreamResponse, bytes]:
         """The answer with its body; the connection is closed where the caller is cancelled. Raises UpstreamError."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -73,6 +75,57 @@ async def test_looking_up_a_host_and_connecting_to_it_are_bounded(place: Any, na
         await upstream.send(OutboundRequest("POST", "http://localhost:9/v1", {}, b"{}"), connect_s=0.05)
     await upstream.close()
     assert (raised.value.reason, raised.value.status) == ("timeout", 504)
+
+
+@asynccontextmanager
+async def closing_upstream(answers: int) -> AsyncIterator[tuple[str, list[int]]]:
+    """A server that closes each connection at the request after so many answers; and the requests of each connection."""
+    seen: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        at = len(seen)
+        seen.append(0)
+        while await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            seen[at] += 1
+            if seen[at] > answers:
+                break
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        host, port = server.sockets[0].getsockname()[:2]
+        yield f"http://{host}:{port}/", seen
+
+
+async def test_a_kept_connection_that_the_provider_closed_is_no_failure() -> None:
+    upstream = Upstream()
+    async with closing_upstream(answers=1) as (url, seen):
+        for _ in range(3):
+            assert (await upstream.fetch(OutboundRequest("POST", url, {}, b""), connect_s=5))[1] == b"{}"
+        await upstream.close()
+    assert seen == [2, 2, 1]
+
+
+async def test_a_new_connection_that_is_closed_before_an_answer_is_a_failure_at_once() -> None:
+    upstream = Upstream()
+    async with closing_upstream(answers=0) as (url, seen):
+        with pytest.raises(UpstreamError) as raised:
+            await upstream.fetch(OutboundRequest("POST", url, {}, b""), connect_s=5)
+        await upstream.close()
+    assert (raised.value.reason, seen) == ("connect", [1])
+
+
+async def test_a_kept_connection_that_is_closed_after_a_long_wait_is_a_failure() -> None:
+    now = iter(range(0, 1000, 3))
+    upstream = Upstream(wall=lambda: 0.0, ticks=lambda: float(next(now)))
+    async with closing_upstream(answers=1) as (url, seen):
+        await upstream.fetch(OutboundRequest("POST", url, {}, b""), connect_s=5)
+        with pytest.raises(UpstreamError) as raised:
+            await upstream.fetch(OutboundRequest("POST", url, {}, b""), connect_s=5)
+        await upstream.close()
+    assert (raised.value.reason, seen) == ("connect", [2])
 
 
 async def read_pieces(answer: UpstreamResponse) -> None:
