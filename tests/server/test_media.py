@@ -21,6 +21,7 @@ from conduit_desktop.gateway.routing import explain
 from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
+from tests.fakes.raw_upstream import http_answer, raw_upstream
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
@@ -246,6 +247,23 @@ async def test_edits_take_a_form_and_json(served: ServedGateway) -> None:
     assert (await served.post("/v1/images/edits", {"model": "m", "prompt": "x", "images": images}))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"model": "raw/m", "input": "x"}),
+        ("/v1beta/models/raw/m:embedContent", {"content": {"parts": [{"text": "x"}]}}),
+        ("/api/embed", {"model": "raw/m", "input": "x"}),
+        ("/v2/embed", {"model": "raw/m", "texts": ["x"], "input_type": "search_query", "embedding_types": ["float"]}),
+    ],
+)
+async def test_an_answer_behind_a_byte_order_mark_is_read(served: ServedGateway, path: str, body: dict[str, Any]) -> None:
+    answer = b'\xef\xbb\xbf{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[0.5]}]}'
+    async with raw_upstream(http_answer(answer, "application/json", "length")) as address:
+        await served.gateway.add_provider("raw", address)
+        status, embedded, _ = await served.post(path, body)
+    assert (status, b"0.5" in orjson.dumps(embedded)) == (200, True)
+
+
 async def test_speech_is_relayed_byte_by_byte_and_priced_by_its_characters(served: ServedGateway) -> None:
     await served.price("*", per_1k_chars=15.0)
     for model, voice in (("m", "alloy"), ("elevenlabs/eleven_v3", "Alloy")):
@@ -254,6 +272,7 @@ async def test_speech_is_relayed_byte_by_byte_and_priced_by_its_characters(serve
         assert (served.record.cost_nano, served.record.cost_state, served.record.status) == (75_000_000, "final", "success")
     call = served.vendor.requests[-1]
     assert (call.path, call.query) == ("/v1/text-to-speech/voice-1", {"output_format": "mp3_44100_128"})
+    assert call.headers["accept-encoding"] == "identity", "compressed sound that was cut off would pass for a whole one"
     assert call.body == {"text": "hello", "model_id": "eleven_v3"}
 
 

@@ -113,6 +113,9 @@ class MediaAttempt(TargetAttempt):
 
     async def _request(self, body: OutgoingBody) -> UpstreamResponse:
         headers = {**self.prepared.relayed_headers(self.target), "content-type": body.content_type}
+        if self.prepared.call.endpoint in _BINARY:
+            # Sound gains nothing by compression, and the end of compressed bytes that were cut off looks like any other.
+            headers["accept-encoding"] = "identity"
         endpoint: Endpoint = "embedding" if body.single else self.prepared.call.endpoint
         response = await self._send(body.body, endpoint, headers)
         if content_type_of(response) == "text/html":
@@ -120,7 +123,7 @@ class MediaAttempt(TargetAttempt):
         return response
 
     async def _read(self, response: UpstreamResponse) -> tuple[dict[str, Json], bytes]:
-        body = await response.read()
+        body = (await response.read()).removeprefix(b"\xef\xbb\xbf")  # some servers' byte-order mark
         value = await _in_thread(len(body), _object, body)
         # Before the format reads the answer: some Bedrock models report their input tokens in a header only.
         self.target.bound.kind.add_header_usage(value, response.headers)
