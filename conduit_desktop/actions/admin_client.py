@@ -276,9 +276,9 @@ class AdminClient(OperationClient):
         answer = await self.transport.perform("POST", "/prices.csv", None, text)
         return _view(views.PricesImportedView, answer).imported
 
-    async def reprice(self) -> int:
-        """Compute the cost of requests whose cost is unknown; how many have one now."""
-        return (await self._one(views.RepricedView, "POST", "/prices/reprice")).repriced
+    async def reprice(self, request: inputs.RepriceRequest | None = None) -> views.RepricedView:
+        """Compute the cost of past requests from the prices of their time; with `preview`, say what would change."""
+        return await self._one(views.RepricedView, "POST", "/prices/reprice", request or inputs.RepriceRequest())
 
     # Settings, notifications, IP rules, audit log
 

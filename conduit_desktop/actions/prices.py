@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from conduit_desktop.actions import price_csv, repricing
+from conduit_desktop.actions import price_csv
 from conduit_desktop.actions.changes import check_unlocked, difference
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import NewPrice, epoch_ms
-from conduit_desktop.actions.schemas.views import PricesImportedView, PriceView, RepricedView, chosen_time, rfc3339
+from conduit_desktop.actions.schemas.views import PricesImportedView, PriceView, chosen_time, rfc3339
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price, Source
 from conduit_desktop.core.errors import Invalid, NotFound
@@ -119,8 +119,3 @@ async def import_csv(context: AppContext, text: str, actor: Actor) -> PricesImpo
         return PricesImportedView(imported=len(rows))
 
     return await apply(context, actor, put_all)
-
-
-async def reprice(context: AppContext, actor: Actor) -> RepricedView:
-    """Compute the cost of requests whose cost is unknown, from today's prices."""
-    return RepricedView(repriced=await repricing.reprice(context, actor))

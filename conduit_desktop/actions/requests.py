@@ -9,12 +9,12 @@ import orjson
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery, epoch_ms
-from conduit_desktop.actions.schemas.reports import AttemptView, CostLineView, RequestDetailView, RequestView
+from conduit_desktop.actions.schemas.reports import AttemptView, CostLineView, FormerCostView, RequestDetailView, RequestView
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_nano, to_usd
-from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.records import FormerCost, RequestRecord
 from conduit_desktop.store.interface import RequestFilter
 
 if TYPE_CHECKING:
@@ -91,7 +91,15 @@ async def get(context: AppContext, request_id: str) -> RequestDetailView:
     if record is None:
         raise NotFound(f"There is no request {request_id!r}.")
     payload = await context.store.payloads.get(request_id)
-    return RequestDetailView(**_shown(record), **(_bodies(payload) if payload else {}))
+    corrections = [_former_cost(cost) for cost in await context.store.ledger.former_costs(request_id)]
+    return RequestDetailView(**_shown(record), corrections=corrections, **(_bodies(payload) if payload else {}))
+
+
+def _former_cost(cost: FormerCost) -> FormerCostView:
+    return FormerCostView(
+        at=rfc3339(cost.at), actor=cost.actor, cost_usd=_usd(cost.cost_nano), cost_state=cost.cost_state,
+        price_source=cost.price_source, price_date=cost.price_date,
+    )  # fmt: skip
 
 
 def _bodies(payload: Payload) -> dict[str, Any]:

@@ -80,11 +80,21 @@ def remove(connection: Connection, pattern: str) -> None:
 
 
 @prices.command()
+@click.option("--since", metavar="TIME", help="From this day on.")
+@click.option("--until", metavar="TIME", help="Up to this day.")
+@click.option("--model", help="An alias, an upstream model or provider/model.")
+@click.option("--all", "mode", flag_value="all", help="Known costs, too; without it, only unknown ones.")
+@click.option("--preview", is_flag=True, default=None, help="Change nothing: say what would change.")
 @with_connection
-def reprice(connection: Connection) -> None:
-    """Recompute the cost of requests whose cost is unknown."""
-    answer = connection.call("POST", "/prices/reprice")
-    printing.as_json(answer) if connection.as_json else click.echo(f"{answer['repriced']} requests have a cost now.")
+def reprice(connection: Connection, /, **values: Any) -> None:
+    """Compute the cost of past requests from the prices of their time."""
+    answer = connection.call("POST", "/prices/reprice", given_fields(values))
+    if connection.as_json:
+        printing.as_json(answer)
+        return
+    would = "would have" if answer["preview"] else "have"
+    before, after = printing.usd("before_usd")(answer), printing.usd("after_usd")(answer)
+    click.echo(f"{answer['repriced']} requests {would} another cost, {answer['changed']} of them a known one: {before} -> {after}.")
 
 
 @prices.command()

@@ -37,8 +37,8 @@ class RequestRecord:
     are counts. `cost_nano` is None where the cost is unknown; it includes `attempts_nano`, the cost of failed attempts.
     `session`, `user` and `tags` are the client's own names for what the request belongs to. `units` holds what was used besides
     tokens: `images`, `image_size`, `image_quality`, `seconds`, `characters`, `searches`, `cache_write_1h` (tokens), `surcharges`
-    and `unclear` (lists, see `Usage`). `cost_breakdown` has a line for each class: `class`, `units`, `price_nano` (for one
-    `per` units) and `cost_nano`.
+    and `unclear` (lists, see `Usage`), and `estimated` where the gateway counted the tokens. `cost_breakdown` has a line for each
+    class: `class`, `units`, `price_nano` (for one `per` units) and `cost_nano`.
     """
 
     id: str
@@ -89,6 +89,31 @@ class RequestRecord:
     def target_model(self) -> str:
         """The name by which the last target was asked; `upstream_model` is the one that the answer gave itself."""
         return self.attempts[-1].model if self.attempts else self.upstream_model
+
+
+@dataclass(frozen=True, slots=True)
+class CostCorrection:
+    """Another cost for a record, in nano-dollars; it is written only where the record still has the cost `before_nano`."""
+
+    id: str
+    before_nano: int | None
+    cost_nano: int
+    cost_state: CostState
+    cost_breakdown: list[dict[str, Any]]
+    price_source: PriceSource
+    price_date: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormerCost:
+    """What a record's cost was until it was corrected at `at` (epoch ms) by `actor`."""
+
+    at: int
+    actor: str
+    cost_nano: int | None
+    cost_state: CostState
+    price_source: PriceSource
+    price_date: str
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from conduit_desktop.core.entities import (
     Severity,
     VirtualKey,
 )
-from conduit_desktop.core.records import RequestRecord, RequestStatus, UsageRow
+from conduit_desktop.core.records import CostCorrection, FormerCost, RequestRecord, RequestStatus, UsageRow
 from conduit_desktop.core.settings import Settings
 
 E = TypeVar("E", bound=Entity)
@@ -63,6 +63,16 @@ class RequestFilter:
     upstream_model: str | None = None
     min_cost_nano: int | None = None
     text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PricedRequests:
+    """Which records to price: those whose cost is unknown, or all; `model` is an alias, an upstream model or `provider/model`."""
+
+    unknown_only: bool = True
+    since_ms: int | None = None
+    until_ms: int | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +192,10 @@ class NotificationRows(Protocol):
 
 
 class LedgerRows(Protocol):
-    """Request records inside a transaction."""
+    """The request log inside a transaction."""
 
-    def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
-        """Give records of unknown cost their cost in nano-dollars, in records and totals; returns how many changed."""
+    def correct(self, corrections: Iterable[CostCorrection], actor: str, at_ms: int) -> list[CostCorrection]:
+        """Give records another cost, and keep the former one with its corrector; those that were written, with all totals."""
         ...
 
 
@@ -255,7 +265,14 @@ class Ledger(Protocol):
         """When the oldest slot of the totals began (epoch ms); None where there is none."""
         ...
 
-    async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]: ...
+    async def to_price(self, wanted: PricedRequests, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
+        """Records that can have a cost, the oldest first, behind `after`."""
+        ...
+
+    async def former_costs(self, id: str) -> list[FormerCost]:
+        """What a record's cost was before each of its corrections, the oldest first."""
+        ...
+
     async def list(self, filters: RequestFilter | None = None, limit: int = 50, cursor: str | None = None) -> RecordPage:
         """Records, newest first, and the cursor of the next page; raises Invalid("cursor")."""
         ...

@@ -97,7 +97,7 @@ async def test_what_was_paid_in_units_is_not_repriced_by_tokens(context: AppCont
         record.input = tokens
         await context.store.ledger.record(record)
     await do("PUT", "/prices/gpu/m", {"input": 2, "output": 8, "per_image": 1})
-    assert await do("POST", "/prices/reprice") == {"repriced": 1}
+    assert (await do("POST", "/prices/reprice"))["repriced"] == 1
     costs = {row["id"]: row["cost_usd"] for row in (await do("GET", "/requests"))["data"]}
     assert costs == {"u0": None, "u1": None, "u2": 2}
 
@@ -111,9 +111,9 @@ async def test_reprice_gives_unknown_costs_a_price_and_leaves_the_rest(context: 
                 id=f"r{number}", started_at=1_790_000_000_000 + number, provider="gpu", upstream_model=model, input=1_000_000
             )
         )
-    assert await do("POST", "/prices/reprice") == {"repriced": 0}
+    assert (await do("POST", "/prices/reprice"))["repriced"] == 0
     await do("PUT", "/prices/gpu/unknown-a", {"input": 2, "output": 8})
-    assert await do("POST", "/prices/reprice") == {"repriced": 2}
+    assert (await do("POST", "/prices/reprice"))["repriced"] == 2
     costs = {row["id"]: row["cost_usd"] for row in (await do("GET", "/requests"))["data"]}
     assert costs == {"r0": 2, "r1": 2, "r2": None}
     assert (await do("GET", "/usage"))["data"][0]["unpriced_requests"] == 1

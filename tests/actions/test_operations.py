@@ -407,7 +407,7 @@ CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     ("PATCH", "/budgets/{id}"): ("/budgets/all", {"limit_usd": 1}, "budget.edit"),
     ("DELETE", "/budgets/{id}"): ("/budgets/all", None, "budget.remove"),
     ("POST", "/prices.csv"): ("/prices.csv", "pattern,input,output\nother,1,2\n", "price.put"),
-    ("POST", "/prices/reprice"): ("/prices/reprice", None, "price.reprice"),
+    ("POST", "/prices/reprice"): ("/prices/reprice", {"mode": "all"}, "price.reprice"),
     ("PUT", "/prices/{pattern*}"): ("/prices/other", {"input": 1, "output": 2}, "price.put"),
     ("DELETE", "/prices/{pattern*}"): ("/prices/openai/gpt-4o-mini", None, "price.remove"),
     ("PATCH", "/settings"): ("/settings", {"theme": "dark"}, "settings.change"),

@@ -246,6 +246,16 @@ class NewPrice(NewRates):
     valid_from: Moment | None = None
 
 
+class RepriceRequest(Body):
+    """POST /prices/reprice. `model` is an alias, an upstream model or `provider/model`; without limits, every request kept."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+    model: str | None = Field(default=None, min_length=1, max_length=500)
+    mode: Literal["unknown", "all"] = "unknown"
+    preview: bool = False
+
+
 class NewIpRule(Body):
     """POST /ip-rules. The address may be called `network`, `address` or `cidr`."""
 

@@ -129,8 +129,21 @@ class RequestView(View):
     attempts: list[AttemptView]
 
 
+class FormerCostView(View):
+    """What a request's cost was until it was corrected, and by whom (as in the audit log)."""
+
+    at: str | None
+    actor: str
+    cost_usd: float | None
+    cost_state: CostState
+    price_source: PriceSource
+    price_date: str
+
+
 class RequestDetailView(RequestView):
-    """GET /requests/{id}: with the prompt and the answer, where they were kept."""
+    """GET /requests/{id}: with its corrections, the oldest first, and prompt and answer where they were kept."""
+
+    corrections: list[FormerCostView] = Field(default_factory=list)
 
     request_payload: Any = None
     response_payload: Any = None

@@ -340,9 +340,16 @@ class PricesImportedView(View):
 
 
 class RepricedView(View):
-    """POST /prices/reprice: how many requests of unknown cost have one now."""
+    """POST /prices/reprice: the requests that have another cost now, or in a `preview` would have.
 
+    `changed` of them had a known cost before; the sums are over all of them, an unknown cost before counting as nothing.
+    """
+
+    preview: bool
     repriced: int
+    changed: int
+    before_usd: float
+    after_usd: float
 
 
 class SettingView(View):

@@ -376,6 +376,8 @@ def _units(usage: Usage | None, units: Units) -> dict[str, Any]:
             used["surcharges"] = list(usage.surcharges)
         if usage.unclear:
             used["unclear"] = list(usage.unclear)
+        if usage.source == "estimated":
+            used["estimated"] = True
     if units is not NO_UNITS:
         for name in ("images", "image_size", "image_quality", "seconds", "characters"):
             if value := getattr(units, name):

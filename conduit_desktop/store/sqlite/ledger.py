@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any
 
 from conduit_desktop.core import clock
 from conduit_desktop.core.cursor import page, read_cursor
-from conduit_desktop.core.records import RequestRecord, UsageRow
-from conduit_desktop.store.interface import KeyUse, RequestFilter, Spending, UsageGroup
-from conduit_desktop.store.sqlite import recent_use
+from conduit_desktop.core.records import FormerCost, RequestRecord, UsageRow
+from conduit_desktop.store.interface import KeyUse, PricedRequests, RequestFilter, Spending, UsageGroup
+from conduit_desktop.store.sqlite import pricing, recent_use
 from conduit_desktop.store.sqlite import usage as sums
 from conduit_desktop.store.sqlite.database import Database
-from conduit_desktop.store.sqlite.records import QUOTED, TOTALS_KEY, TOTALS_OF_REQUEST, UNPRICED, read_record
+from conduit_desktop.store.sqlite.records import QUOTED, read_record
 
 PRUNE_STEP = 100
 PRUNE_PAUSE_S = 0.01
@@ -74,16 +74,15 @@ class SqliteLedger:
         """When the oldest slot of the totals began (epoch ms); None where there is none."""
         return await self._database.read(sums.began)
 
-    async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
-        """The oldest records whose cost is unknown, behind `after`."""
-        statement = f"{_SELECT} WHERE {UNPRICED.format('')} AND (started_at, id) > (?, ?) ORDER BY started_at, id LIMIT ?"
-        place = (after.started_at, after.id) if after else (-1, "")
-        return await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (*place, limit))])
+    async def to_price(self, wanted: PricedRequests, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
+        """Records that can have a cost, the oldest first, behind `after`."""
+        where, values = pricing.conditions(wanted, after)
+        statement = f"{_SELECT} WHERE {where} ORDER BY started_at, id LIMIT ?"
+        return await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (*values, limit))])
 
-    async def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
-        """Give records of unknown cost their cost in nano-dollars, in records and totals at once; how many there were."""
-        todo = list(costs)
-        return await self._database.write(lambda connection: reprice_in(connection, todo))
+    async def former_costs(self, id: str) -> list[FormerCost]:
+        """What a record's cost was before each of its corrections, the oldest first."""
+        return await self._database.read(lambda connection: pricing.former_costs(connection, id))
 
     async def prune(self, max_age_days: int, max_rows: int, now_ms: int | None = None) -> int:
         """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay."""
@@ -132,30 +131,6 @@ def _conditions(filters: RequestFilter, cursor: str | None) -> tuple[str, list[A
         parts.append(("(started_at, id) < (?, ?)", tuple(read_cursor(cursor, int, str))))
     where = "WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
     return where, [value for _, values in parts for value in values]
-
-
-def reprice_in(connection: sqlite3.Connection, costs: Iterable[tuple[str, int]]) -> int:
-    """Give records of unknown cost their cost in nano-dollars, on a connection of `database.write`."""
-    return sum(_reprice(connection, id, cost) for id, cost in costs)
-
-
-def _reprice(connection: sqlite3.Connection, id: str, cost_nano: int) -> int:
-    # UNPRICED once more: a record that was priced since it was listed must not be added to the totals twice.
-    rows = connection.execute(
-        f"""
-        UPDATE requests SET cost_nano = ?,
-            cost_state = CASE WHEN status IN ('broken', 'cancelled') THEN 'estimated' ELSE 'final' END
-        WHERE id = ? AND {UNPRICED.format("")}
-        RETURNING cost_state = 'estimated', {", ".join(TOTALS_OF_REQUEST[name].format("") for name in TOTALS_KEY)}""",
-        (cost_nano, id),
-    ).fetchall()
-    for estimated, *place in rows:
-        connection.execute(
-            "UPDATE totals SET cost_nano = cost_nano + ?, unpriced = unpriced - 1, estimated = estimated + ?"
-            f" WHERE {' AND '.join(f'{name} = ?' for name in TOTALS_KEY)}",
-            (cost_nano, estimated, *place),
-        )
-    return len(rows)
 
 
 def _prune_step(connection: sqlite3.Connection, before_ms: int, surplus: int) -> int:

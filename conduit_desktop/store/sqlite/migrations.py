@@ -184,7 +184,7 @@ def _records_with_units(db: Database) -> None:
         db.execute(f"ALTER TABLE requests ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
     for column in ("image_in", "image_out", "attempts_nano"):
         db.execute(f"ALTER TABLE requests ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
-    for column, empty in (("tags", "[]"), ("units", "{}"), ("cost_breakdown", "[]")):
+    for column, empty in (("tags", "[]"), ("units", "{}"), ("cost_breakdown", "[]"), ("corrections", "[]")):
         db.execute(f"ALTER TABLE requests ADD COLUMN {column} TEXT NOT NULL DEFAULT '{empty}'")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from conduit_desktop.core.entities import Budget, Entity, IpRule, ModelAlias, Price, Provider, VirtualKey
-from conduit_desktop.store.sqlite import audit, ledger, meta, notifications
+from conduit_desktop.core.records import CostCorrection
+from conduit_desktop.store.sqlite import audit, meta, notifications, pricing
 from conduit_desktop.store.sqlite.prices import SqlitePriceTable
 from conduit_desktop.store.sqlite.settings import SqliteSettingsTable
 from conduit_desktop.store.sqlite.tables import SqliteEntityTable
@@ -102,8 +103,8 @@ class SqliteLedgerRows:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
-        return ledger.reprice_in(self._connection, costs)
+    def correct(self, corrections: Iterable[CostCorrection], actor: str, at_ms: int) -> list[CostCorrection]:
+        return pricing.correct_in(self._connection, corrections, actor, at_ms)
 
 
 class SqliteTransaction:

@@ -109,7 +109,7 @@ async def test_both_transports_make_the_same_changes(context: AppContext, local:
         assert next(row.value for row in rows if row.name == "theme") == ("dark" if number else "light")
         assert await client.publish("openai", [f"vendor/m{number}"]) == [f"m{number}"]
         assert await client.add_demo() == "demo-chat"
-        assert await client.reprice() == 0
+        assert (await client.reprice()).repriced == 0
         assert (await client.backup()).bytes > 0
         assert await client.mark_all_read() == 0
         assert (await client.import_config(f'[[keys]]\nname = "k{number}"\n', apply=True)).new_keys[f"k{number}"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.paths import Home
-from conduit_desktop.core.records import AttemptRecord, RequestRecord
-from conduit_desktop.store.interface import RequestFilter, Spending
+from conduit_desktop.core.records import AttemptRecord, CostCorrection, FormerCost, RequestRecord
+from conduit_desktop.store.interface import PricedRequests, RequestFilter, Spending
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, NOON, record, total, write
 
@@ -224,22 +224,57 @@ async def test_refused_requests_cannot_grow_the_totals(store: SqliteStore):
     assert [(row.model, row.requests, row.errors, row.unpriced_requests) for row in rows] == [("", 20, 20, 0)]
 
 
-async def test_repricing_mends_records_and_totals_together(store: SqliteStore):
+def corrected(id: str, before: int | None, cost: int, state: str = "final") -> CostCorrection:
+    line = {"class": "input", "units": 1, "per": 1, "price_nano": cost, "cost_nano": cost}
+    return CostCorrection(id, before, cost, state, [line], "override", "2026-11-30")  # type: ignore[arg-type]
+
+
+async def test_a_correction_changes_the_record_and_every_total_and_keeps_the_former_cost_with_its_author(store: SqliteStore):
     unknown = {"cost_nano": None, "cost_state": "unknown"}
-    await write(
-        store, record(1, **unknown), record(2, status="broken", **unknown), record(3), record(4, status="refused", **unknown)
-    )
-    todo = await store.ledger.unpriced()
-    assert [row.id for row in todo] == [record(1).id, record(2).id]
-    assert [row.id for row in await store.ledger.unpriced(limit=1)] == [record(1).id]
-    costs = [(record(1).id, 70), (record(2).id, 5), (record(3).id, 999), ("gone", 1)]
-    assert await store.ledger.reprice(costs) == 2
-    assert await store.ledger.reprice(costs) == 0
+    named = {"session": "s", "user": "u", "tags": ("t", "t")}
+    rows = [record(1, **unknown, **named), record(2, status="broken", **unknown), record(3, **named), record(4, **unknown)]
+    await write(store, *rows, record(5, status="refused", **unknown))
+    ids = [row.id for row in rows]
+    assert [row.id for row in await store.ledger.to_price(PricedRequests())] == [ids[0], ids[1], ids[3]]
+    assert [row.id for row in await store.ledger.to_price(PricedRequests(unknown_only=False))] == ids
+    given = [
+        corrected(ids[0], None, 70), corrected(ids[1], None, 5, "estimated"), corrected(ids[2], 1000, 400),
+        corrected(ids[3], 9, 1), corrected("gone", None, 1),
+    ]  # fmt: skip
+    write_all = lambda tx: tx.ledger.correct(given, "cli", NOON)  # noqa: E731
+    # The fourth has not the cost any more that it was corrected from, the fifth is gone.
+    assert [one.id for one in await store.transact(write_all)] == ids[:3]
+    assert await store.transact(write_all) == []
     [row] = await store.ledger.usage([])
-    assert (row.cost_nano, row.unpriced_requests, row.estimated_requests) == (1075, 0, 1)
-    first, second = await store.ledger.get(record(1).id), await store.ledger.get(record(2).id)
-    assert (first.cost_nano, first.cost_state, second.cost_nano, second.cost_state) == (70, "final", 5, "estimated")
-    assert await store.ledger.unpriced() == []
+    assert (row.cost_nano, row.unpriced_requests, row.estimated_requests) == (475, 1, 1)
+    for kind in ("session", "user", "tag"):
+        [row] = await store.ledger.usage([kind])  # type: ignore[list-item]
+        assert (row.cost_nano, row.unpriced_requests) == (470, 0), kind
+    first = await store.ledger.get(ids[0])
+    assert (first.cost_nano, first.cost_state, first.price_source, first.price_date) == (70, "final", "override", "2026-11-30")
+    assert first.cost_breakdown == given[0].cost_breakdown
+    assert await store.ledger.former_costs(ids[2]) == [FormerCost(NOON, "cli", 1000, "final", "", "")]
+    again = corrected(ids[2], 400, 300)
+    await store.transact(lambda tx: tx.ledger.correct([again], "gui", NOON + 1))
+    assert [(one.actor, one.cost_nano) for one in await store.ledger.former_costs(ids[2])] == [("cli", 1000), ("gui", 400)]
+    assert await store.ledger.former_costs("gone") == []
+
+
+async def test_records_to_price_are_chosen_by_time_and_model(store: SqliteStore):
+    unknown = {"cost_nano": None, "cost_state": "unknown", "provider": "p"}
+    for number, model in enumerate(("a", "b", "b")):
+        await write(store, record(number, model=model, upstream_model=f"up-{model}", started_at=NOON + number, **unknown))
+
+    async def found(after: RequestRecord | None = None, **wanted: object) -> list[int]:
+        rows = await store.ledger.to_price(PricedRequests(**wanted), after=after)  # type: ignore[arg-type]
+        return [row.started_at - NOON for row in rows]
+
+    assert await found(since_ms=NOON + 1) == [1, 2]
+    assert await found(until_ms=NOON + 1) == [0]
+    assert await found(model="b") == await found(model="up-b") == await found(model="p/up-b") == [1, 2]
+    assert await found(model="p") == []
+    [first, *_] = await store.ledger.to_price(PricedRequests())
+    assert await found(after=first) == [1, 2]
 
 
 async def test_the_oldest_go_by_age_and_by_number_and_totals_stay(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
