@@ -413,7 +413,10 @@ class Budgets:
         return tracked
 
     def _index(self, budget: TrackedBudget) -> None:
-        self._holders.setdefault(budget.terms.holder, []).append(budget)
+        scope, target = budget.terms.holder
+        # The ledger counts what came under a former name: so does memory, for what was in flight at the change.
+        for name in {target, *(former.translate(_LOWER) for former in budget.terms.former)}:
+            self._holders.setdefault((scope, name), []).append(budget)
         self.any_of_provider = self.any_of_provider or budget.terms.scope == "provider"
 
     def _key(self, key_id: str) -> TrackedBudget:

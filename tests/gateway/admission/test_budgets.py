@@ -350,6 +350,14 @@ def test_a_budget_that_is_removed_no_longer_holds_and_one_that_is_added_does() -
     assert budgets.budget_account(blue).spend_nano == 50
 
 
+def test_a_request_in_flight_while_its_alias_is_renamed_is_charged_to_the_aliass_budget() -> None:
+    renamed = budget("alias", "new", former=("Old",))
+    budgets = configured(renamed)
+    for name in ("old", "new", "other"):
+        budgets.charge(costing(7, ms("2026-11-20"), model=name))
+    assert budgets.budget_account(renamed).spend_nano == 14
+
+
 def test_another_target_of_a_budget_is_read_anew() -> None:
     budgets = configured(budget("team", "red"))
     moved = budget("team", "red").model_copy(update={"target": "blue"})
