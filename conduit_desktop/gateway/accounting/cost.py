@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
-from math import lcm, prod
+from math import ceil, lcm, prod
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -37,6 +37,12 @@ _TIER_NAMES = {"on_demand_flex": "flex", "on_demand_priority": "priority"}
 _BASE_CONDITIONS = frozenset({"speed:standard", "speed:default", "region:global", "region:default", "region:not_available"})
 """Anthropic's `inference_geo` is `not_available` for models that have no choice of region."""
 
+_RATE_OF_LINE = {
+    "images": "per_image", "seconds": "per_minute", "characters": "per_1k_chars", "searches": "per_search",
+    "requests": "per_request",
+}  # fmt: skip
+_FEE_RATES = ("/per_request", "/per_search")
+"""Ends of the names of factors that are for a fee, which the general factor of a tier leaves as it is."""
 _SOURCES: dict[str, PriceSource] = {"user": "override", "catalog": "catalog", "provider_list": "provider_list", "free": ""}
 # No vendor prices what was thought in another way than what was written, unless it lists a rate for it.
 _SAME_PRICE = frozenset({"reasoning"})
@@ -173,6 +179,16 @@ class CompiledPrice:
         return {name.lower(): Fraction(str(factor)) for name, factor in self.price.service_tiers.items()}
 
     @cached_property
+    def rate_factors(self) -> Mapping[str, Mapping[str, Fraction]]:
+        """The factors of single rates (`flex/cache_read`) by tier or condition, where they are not the general one."""
+        found: dict[str, dict[str, Fraction]] = {}
+        for name, factor in self.factors.items():
+            condition, _, rate = name.partition("/")
+            if rate:
+                found.setdefault(condition, {})[rate] = factor
+        return found
+
+    @cached_property
     def unit_nano(self) -> dict[str, int]:
         """Nano-dollars by the name of the rate (`per_minute`, `per_search`), for the rates there are; images are apart."""
         rates = ((name, getattr(self.price, name)) for name in UNIT_RATES if name != "per_image")
@@ -193,10 +209,17 @@ class CompiledPrice:
         return tuple(step.dearest() for step in self.steps)
 
     @cached_property
+    def _dearest_fee_factor(self) -> int:
+        """The highest factor of a fee, rounded up to a whole number: it is for a bound."""
+        return max((ceil(factor) for name, factor in self.factors.items() if name.endswith(_FEE_RATES)), default=1)
+
+    @cached_property
     def _dearest_factors(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """The highest product of factors as numerator and denominator: without the factors of speed, and with them."""
         dearest: dict[str, Fraction] = {}
         for name, factor in self.factors.items():
+            if name.endswith(_FEE_RATES):
+                continue
             kind = name.partition(":")[0] if ":" in name else ""
             dearest[kind] = max(factor, dearest.get(kind, Fraction(1)))
         speed = dearest.pop("speed", Fraction(1))
@@ -267,7 +290,7 @@ class CompiledPrice:
                 dearest_input, dearest_output = max(dearest_input, inputs), max(dearest_output, outputs)
         tokens = (input_tokens * dearest_input + output_tokens * dearest_output) * _PER_TOKEN
         numerator, denominator = self._dearest_factors[speeds]
-        scaled = max(tokens, self._media(units)) * numerator + self._fees(units) * denominator
+        scaled = max(tokens, self._media(units)) * numerator + self._fees(units) * self._dearest_fee_factor * denominator
         # Rounded up: it is a bound.
         return -(-scaled // (_SCALE * denominator))
 
@@ -378,13 +401,14 @@ def _plain_counts(compiled_price: CompiledPrice, usage: Usage) -> Sequence[int] 
 class _Bill:
     """The lines of one call, with their costs in 1/_SCALE nano-dollars."""
 
-    __slots__ = ("_compiled", "_final", "_lines", "_surcharge")
+    __slots__ = ("_compiled", "_conditions", "_final", "_lines")
 
     def __init__(self, compiled_price: CompiledPrice) -> None:
         self._compiled = compiled_price
         self._lines: list[tuple[str, int | float, int, int, int, bool]] = []
         """Class, units, units that the price is for, nano-dollars, cost, and whether the tier's factor applies to it."""
-        self._surcharge: Fraction | None = None
+        self._conditions: list[str] = []
+        """The tier and the further conditions that change the price."""
         self._final = True
 
     def charge(self, usage: Usage | None, units: Units) -> bool:
@@ -395,7 +419,7 @@ class _Bill:
         if usage is not None:
             searches = max(searches, usage.searches)
             if usage.service_tier or usage.surcharges:
-                self._surcharge = self._factor(usage)
+                self._take_conditions(usage)
         # Tokens or units, never both: what a vendor counts in tokens it does not bill by the picture, too.
         charged = usage is not None and compiled_price.by_tokens and self._tokens(usage)
         if not charged and not self._units(units, usage is None):
@@ -458,37 +482,38 @@ class _Bill:
         else:
             self._lines.append((name, count, 1, nano, count * nano * _SCALE, False))
 
-    def _factor(self, usage: Usage) -> Fraction | None:
-        """The factor of the tier and of every further condition; None for 1. One without a price makes the cost an estimate."""
-        factors = self._compiled.factors
+    def _take_conditions(self, usage: Usage) -> None:
+        """Take the tier and every further condition that has a factor; one without makes the cost an estimate."""
+        factors, of_rates = self._compiled.factors, self._compiled.rate_factors
         tier = usage.service_tier.lower()
-        tier = _TIER_NAMES.get(tier, tier)
-        whole = factors.get(tier)
-        if whole is None and tier not in _BASE_TIERS:
-            self._final = False
-        for name in usage.surcharges:
-            name = name.lower()
-            if (factor := factors.get(name)) is not None:
-                whole = factor if whole is None else whole * factor
-            elif name not in _BASE_CONDITIONS:
+        for name in (_TIER_NAMES.get(tier, tier), *(name.lower() for name in usage.surcharges)):
+            if name in factors or name in of_rates:
+                self._conditions.append(name)
+            elif name not in _BASE_TIERS and name not in _BASE_CONDITIONS:
                 self._final = False
-        return whole
+
+    def _factor_of(self, line: str, varies: bool) -> Fraction:
+        """The factor of one line: of each condition that of its rate, or else the general one, which fees do not have."""
+        factors, of_rates = self._compiled.factors, self._compiled.rate_factors
+        rate = _RATE_OF_LINE.get(line, line)
+        general = {name: factors.get(name, Fraction(1)) if varies else Fraction(1) for name in self._conditions}
+        return prod((of_rates.get(name, {}).get(rate, general[name]) for name in self._conditions), start=Fraction(1))
 
     def cost(self, clear: bool) -> Cost:
         """The lines, rounded half up so that they add up to their sum, which is rounded once."""
-        compiled_price, surcharge = self._compiled, self._surcharge
-        numerator, denominator = (1, 1) if surcharge is None else surcharge.as_integer_ratio()
-        scale = _SCALE * denominator
-        exact = before = 0
+        compiled_price = self._compiled
+        exact: int | Fraction = 0
+        before = 0
         breakdown: list[CostLine] = []
         for name, units, per, nano, scaled, varies in self._lines:
-            if surcharge is not None:
-                exact += scaled * (numerator if varies else denominator)
-                nano = _rounded(nano * numerator, denominator) if varies else nano
+            if self._conditions:
+                factor = self._factor_of(name, varies)
+                exact += scaled * factor
+                nano = _rounded(nano * factor, 1)
             else:
                 exact += scaled
             # Each line is what it adds to the rounded sum so far: the lines add up exactly.
-            total = min(_rounded(exact, scale), _LARGEST_COST)
+            total = min(_rounded(exact, _SCALE), _LARGEST_COST)
             breakdown.append(CostLine(name, units, per, nano, total - before))
             before = total
         # A free price is certain: no class, tier or unit of it costs anything.

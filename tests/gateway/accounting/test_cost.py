@@ -448,6 +448,29 @@ def test_a_price_covers_a_call_or_leaves_it_unpriced(rates: dict[str, float], to
     assert compiled_price(**rates).covers(tokens, units) is covered
 
 
+def test_a_factor_of_one_rate_holds_for_it_in_place_of_the_tiers():
+    # Gemini's flex halves everything but what is read from the cache.
+    made = compiled_price(input=2, output=10, cache_read=1, service_tiers={"flex": 0.5, "flex/cache_read": 1})
+    usage = Usage(input=1_000_000, output=1_000_000, cache_read=1_000_000, service_tier="flex")
+    cost = price_answer(made, usage)
+    assert (cost.nano, cost.state) == (1_000_000_000 + 5_000_000_000 + 1_000_000_000, "final")
+    assert [line.price_nano for line in cost.breakdown] == [1_000_000_000, 1_000_000_000, 5_000_000_000]
+
+
+def test_a_factor_of_the_fee_alone_leaves_the_tokens_as_they_are():
+    # Perplexity's fee for a request is by the size of the search's context.
+    made = compiled_price(input=1, output=1, per_request=0.005, service_tiers={"search_context:high/per_request": 2.4})
+    usage = Usage(input=1_000_000, output=1_000_000, surcharges=("search_context:high",))
+    assert (price_answer(made, usage).nano, price_answer(made, usage).state) == (2_012_000_000, "final")
+    assert made.worst(1_000_000, 1_000_000) >= 2_012_000_000
+
+
+def test_factors_of_two_conditions_multiply_for_each_rate():
+    made = compiled_price(input=1, output=10, service_tiers={"priority": 2, "priority/output": 3, "region:us": 1.1})
+    usage = Usage(input=1_000_000, output=1_000_000, service_tier="priority", surcharges=("region:us",))
+    assert price_answer(made, usage).nano == 2_200_000_000 + 33_000_000_000
+
+
 def test_what_is_expected_takes_a_write_to_the_cache_at_its_price():
     assert FULL.expected(1000, 0, cache_rate="cache_write_1h") == 1000 * 6000
     assert FULL.expected(1000, 0, cache_rate="cache_write") == 1000 * 3750
