@@ -44,6 +44,7 @@ TOPICS: Mapping[str, tuple[Topic, ...]] = {
     "price.put": ("prices",),
     "price.remove": ("prices",),
     "price.reprice": ("requests",),
+    "catalog.refresh": ("prices",),
     "settings.change": ("settings",),
     "ip-rule.create": ("ip_rules",),
     "ip-rule.remove": ("ip_rules",),

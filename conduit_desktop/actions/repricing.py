@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from conduit_desktop.actions.context import Actor, AppContext
@@ -96,7 +97,7 @@ async def _corrections(context: AppContext, request: RepriceRequest) -> AsyncIte
         until_ms=epoch_ms(request.until) if request.until else None,
         model=request.model,
     )
-    prices = PricesOverTime(context.gateway.snapshot)
+    prices = PricesOverTime(context.gateway.snapshot, context.home.prices)
     last: RequestRecord | None = None
     # In batches: one transaction over millions of records would hold up the durable records of live requests. Behind the last
     # one: records that stay as they are would otherwise be listed again without end.
@@ -178,6 +179,8 @@ class PricesOverTime:
     """
 
     snapshot: Snapshot
+    installed: Path | None = None
+    """The file of an installed price catalog."""
     _held: dict[str, _Held] = field(default_factory=dict)
 
     def of(self, record: RequestRecord) -> CompiledPrice | None:
@@ -195,7 +198,8 @@ class PricesOverTime:
         held = self._held.get(query.name)
         if held is None or not held.since_ms <= at_ms < (held.until_ms or at_ms + 1):
             snapshot = self.snapshot
-            found = compile_prices([query], snapshot.prices, at_ms, snapshot.settings.catalog_prices)[query.name]
+            use_catalog = snapshot.settings.catalog_prices
+            found = compile_prices([query], snapshot.prices, at_ms, use_catalog, self.installed)[query.name]
             until = found.valid_until if found is not None else _next_start(snapshot.prices, at_ms)
             held = self._held[query.name] = _Held(found, at_ms, until)
         return held.compiled_price

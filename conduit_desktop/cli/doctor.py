@@ -176,5 +176,5 @@ def _display(options: Options) -> Finding:
 def _prices(options: Options) -> Finding:
     from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 
-    catalog = PriceCatalog.load()
-    return "ok", "prices", f"the built-in catalog is of {catalog.date}"
+    catalog = PriceCatalog.load(options.folder.prices)
+    return "ok", "prices", f"the price catalog is of {catalog.date}"

@@ -18,6 +18,7 @@ COLUMNS = (
     ("pattern", "pattern"), ("input", "input"), ("output", "output"), ("cache read", "cache_read"), ("cache write", "cache_write"),
     ("image", "per_image"), ("minute", "per_minute"), ("from", "valid_from"), ("locked", "locked"),
 )  # fmt: skip
+CATALOG_COLUMNS = (("provider", "provider"), ("model", "model"), *COLUMNS[1:7])
 
 fields = options(
     *(body_option(f"--{rate.replace('_', '-')}", rate, type=NUMBER) for rate in RATES),
@@ -37,6 +38,23 @@ def prices() -> None:
 def list_(connection: Connection) -> None:
     """Every price you set."""
     connection.print_rows(connection.all("/prices"), COLUMNS)
+
+
+@prices.command()
+@click.option("--search", metavar="TEXT", help="Only models with this text in provider/model.")
+@with_connection
+def catalog(connection: Connection, search: str | None) -> None:
+    """The price catalog, with its date."""
+    connection.print_rows(connection.all("/catalog/prices", {"q": search} if search else None), CATALOG_COLUMNS)
+    found = connection.call("GET", "/catalog/prices")
+    click.echo(f"{found['models']} models, {found['date']}, {found['source']}", err=True)
+
+
+@prices.command()
+@with_connection
+def refresh(connection: Connection) -> None:
+    """Take a newer price catalog from the address of the setting catalog_url."""
+    connection.print_row(connection.call("POST", "/catalog/prices/refresh"))
 
 
 @prices.command()

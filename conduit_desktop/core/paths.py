@@ -39,6 +39,11 @@ class Home:
         return self.root / "vault.key"
 
     @property
+    def prices(self) -> Path:
+        """A price catalog newer than the one that ships, where one was installed."""
+        return self.root / "prices.json"
+
+    @property
     def logs(self) -> Path:
         """Rotating log files."""
         return self.root / "logs"

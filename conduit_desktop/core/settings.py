@@ -90,6 +90,10 @@ class Settings(BaseModel):
     catalog_prices: bool = option(
         True, "Money", "Use price catalog", "Use the built-in prices for models without a price of your own."
     )
+    # Off by default: the gateway calls no address that the operator did not enter.
+    catalog_url: str = option(
+        "", "Money", "Price catalog address", "HTTPS address from which newer prices are taken on request. Empty: none."
+    )
     # Off by default: prompts hold source code, secrets and personal data.
     log_payloads: bool = option(
         False, "Logging", "Store request and response bodies", "For all keys. It can also be turned on for a single key."

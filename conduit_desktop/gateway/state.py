@@ -55,7 +55,7 @@ class GatewayState:
         self.limiter = RateLimiter(self.budgets)
         self.round_robin = RoundRobinCounters()
         self.price_lists = PriceLists(self._fetch_models)
-        self.compiled_prices = CompiledPrices(self.price_lists)
+        self.compiled_prices = CompiledPrices(self.price_lists, store.price_catalog)
         self.upstream = Upstream()
         self.reasoning = ReasoningStore()
         self.threads = Threads()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from conduit_desktop.core.entities import (
@@ -345,6 +346,12 @@ class Store(Protocol):
     def meta(self) -> Meta: ...
 
     on_health: HealthListener | None
+
+    @property
+    def price_catalog(self) -> Path:
+        """The file of an installed price catalog, which need not exist."""
+        ...
+
     """Called on the loop with (healthy, text) when records stop or start to be writable."""
 
     @property

@@ -289,6 +289,12 @@ class PageQuery(Query):
     cursor: str | None = None
 
 
+class CatalogQuery(PageQuery):
+    """GET /catalog/prices: `q` is a part of `provider/model`."""
+
+    q: str | None = None
+
+
 class RequestQuery(PageQuery):
     """GET /requests. `key` is a key's id or name; times are RFC 3339 or plain dates (UTC)."""
 

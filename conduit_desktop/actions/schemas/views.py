@@ -333,6 +333,50 @@ class PriceView(View):
     updated_at: str | None
 
 
+class CatalogPriceView(View):
+    """A price of the catalog that holds now: US dollars per million tokens by class, and by unit."""
+
+    provider: str
+    model: str
+    input: float | None
+    output: float | None
+    cache_read: float | None
+    cache_write: float | None
+    cache_write_1h: float | None
+    reasoning: float | None
+    audio_in: float | None
+    audio_out: float | None
+    image_in: float | None
+    image_out: float | None
+    per_image: float | list[ImageRate] | None
+    per_minute: float | None
+    min_seconds: float | None
+    per_1k_chars: float | None
+    per_search: float | None
+    per_request: float | None
+    tiers: list[Tier]
+    service_tiers: dict[str, float]
+
+
+class CatalogPricesView(View):
+    """GET /catalog/prices: the catalog in use, and a part of its prices."""
+
+    date: str
+    source: str
+    models: int
+    is_built_in: bool
+    data: list[CatalogPriceView]
+    next: str | None
+
+
+class CatalogRefreshedView(View):
+    """POST /catalog/prices/refresh: the catalog that is used from now on."""
+
+    date: str
+    source: str
+    models: int
+
+
 class PricesImportedView(View):
     """POST /prices.csv: how many prices were set."""
 

@@ -47,6 +47,8 @@ class PriceCatalog:
         self.date = date.fromisoformat(data["date"])
         self.source: str = data["source"]
         self._providers: dict[str, dict[str, Any]] = data["providers"]
+        self.is_built_in = False
+        """Whether it is the one that ships."""
 
     @classmethod
     def load(cls, installed: Path | None = None) -> PriceCatalog:
@@ -58,7 +60,9 @@ class PriceCatalog:
             except (OSError, Invalid):
                 # Changed by hand since it was installed: a broken file must not leave every model without a price.
                 pass
-        return cls(orjson.loads(shipped.read_bytes()))
+        built_in = cls(orjson.loads(shipped.read_bytes()))
+        built_in.is_built_in = True
+        return built_in
 
     @classmethod
     def read(cls, data: bytes) -> PriceCatalog:
@@ -100,6 +104,10 @@ class PriceCatalog:
                 if place is not None:
                     return _at(f"{provider}/{model}", each["prices"][place], at_ms, region, self.date)
         return None
+
+    def names(self) -> list[tuple[str, str]]:
+        """Provider and name of every model, in alphabetical order."""
+        return sorted((provider, model) for provider, row in self._providers.items() for model in row["models"])
 
     def provider_at(self, base_url: str) -> str | None:
         """The catalog's provider that lives at an address; None for an unknown one."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price
@@ -43,18 +44,22 @@ class PriceQuery:
 
 
 def compile_prices(
-    queries: Iterable[PriceQuery], prices: Sequence[Price], at_ms: int, use_catalog: bool = True
+    queries: Iterable[PriceQuery],
+    prices: Sequence[Price],
+    at_ms: int,
+    use_catalog: bool = True,
+    installed: Path | None = None,
 ) -> dict[str, CompiledPrice | None]:
     """The prices that are valid at `at_ms` (epoch ms), by `provider/model`; None where no price is known.
 
     Blocking: it may read the catalog, so call it in a worker thread. The catalog is read at most once, only where it is
-    needed, and released at the end.
+    needed, and released at the end; `installed` is the file of a newer one, where there is one.
     """
     catalog: PriceCatalog | None = None
     found: dict[str, CompiledPrice | None] = {}
     for query in queries:
         if catalog is None and use_catalog and choose(prices, query, at_ms) is None and not query.kind.is_free(query.model):
-            catalog = PriceCatalog.load()
+            catalog = PriceCatalog.load(installed)
         found[query.name] = _compiled_price(query, prices, at_ms, catalog)
     return found
 
@@ -128,8 +133,8 @@ def _compiled_price(query: PriceQuery, prices: Sequence[Price], at_ms: int, cata
 class CompiledPrices:
     """The prices of the targets in use, by `provider/model`, looked up once and kept until a price changes or its time is over."""
 
-    def __init__(self, lists: PriceLists) -> None:
-        self._lists = lists
+    def __init__(self, lists: PriceLists, installed: Path | None = None) -> None:
+        self._lists, self._installed = lists, installed
         self._known: dict[str, CompiledPrice | None] = {}
         self._answered: set[str] = set()
 
@@ -170,7 +175,7 @@ class CompiledPrices:
             for target in targets
         ]
         known = self._known  # `forget` swaps it: where a price is changed meanwhile, what is found here is for this call alone
-        job = partial(compile_prices, queries, snapshot.prices, now_ms(), snapshot.settings.catalog_prices)
+        job = partial(compile_prices, queries, snapshot.prices, now_ms(), snapshot.settings.catalog_prices, self._installed)
         found = await asyncio.to_thread(job)
         if len(known) + len(found) > MAX_KEPT:
             known.clear()

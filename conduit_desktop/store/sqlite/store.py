@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from conduit_desktop.core.entities import Budget, IpRule, ModelAlias, Provider, VirtualKey
@@ -51,6 +52,11 @@ class SqliteStore:
         self.notifications = NotificationTable(database)
         self.audit = AuditTable(database)
         self.meta = MetaTable(database)
+
+    @property
+    def price_catalog(self) -> Path:
+        """The home's own price catalog."""
+        return self.home.prices
 
     @classmethod
     def open(cls, home: Home) -> SqliteStore:
