@@ -28,6 +28,7 @@ from conduit_desktop.core.errors import (
 from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import OPENAI, Do
 from tests.fakes.app_context import published
+from tests.fakes.newer_catalog import offer_newer_catalog
 
 ALIAS = {"alias": "fast", "targets": [{"provider": "openai", "model": "gpt-4o-mini"}]}
 
@@ -342,7 +343,7 @@ FREE = {
     "/models/{alias*}/explain", "/health/{target*}/pause", "/health/{target*}/resume",
     "/health/{provider}/credentials/{label}/release",
     "/keys/{id}/reset-spend", "/prices/reprice", "/notifications/read", "/notifications/{id}/read", "/backup", "/import",
-    "/master-key/rotate", "/discovery", "/demo",
+    "/master-key/rotate", "/discovery", "/demo", "/catalog/prices/refresh",
 }  # fmt: skip
 """Paths of operations that add something new, or do not touch what a config file defines."""
 
@@ -408,6 +409,7 @@ CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     ("DELETE", "/budgets/{id}"): ("/budgets/all", None, "budget.remove"),
     ("POST", "/prices.csv"): ("/prices.csv", "pattern,input,output\nother,1,2\n", "price.put"),
     ("POST", "/prices/reprice"): ("/prices/reprice", {"mode": "all"}, "price.reprice"),
+    ("POST", "/catalog/prices/refresh"): ("/catalog/prices/refresh", None, "catalog.refresh"),
     ("PUT", "/prices/{pattern*}"): ("/prices/other", {"input": 1, "output": 2}, "price.put"),
     ("DELETE", "/prices/{pattern*}"): ("/prices/openai/gpt-4o-mini", None, "price.remove"),
     ("PATCH", "/settings"): ("/settings", {"theme": "dark"}, "settings.change"),
@@ -434,7 +436,9 @@ async def prepared_call(context: AppContext, do: Do, row: operations.Operation) 
     await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
     await notifications.notify(context, "system", "info", "a", "b")
     path, body, action = CALLS[row.method, row.path]
-    if path == RULE:
+    if path == "/catalog/prices/refresh":
+        await offer_newer_catalog(context)
+    elif path == RULE:
         path = f"/ip-rules/{(await do('GET', '/ip-rules'))['data'][0]['id']}"
     elif path == "the first notification":
         path = f"/notifications/{(await do('GET', '/notifications'))['data'][0]['id']}/read"

@@ -25,6 +25,7 @@ from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
+from tests.fakes.newer_catalog import offer_newer_catalog
 from tests.fakes.waiting import settled, until
 from tests.gui.conftest import RecordingUi
 from tests.gui.samples import keep, record
@@ -175,6 +176,7 @@ EXAMPLES: dict[tuple[str, str], Call] = {
     ("DELETE", "/budgets/{id}"): request("DELETE", "/budgets/all"),
     ("POST", "/prices.csv"): request("POST", "/prices.csv", "pattern,input,output\nplay,1,2\n"),
     ("POST", "/prices/reprice"): request("POST", "/prices/reprice"),
+    ("POST", "/catalog/prices/refresh"): request("POST", "/catalog/prices/refresh"),
     ("PUT", "/prices/{pattern*}"): request("PUT", "/prices/play", {"input": 1, "output": 2}),
     ("DELETE", "/prices/{pattern*}"): request("DELETE", "/prices/unused"),
     ("PATCH", "/settings"): request("PATCH", "/settings", {"idle_s": 7}),
@@ -207,6 +209,8 @@ async def prepare(context: AppContext, client: AdminClient, operation: Operation
             owner = context.gateway.snapshot.providers["work"].provider.id
             refusal = UpstreamError("no such key", status=401, reason="auth")
             context.gateway.health.failed("work/demo-chat", owner, "default", refusal)
+        case "/catalog/prices/refresh":
+            await offer_newer_catalog(context)
         case "/prices/reprice":
             await client.request("PUT", "/prices/spare%2Fgpt-9", {"input": 1, "output": 2})
         case "/notifications/read" | "/notifications/{id}/read":
@@ -215,7 +219,7 @@ async def prepare(context: AppContext, client: AdminClient, operation: Operation
             await client.request("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"})
 
 
-UNSHOWN = {"/budgets", "/budgets/{id}", "/prices.csv", "/prices/{pattern*}", "/notifications/read",
+UNSHOWN = {"/catalog/prices/refresh", "/budgets", "/budgets/{id}", "/prices.csv", "/prices/{pattern*}", "/notifications/read",
            "/notifications/{id}/read", "/ip-rules", "/ip-rules/{id}",
            "/master-key/rotate"}  # fmt: skip
 """Operations whose effect no page reads: the window itself counts notifications, and the master key is read on a press."""
