@@ -70,8 +70,8 @@ class GatewayState:
         self._idle = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._side_work: set[asyncio.Task[Any]] = set()
-        self._unwritten: dict[tuple[Any, str], tuple[Any, str]] = {}
-        """Notifications that could not be written: severity and text by kind and title."""
+        self._unwritten: dict[tuple[Any, str], tuple[Any, str, str]] = {}
+        """Notifications that could not be written: severity, text and occasion by kind and title."""
 
     async def start(self) -> None:
         """Load configuration, spend and health; from then on calls can be answered."""
@@ -204,16 +204,16 @@ class GatewayState:
         self.bus.publish("requests", record)
         return durable
 
-    def notify(self, kind: Any, severity: Any, title: str, text: str) -> None:
-        """Add a notification for the operator, in the background."""
-        self._in_background(self._notify(kind, severity, title, text))
+    def notify(self, kind: Any, severity: Any, title: str, text: str, occasion: str = "") -> None:
+        """Add a notification for the operator, in the background; of an `occasion` one, however often it is reported."""
+        self._in_background(self._notify(kind, severity, title, text, occasion))
 
-    async def _notify(self, kind: Any, severity: Any, title: str, text: str) -> None:
+    async def _notify(self, kind: Any, severity: Any, title: str, text: str, occasion: str) -> None:
         try:
-            made: Notification | None = await self.store.notifications.add(kind, severity, title, text)
+            made: Notification | None = await self.store.notifications.add(kind, severity, title, text, occasion)
         except DatabaseUnusable as error:
             log.error("%s: %s (this cannot be kept now: %s)", title, text, error)
-            self._unwritten[kind, title] = (severity, text)  # written by `_on_records` once there is room again
+            self._unwritten[kind, title] = (severity, text, occasion)  # written by `_on_records` once there is room again
             return
         if made is not None:
             self.bus.publish("notifications", made.id)
@@ -241,8 +241,8 @@ class GatewayState:
     def _on_records(self, healthy: bool, text: str) -> None:
         if healthy:
             while self._unwritten:
-                (kind, title), (severity, message) = self._unwritten.popitem()
-                self.notify(kind, severity, title, message)
+                (kind, title), (severity, message, occasion) = self._unwritten.popitem()
+                self.notify(kind, severity, title, message, occasion)
             self.notify("system", "info", "Requests are recorded again", text)
         else:
             self.notify("system", "error", "Requests cannot be recorded", text)

@@ -393,23 +393,25 @@ def _check_tokens(key: VirtualKey, use: KeyUsage, expected: CostEstimate, now: f
         raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, min(needed, key.tpm)))
 
 
+NO_PRICE = "No price is known for this model"
+"""How the error begins that refuses a model without a price where a budget holds."""
+
+
 def _check_priced(key: VirtualKey | None, expected: CostEstimate, budgets: Iterable[TrackedBudget]) -> None:
     if not expected.unpriced:
         return
     choice = key.unpriced if key is not None else None
     if key is not None and choice == "block":
-        raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
+        raise Forbidden(f"{NO_PRICE}, and the key {key.name!r} does not allow unpriced models.")
     limiting = next((budget.terms for budget in budgets if budget.terms.blocks), None)
     if limiting is None or choice == "allow":
         return
     if key is not None and limiting.scope == "key":
         raise Forbidden(
-            f"No price is known for this model, and the key {key.name!r} has a budget. Set the model's price, or allow unpriced"
-            " models for the key."
+            f"{NO_PRICE}, and the key {key.name!r} has a budget. Set the model's price, or allow unpriced models for the key."
         )
     raise Forbidden(
-        f"No price is known for this model, and the budget {limiting.name!r} holds. Set the model's price, or allow unpriced models"
-        " for the key."
+        f"{NO_PRICE}, and the budget {limiting.name!r} holds. Set the model's price, or allow unpriced models for the key."
     )
 
 

@@ -144,6 +144,7 @@ def m004_money(db: Database) -> None:
     _prices_with_every_dimension(db)
     _records_with_units(db)
     _totals_by_slot(db)
+    _notifications_by_occasion(db)
     db.execute("PRAGMA user_version = 4")
 
 
@@ -219,6 +220,13 @@ def _totals_by_slot(db: Database) -> None:
             PRIMARY KEY (kind, value, day)
         ) WITHOUT ROWID""")
     db.execute("CREATE INDEX attributed_day ON attributed (kind, day)")
+
+
+def _notifications_by_occasion(db: Database) -> None:
+    db.execute("ALTER TABLE notifications ADD COLUMN occasion TEXT NOT NULL DEFAULT ''")
+    db.execute("DROP INDEX notifications_unread")
+    db.execute("CREATE UNIQUE INDEX notifications_unread ON notifications (kind, title) WHERE read = 0 AND occasion = ''")
+    db.execute("CREATE UNIQUE INDEX notifications_occasion ON notifications (occasion) WHERE occasion <> ''")
 
 
 _STAMPS = {"source": str, "created_at": int, "updated_at": int}

@@ -18,13 +18,18 @@ _SELECT = "SELECT id, kind, severity, title, text, read, created_at FROM notific
 
 
 class NotificationTable:
-    """Notifications, newest first. The same kind and title, unread, is kept once, with its latest text."""
+    """Notifications, newest first. One of an occasion is kept once; of others, the same kind and title is, while it is unread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, kind: NotificationKind, severity: Severity, title: str, text: str) -> Notification | None:
-        """Add one, or update the text of an unread one of the same title; None where that has the same text already."""
+    async def add(
+        self, kind: NotificationKind, severity: Severity, title: str, text: str, occasion: str = ""
+    ) -> Notification | None:
+        """Add one, or update the text of an unread one of the same title; None where that has the same text already.
+
+        An `occasion` (such as a threshold of a budget in one period) is notified once, whether that was read or not.
+        """
         now = time.time_ns()
         # The id begins with the time: it orders what came within one millisecond.
         made = Notification(
@@ -35,7 +40,7 @@ class NotificationTable:
             text=text,
             created_at=now // 10**6,
         )
-        kept = await self._database.write(lambda connection: _add(connection, made))
+        kept = await self._database.write(lambda connection: _add(connection, made, occasion))
         return made.model_copy(update={"id": kept}) if kept else None
 
     async def list(self, limit: int = 50, cursor: str | None = None, unread: bool = False) -> tuple[list[Notification], str | None]:
@@ -45,6 +50,11 @@ class NotificationTable:
         statement = f"{_SELECT} WHERE (created_at, id) < (?, ?){seen} ORDER BY created_at DESC, id DESC LIMIT ?"
         rows = await self._database.read(lambda c: c.execute(statement, (at, id, limit + 1)).fetchall())
         return page([Notification(**dict(row)) for row in rows], limit, lambda note: (note.created_at, note.id))
+
+    async def get(self, id: str) -> Notification | None:
+        """The notification of that id."""
+        rows = await self._database.read(lambda c: c.execute(f"{_SELECT} WHERE id = ?", (id,)).fetchall())
+        return Notification(**dict(rows[0])) if rows else None
 
     async def unread(self) -> int:
         """How many were not read."""
@@ -76,15 +86,18 @@ def mark_all_read_in(connection: sqlite3.Connection) -> int:
     return connection.execute("UPDATE notifications SET read = 1 WHERE read = 0").rowcount
 
 
-def _add(connection: sqlite3.Connection, note: Notification) -> str | None:
+def _add(connection: sqlite3.Connection, note: Notification, occasion: str) -> str | None:
     """The id under which it is kept; None where nothing changed."""
-    # The partial index on unread rows makes a repeated warning update its row instead of filling the list.
+    # The partial indexes on unread rows and on occasions make a repeated warning update its row, or nothing.
+    again = "(occasion) WHERE occasion <> '' DO NOTHING"
+    if not occasion:
+        again = """(kind, title) WHERE read = 0 AND occasion = '' DO UPDATE
+            SET severity = excluded.severity, text = excluded.text, created_at = excluded.created_at
+            WHERE text <> excluded.text OR severity <> excluded.severity"""
     rows = connection.execute(
-        "INSERT INTO notifications (id, kind, severity, title, text, read, created_at) VALUES (?, ?, ?, ?, ?, 0, ?)"
-        " ON CONFLICT (kind, title) WHERE read = 0 DO UPDATE"
-        " SET severity = excluded.severity, text = excluded.text, created_at = excluded.created_at"
-        " WHERE text <> excluded.text OR severity <> excluded.severity RETURNING id",
-        (note.id, note.kind, note.severity, note.title, note.text, note.created_at),
+        "INSERT INTO notifications (id, kind, severity, title, text, read, created_at, occasion) VALUES (?, ?, ?, ?, ?, 0, ?, ?)"
+        f" ON CONFLICT {again} RETURNING id",
+        (note.id, note.kind, note.severity, note.title, note.text, note.created_at, occasion),
     ).fetchall()
     return str(rows[0][0]) if rows else None
 
