@@ -108,6 +108,15 @@ def _shell(command: str) -> Calls:
     return {"exec_command": {"cmd": command}, "shell": {"command": ["sh", "-c", command]}}
 
 
+def ask_pi(client: Client, address: str, key: str, model: str, task: str) -> str:
+    """Pi."""
+    folder = client.home / ".pi" / "agent"
+    folder.mkdir(parents=True, exist_ok=True)
+    provider = {"baseUrl": f"{address}/v1", "api": "openai-completions", "apiKey": key, "models": [{"id": model}]}
+    (folder / "models.json").write_text(json.dumps({"providers": {"conduit": provider}}))
+    return client.run("--provider", "conduit", "--model", model, "--print", "--no-session", task, env={"PI_OFFLINE": "1"})
+
+
 AGENTS = {
     "Claude Code": Agent(
         "claude",
@@ -164,5 +173,12 @@ AGENTS = {
         ask_cline,
         lambda path: {"read_files": {"files": [{"path": path}]}},
         lambda path, text: {"run_commands": {"commands": [f"echo {text} > {path}"]}},
+    ),
+    "Pi": Agent(
+        "pi",
+        "openai_chat",
+        ask_pi,
+        lambda path: {"read": {"path": path}},
+        lambda path, text: {"write": {"path": path, "content": text}},
     ),
 }
