@@ -229,8 +229,8 @@ class TargetAttempt:
         # Loop Detected (RFC 5842): sent again, or to another target that leads back, the request would only come back again.
         if response.status == 508:
             error.set_reason("bad_request")
-        elif error.status == 500 and error.reason == "bad_request":
-            error.status = 400  # clients send again what was answered with 500
+        elif error.status >= 500 and error.callers_fault:
+            error.status = 400  # clients send again what was answered with 500, as Ollama and llama.cpp do for long prompts
         return error
 
     def _refusal_with_status_200(self, response: UpstreamResponse, body: bytes) -> UpstreamError:

@@ -131,3 +131,26 @@ async def test_a_picture_that_llama_cpp_cannot_see_is_a_400_and_closes_no_provid
                 await gateway.ask("alone")
             assert (refused.value.status, refused.value.reason) == (400, "bad_request")
         await gateway.state.upstream.close()
+
+
+@pytest.mark.parametrize("caller", ["openai_chat", "anthropic_messages"])
+@pytest.mark.parametrize("status", [500, 502])
+async def test_a_prompt_over_the_context_that_a_server_answers_with_500_is_not_sent_again(
+    home: Home, caller: str, status: int
+) -> None:
+    calls: list[str] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        calls.append(request.path)
+        return web.json_response({"error": {"message": "the input length exceeds the context length"}}, status=status)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", refuse)
+    async with TestServer(app, host="127.0.0.1") as server, open_gateway(home) as gateway:
+        await gateway.add_provider("local", str(server.make_url("/v1")), kind="ollama")
+        await gateway.add_alias("alone", "local/m", retries=2)
+        await gateway.add_key()
+        with pytest.raises(UpstreamError) as refused:
+            await gateway.ask("alone", client_dialect=caller)
+        assert (refused.value.status, refused.value.reason, len(calls)) == (400, "context_length", 1)
+        await gateway.state.upstream.close()
