@@ -18,7 +18,7 @@ from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import BudgetAccount, QueuePlace, TrackedBudget
-from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate
+from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate, Reservation, cache_rate_of
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.health.circuit import Health
 from conduit_desktop.gateway.routing.resolve import resolve_model
@@ -124,7 +124,7 @@ class Gateway:
         # No await from here to the reservation: that makes admission atomic.
         if call.endpoint == "count_tokens":  # free of every limit
             expected = CostEstimate.of_call(call, snapshot.settings.reserve_output_tokens, prices.values())
-            meter.admitted(state.limiter.admit(None, expected), prices)
+            meter.admitted(Reservation(state.limiter, None, expected), prices)
             return AdmittedCall(call, caller, route, snapshot, meter)
         at_ms = meter.admitted_at(state.budgets.now_ms())
         try:
@@ -189,7 +189,8 @@ class Gateway:
         """The estimate of a call over these targets, with its worst case."""
         state = self.state
         of_targets = {target.name: prices[target.name] for target in targets}
-        expected = CostEstimate.of_call(call, state.snapshot.settings.reserve_output_tokens, of_targets.values())
+        reserve, cache_rate = state.snapshot.settings.reserve_output_tokens, cache_rate_of(call)
+        expected = CostEstimate.of_call(call, reserve, of_targets.values(), cache_rate)
         expected.add_worst(call, [(prices[target.name], state.capabilities.most_output(target)) for target in targets])
         return expected
 

@@ -14,7 +14,9 @@ from conduit_desktop.core.entities import Budget, BudgetScope
 from conduit_desktop.core.errors import BudgetBusy, BudgetExceeded, Forbidden, GatewayError, RateLimited
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import StreamReply
+from conduit_desktop.gateway.routing.explain import explain
 from conduit_desktop.wire import dialect
+from conduit_desktop.wire.media.endpoints import MediaRequest
 from tests.fakes.gateway import GatewayFixture, call, open_gateway
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import Vendor
@@ -192,6 +194,14 @@ async def test_a_provider_whose_budget_is_spent_is_left_out_and_the_others_serve
         await gateway.ask("either")
 
 
+async def test_the_explanation_of_a_route_names_the_spent_budget_of_a_provider(gateway: GatewayFixture, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    await add_budget(gateway, "provider", "oa", limit=0)
+    rows = await explain(gateway.state, "either", {"messages": []})
+    assert [(row.provider, row.usable) for row in rows] == [("oa", False), ("an", True)]
+    assert rows[0].reason == "The monthly budget 'provider oa' of the provider 'oa' ($0.00) is spent"
+
+
 async def test_where_a_providers_budget_is_in_use_another_provider_serves_without_a_wait(home: Home, vendor: Vendor) -> None:
     async with open_gateway(home, budget_wait_s=60) as gateway:
         await furnish(gateway, vendor)
@@ -222,6 +232,37 @@ async def test_a_call_without_a_price_at_one_of_its_targets_is_refused_where_a_b
     with pytest.raises(Forbidden, match="No price is known"):
         await gateway.ask("mixed")
     assert not [request for request in vendor.requests if request.body["model"] == "nameless"]
+
+
+async def test_tokens_are_counted_for_a_caller_whatever_the_budgets(gateway: GatewayFixture, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    await gateway.add_alias("nameless", "oa/nameless")
+    await add_budget(gateway, "global", limit=0)
+    await add_budget(gateway, "provider", "oa", limit=0)
+    for model in ("m", "nameless"):
+        counting = call(model, client_dialect="anthropic_messages")
+        counting.endpoint, counting.media_request = "count_tokens", MediaRequest("count_tokens", counting.body)
+        await gateway.answer(counting)
+    assert await status(gateway) == 402
+
+
+@pytest.mark.parametrize(("ttl", "expected"), [(None, 1000), ("5m", 1250), ("1h", 2000)])
+async def test_what_a_call_writes_to_a_cache_is_expected_at_the_rate_of_its_lifetime(
+    gateway: GatewayFixture, vendor: Vendor, ttl: str | None, expected: int
+) -> None:
+    await furnish(gateway, vendor)
+    await gateway.add_alias("cached", "an/cached")
+    await gateway.add_price("cached", 1.0, 0.0, cache_write=1.25, cache_write_1h=2.0)
+    budget = await add_budget(gateway, "global")
+    mark = {} if ttl is None else {"cache_control": {"type": "ephemeral", "ttl": ttl}}
+    asked = call("cached", client_dialect="anthropic_messages", system=[{"type": "text", "text": "be brief", **mark}])
+    vendor.script(Step(hang=True))
+    answering = asyncio.ensure_future(gateway.answer(asked))
+    await until(lambda: vendor.requests)
+    assert gateway.budget_account(budget).reserved_nano == asked.input_tokens * expected
+    answering.cancel()
+    await asyncio.wait({answering})
+    assert gateway.budget_account(budget).reserved_nano == 0
 
 
 # Restarts

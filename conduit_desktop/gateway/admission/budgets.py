@@ -323,6 +323,14 @@ class Budgets:
         found = self._holders.get(("provider", name.translate(_LOWER)))
         return [one for one in found if one.terms.limit_nano is not None] if found else ()
 
+    def spent_budget(self, provider: str) -> BudgetTerms | None:
+        """The provider's budget that has nothing left, for which it is left out; None where there is none."""
+        for budget in self.of_provider(provider):
+            terms, account = budget.terms, budget.running(self.now_ms())
+            if terms.blocks and account.spend_nano + account.reserved_nano >= (terms.limit_nano or 0):
+                return terms
+        return None
+
     def limit(self, key: VirtualKey | None, alias: str) -> bool:
         """Whether any budget may hold for a request."""
         return (key is not None and key.budget_nano is not None) or self.any_of_provider or bool(self.of_request(key, alias))

@@ -56,18 +56,32 @@ class CostEstimate:
                 self.worst_nano = max(self.worst_nano, worst_cost(call, compiled_price, most_output))
 
     @classmethod
-    def of_call(cls, call: Call, reserve_output_tokens: int, compiled_prices: Collection[CompiledPrice | None]) -> CostEstimate:
-        """The estimate of a call; output at its own maximum, `reserve_output_tokens` at most."""
+    def of_call(
+        cls,
+        call: Call,
+        reserve_output_tokens: int,
+        compiled_prices: Collection[CompiledPrice | None],
+        cache_rate: str = "",
+    ) -> CostEstimate:
+        """The estimate of a call; output at its own maximum, `reserve_output_tokens` at most.
+
+        `cache_rate`: the rate at which its input may be written to a cache, see `cache_rate_of`.
+        """
         inputs = call.input_tokens
         if call.endpoint in READ_ONLY:
             return cls.of(inputs, 0, compiled_prices, Units())
         output = min(max_output_tokens(call.body), reserve_output_tokens)
         units = expected_units(call.media_request) if call.media_request is not None else None
-        return cls.of(inputs, output, compiled_prices, units)
+        return cls.of(inputs, output, compiled_prices, units, cache_rate)
 
     @classmethod
     def of(
-        cls, input_tokens: int, output_tokens: int, compiled_prices: Collection[CompiledPrice | None], units: Units | None = None
+        cls,
+        input_tokens: int,
+        output_tokens: int,
+        compiled_prices: Collection[CompiledPrice | None],
+        units: Units | None = None,
+        cache_rate: str = "",
     ) -> CostEstimate:
         """The estimate at the highest of the targets' prices. `units`: those of a media request."""
         # Without a target nothing is asked, and the request fails for that reason.
@@ -77,7 +91,7 @@ class CostEstimate:
                 made.unpriced = True
                 continue
             if units is None:
-                cost = compiled_price.expected(input_tokens, output_tokens)
+                cost = compiled_price.expected(input_tokens, output_tokens, cache_rate=cache_rate)
             else:
                 cost = compiled_price.expected(input_tokens, output_tokens, units)
             if made.compiled_price is None or cost > made.cost_nano:
@@ -91,6 +105,32 @@ def worst_cost(call: Call, compiled_price: CompiledPrice, most_output: int) -> i
     output = 0 if call.endpoint in READ_ONLY else min(max_output_tokens(call.body), most_output * _choices(call.body))
     units = expected_units(call.media_request) if call.media_request is not None else Units()
     return compiled_price.worst(call.input_tokens, output, units)
+
+
+def cache_rate_of(call: Call) -> str:
+    """The rate at which the call's input may be written to a cache; empty where it asks for none."""
+    marks = _cache_marks(call)
+    if not marks:
+        return ""
+    return "cache_write_1h" if any(isinstance(mark, dict) and mark.get("ttl") == "1h" for mark in marks) else "cache_write"
+
+
+def _cache_marks(call: Call) -> list[Json]:
+    """The values of all fields `cache_control`, by which Anthropic's API and those that pass it on are told what to cache."""
+    if call.received is not None and call.received[1] is call.body and b"cache_control" not in call.received[0]:
+        return []
+    found: list[Json] = []
+    # A stack, not recursion: clients choose how deep a body is nested.
+    stack: list[Json] = [call.body]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            if "cache_control" in item:
+                found.append(item["cache_control"])
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item
+    return [mark for mark in found if mark]
 
 
 def _choices(body: dict[str, Json]) -> int:

@@ -74,6 +74,8 @@ def _explained(
     ]
     if target.bound.problem:
         usable, reason = False, target.bound.problem
+    elif (spent := state.budgets.spent_budget(target.bound.name)) is not None:
+        usable, reason = False, f"{spent.text} is spent"
     elif target.name in unfit:
         usable, reason = False, f"cannot serve this request: {unfit[target.name]}"
     elif not state.health.may_try(target.name):

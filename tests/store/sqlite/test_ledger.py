@@ -323,3 +323,36 @@ async def test_totals_are_the_sum_of_the_records(tmp_path_factory: pytest.TempPa
             group[index] += int(add)
     assert len(rows) == len(expected)
     assert sorted([r.requests, r.errors, r.input, r.cost_nano, r.unpriced_requests] for r in rows) == sorted(expected.values())
+
+
+async def test_the_spend_holds_the_records_handed_over_before_it_was_asked_for_and_no_later_ones(store: SqliteStore):
+    whole = Spending("global")
+    for number in range(20):
+        before = store.ledger.record(record(3 * number, cost_nano=1))
+        asked = asyncio.ensure_future(store.ledger.spent([whole]))
+        also_before = store.ledger.record(record(3 * number + 1, cost_nano=1))
+        await asyncio.sleep(0)
+        after = store.ledger.record(record(3 * number + 2, cost_nano=1))
+        assert await asked == [3 * number + 2]
+        await asyncio.gather(before, also_before, after)
+
+
+async def test_recent_use_counts_what_was_admitted_and_tokens_from_the_end_of_a_request(store: SqliteStore):
+    def used(index: int, ago_ms: int, **fields: object) -> RequestRecord:
+        return RequestRecord(**{"id": f"req_{index}", "started_at": NOON - ago_ms, "key_id": "k", "provider": "p", **fields})  # type: ignore[arg-type]
+
+    await write(
+        store,
+        used(0, 90_000, duration_ms=40_000.0, input=100, output=10, reasoning=10),
+        used(1, 59_000, status="error", provider="", cache_read=5),
+        used(2, 58_900, status="cancelled", output=3),
+        used(3, 1_000, status="refused", provider="", input=1000),
+        used(4, 1_000, status="cancelled", provider=""),
+        used(5, 1_000, endpoint="count_tokens", input=1000),
+        used(6, 1_000, key_id="other", input=1000),
+        used(7, 90_000, duration_ms=20_000.0, input=1000),
+    )
+    requests = await store.ledger.recent_requests(["k"], NOON - 60_000, 500)
+    assert [(one.key_id, one.at_ms, one.amount) for one in requests] == [("k", NOON - 58_900, 2)]
+    tokens = await store.ledger.recent_tokens(["k"], NOON - 60_000, 500)
+    assert [(one.at_ms, one.amount) for one in tokens] == [(NOON - 58_900, 8), (NOON - 50_000, 110)]
