@@ -187,11 +187,10 @@ class Gateway:
 
     def _bounded(self, call: Call, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]) -> CostEstimate:
         """The estimate of a call over these targets, with its worst case."""
-        state = self.state
-        of_targets = {target.name: prices[target.name] for target in targets}
-        reserve, cache_rate = state.snapshot.settings.reserve_output_tokens, cache_rate_of(call)
-        expected = CostEstimate.of_call(call, reserve, of_targets.values(), cache_rate)
-        expected.add_worst(call, [(prices[target.name], state.capabilities.most_output(target)) for target in targets])
+        found = [prices[target.name] for target in targets]
+        expected = CostEstimate.of_call(call, self.state.snapshot.settings.reserve_output_tokens, found, cache_rate_of(call))
+        most_output = self.state.capabilities.most_output
+        expected.add_worst(call, [(prices[target.name], most_output(target)) for target in targets])
         return expected
 
     def _within_provider_budgets(

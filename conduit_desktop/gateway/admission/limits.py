@@ -19,7 +19,7 @@ from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError,
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.accounting.cost import CompiledPrice
+from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Budgets, QueuePlace, TrackedBudget
 from conduit_desktop.gateway.admission.estimate import expected_units, max_output_tokens
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
@@ -51,9 +51,12 @@ class CostEstimate:
 
     def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]]) -> None:
         """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer."""
+        cap, choices = (0, 1) if call.endpoint in READ_ONLY else (max_output_tokens(call.body), _choices(call.body))
+        units = expected_units(call.media_request) if call.media_request is not None else NO_UNITS
         for compiled_price, most_output in targets:
             if compiled_price is not None:
-                self.worst_nano = max(self.worst_nano, worst_cost(call, compiled_price, most_output))
+                worst = compiled_price.worst(call.input_tokens, min(cap, most_output * choices), units)
+                self.worst_nano = max(self.worst_nano, worst)
 
     @classmethod
     def of_call(
@@ -87,8 +90,10 @@ class CostEstimate:
         # Without a target nothing is asked, and the request fails for that reason.
         made = cls(input_tokens, output_tokens, None)
         for compiled_price in compiled_prices:
-            if compiled_price is None:
+            # Half a price is none: what it leaves out would be taken as free.
+            if compiled_price is None or not compiled_price.covers(units is None, units or NO_UNITS):
                 made.unpriced = True
+            if compiled_price is None:
                 continue
             if units is None:
                 cost = compiled_price.expected(input_tokens, output_tokens, cache_rate=cache_rate)
@@ -98,13 +103,6 @@ class CostEstimate:
                 made.compiled_price, made.cost_nano = compiled_price, cost
         made.worst_nano = made.cost_nano
         return made
-
-
-def worst_cost(call: Call, compiled_price: CompiledPrice, most_output: int) -> int:
-    """The most nano-dollars that the call can cost at a target; `most_output`: tokens of one answer of its model."""
-    output = 0 if call.endpoint in READ_ONLY else min(max_output_tokens(call.body), most_output * _choices(call.body))
-    units = expected_units(call.media_request) if call.media_request is not None else Units()
-    return compiled_price.worst(call.input_tokens, output, units)
 
 
 def cache_rate_of(call: Call) -> str:
@@ -135,8 +133,10 @@ def _cache_marks(call: Call) -> list[Json]:
 
 def _choices(body: dict[str, Json]) -> int:
     """How many answers are asked for at once, by OpenAI's `n` or Gemini's `candidateCount`."""
-    nested = body.get("generationConfig")
-    counts = (body.get("n"), nested.get("candidateCount") if isinstance(nested, dict) else None)
+    number, nested = body.get("n"), body.get("generationConfig")
+    if number is None and nested is None:
+        return 1
+    counts = (number, nested.get("candidateCount") if isinstance(nested, dict) else None)
     return max([1, *(int(count) for count in counts if isinstance(count, int | float) and 1 < count < 10**6)])
 
 
@@ -287,21 +287,23 @@ class RateLimiter:
         if key is None and not budgets and not providers:
             return reservation
         at_ms = self.budgets.now_ms() if at_ms is None else at_ms
-        account, own = None, self.budgets.of_key(key) if key is not None else None
-        if own is not None and own.terms.limit_nano is not None:
-            budgets = [own, *budgets]
-        elif own is not None:
-            account = own.running(at_ms)
+        account, use, now = None, None, time.time()
+        if key is not None:
+            use, own = self._use(key), self.budgets.of_key(key)
+            if own.terms.limit_nano is not None:
+                budgets = [own, *budgets]
+            else:
+                account = own.running(at_ms)
         # No `await` between the checks and the bookkeeping: this is what makes admission atomic on one event loop.
-        use, now = self._use(key) if key is not None else None, time.time()
         if key is not None and use is not None:
             _check_parallel(key, use)
             _check_tokens(key, use, expected, now)
-        _check_priced(key, expected, budgets)
-        bookings, busy = self._bookings(expected, budgets, at_ms, place)
-        for name, estimate in providers.items() if providers else ():
-            more, busy_too = self._bookings(estimate, self.budgets.of_provider(name), at_ms, place)
-            bookings, busy = [*bookings, *more], busy or busy_too
+        if expected.unpriced:
+            _check_priced(key, expected, budgets)
+        bookings: Sequence[Booking] = ()
+        busy: TrackedBudget | None = None
+        if budgets or providers:
+            bookings, busy = self._all_bookings(expected, budgets, providers, at_ms, place)
         if key is not None and use is not None:
             _check_requests(key, use, now)
         if busy is not None:
@@ -311,6 +313,20 @@ class RateLimiter:
             use.take(now, reservation.tokens)
         reservation.book(account, bookings)
         return reservation
+
+    def _all_bookings(
+        self,
+        expected: CostEstimate,
+        budgets: Iterable[TrackedBudget],
+        providers: Mapping[str, CostEstimate] | None,
+        at_ms: int,
+        place: QueuePlace | None,
+    ) -> tuple[list[Booking], TrackedBudget | None]:
+        bookings, busy = self._bookings(expected, budgets, at_ms, place)
+        for name, estimate in providers.items() if providers else ():
+            more, busy_too = self._bookings(estimate, self.budgets.of_provider(name), at_ms, place)
+            bookings, busy = [*bookings, *more], busy or busy_too
+        return bookings, busy
 
     def without_room(
         self, key: VirtualKey | None, providers: Mapping[str, CostEstimate], at_ms: int, place: QueuePlace | None = None
