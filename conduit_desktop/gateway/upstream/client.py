@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any
@@ -28,6 +29,7 @@ SLEPT_S = 30.0
 """Wall clock and monotonic clock this much apart: the computer slept (or its clock was set), and idle connections are dead."""
 # Far more than any vendor's error has, and little enough to be parsed on the loop.
 ERROR_BODY_LIMIT = 1024 * 1024
+ERROR_BODY_S = 10.0
 WHOLE_LIMIT = 512 * 1024 * 1024
 """The longest answer that is read whole: it fits a dozen images, and bounds an endless answer."""
 LARGE = 512 * 1024
@@ -79,7 +81,8 @@ class HttpResponse:
             return await self._response.content.readany()
 
     async def read(self) -> bytes:
-        limit = ERROR_BODY_LIMIT if self.status >= 400 else WHOLE_LIMIT
+        if self.status >= 400:
+            return await self._read_error()
         length = self._response.content_length
         # A small body of known length needs no counting; a compressed one may be far larger than its length.
         if length is not None and length <= LARGE and "content-encoding" not in self.headers:
@@ -87,14 +90,31 @@ class HttpResponse:
                 return await self._response.content.read()
         pieces: list[bytes] = []
         size = 0
-        while size <= limit and (data := await self.chunk()):
+        while data := await self.chunk():
             pieces.append(data)
             size += len(data)
-        if size > limit:
-            self.abort()
-            # The beginning of an error says enough to classify it; half an answer would pass for a whole one.
-            if self.status < 400:
-                raise UpstreamError(f"the answer is longer than {limit >> 20} MiB", status=502, reason="malformed")
+            if size > WHOLE_LIMIT:
+                self.abort()
+                raise UpstreamError(f"the answer is longer than {WHOLE_LIMIT >> 20} MiB", status=502, reason="malformed")
+        return b"".join(pieces)
+
+    async def _read_error(self) -> bytes:
+        """What comes of an error's body within its limits.
+
+        The status says what happened, and the beginning of the text suffices to classify it: a server that refuses a request
+        before it has read it whole often resets the connection.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        with suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(ERROR_BODY_S):
+                while size <= ERROR_BODY_LIMIT:
+                    data = await self.chunk()
+                    if not data:
+                        return b"".join(pieces)
+                    pieces.append(data)
+                    size += len(data)
+        self.abort()
         return b"".join(pieces)
 
     def finish(self) -> None:

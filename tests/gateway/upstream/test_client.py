@@ -15,6 +15,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
 
 from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.gateway.upstream import client
 from conduit_desktop.gateway.upstream.client import LARGE, LargePayload, Upstream
 from conduit_desktop.providers import OutboundRequest, UpstreamResponse
 
@@ -126,6 +127,45 @@ async def test_a_kept_connection_that_is_closed_after_a_long_wait_is_a_failure()
             await upstream.fetch(OutboundRequest("POST", url, {}, b""), connect_s=5)
         await upstream.close()
     assert (raised.value.reason, seen) == ("connect", [2])
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["closed", "stalled"])
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ("content-length: 99", b'{"error":'),
+        ("transfer-encoding: chunked", b'9\r\n{"error":\r\n'),
+        ("transfer-encoding: chunked", b"zz\r\n"),
+        ("content-encoding: gzip\r\ncontent-length: 9", b'{"error":'),
+        ("content-length: 99", b""),
+    ],
+    ids=["length", "chunks", "chunk size", "no gzip", "nothing"],
+)
+async def test_an_error_whose_body_is_broken_is_still_that_error(
+    headers: str, body: bytes, closes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ERROR_BODY_S", 10 if closes else 0.05)
+    head_read, closed = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 429 X\r\n{headers}\r\n\r\n".encode())
+        await head_read.wait()
+        writer.write(body)
+        if not closes:
+            await reader.read()  # until the gateway closes the connection
+        writer.close()
+        closed.set()
+
+    upstream = Upstream()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(5):
+        host, port = server.sockets[0].getsockname()[:2]
+        answer = await upstream.send(OutboundRequest("GET", f"http://{host}:{port}/", {}, b""), connect_s=5)
+        head_read.set()
+        assert answer.status == 429
+        assert b'{"error":'.startswith(await answer.read())
+        await closed.wait()
+    await upstream.close()
 
 
 async def read_pieces(answer: UpstreamResponse) -> None:
