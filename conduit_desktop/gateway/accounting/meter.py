@@ -63,7 +63,7 @@ class Meter:
         self._prices_in_use: tuple[CompiledPrices, Snapshot] | None = None
         self._target: BoundTarget | None = None
         self.answered_model = ""
-        """The model that the answer names; empty where it names none."""
+        """The model that the answer names, by whose price it is billed; empty where it names none."""
         self._tried = self._answered = False
         self._failed: list[Cost] = []
         """The costs of failed attempts that reported usage."""
@@ -153,7 +153,7 @@ class Meter:
     def named(self, model: str) -> None:
         """The answer names the model that made it; empty where it names none."""
         if model:
-            self.record.upstream_model = model_name(model)
+            self.answered_model = self.record.upstream_model = model_name(model)
 
     def first_token(self) -> None:
         """The first content has come."""
@@ -180,7 +180,6 @@ class Meter:
             elif isinstance(event, OpaqueBlock):
                 self.output_bytes += _block_size(event.block)
             elif isinstance(event, Started):
-                self.answered_model = event.model or self.answered_model
                 # Not every dialect has an id and a creation time; a translated answer needs both.
                 event.created = event.created or self.record.started_at // 1000
                 event.id = event.id or self.record.id

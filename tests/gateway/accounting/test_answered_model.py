@@ -11,7 +11,8 @@ import pytest
 
 from conduit_desktop.gateway.accounting import pricing
 from conduit_desktop.gateway.accounting.pricing import MAX_ANSWERED, PriceQuery
-from tests.fakes.gateway import GatewayFixture
+from conduit_desktop.wire.media.endpoints import MediaRequest
+from tests.fakes.gateway import GatewayFixture, call
 from tests.fakes.raw_upstream import http_answer, raw_upstream
 
 USAGE = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
@@ -57,6 +58,21 @@ async def test_the_first_answer_of_a_deployment_has_the_price_of_the_model_that_
 async def test_a_name_for_several_snapshots_has_the_price_of_the_one_that_answered(gateway: GatewayFixture, stream: bool):
     # The first snapshot of gpt-4o costs twice what the later ones do: $5 and $15.
     assert await cost(gateway, "gpt-4o", "gpt-4o-2024-05-13", stream=stream) == 6_500_000_000
+
+
+async def test_an_answer_of_a_media_endpoint_has_the_price_of_the_model_that_it_names(gateway: GatewayFixture):
+    usage = {"prompt_tokens": 1_000_000, "total_tokens": 1_000_000}
+    data = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
+    body = {"object": "list", "data": data, "model": "text-embedding-3-small", "usage": usage}
+    async with raw_upstream(http_answer(orjson.dumps(body), "application/json", "length")) as url:
+        await gateway.add_provider("up", f"{url}/v1", kind="openai")
+        await gateway.add_key()
+        request = call("up/our-deployment", input="hi")
+        request.endpoint, request.media_request = "embeddings", MediaRequest("embeddings", request.body)
+        del request.body["messages"]
+        await gateway.answer(request)
+    # $0.02 for a million.
+    assert gateway.records[-1].cost_nano == 20_000_000
 
 
 async def test_an_answer_that_names_an_unknown_model_has_the_price_of_the_one_that_was_asked_for(gateway: GatewayFixture):
