@@ -200,9 +200,15 @@ class CompiledPrices:
         return len(name) <= _LONGEST_NAME and (name in self._answered or len(self._answered) < MAX_ANSWERED)
 
     async def find_answered(self, target: BoundTarget, model: str, snapshot: Snapshot) -> None:
-        """Look up the price of the `model` that an answer of `target` named, for the next `of_answer`."""
-        self._answered.add(f"{target.bound.name}/{model}")
-        await self._look_up([BoundTarget.of(target.bound, model)], snapshot)
+        """Look up the price of the `model` that an answer of `target` named, for the next `of_answer`.
+
+        A target without a price has that one from then on, so that a budget can admit calls of a deployment.
+        """
+        answered = BoundTarget.of(target.bound, model)
+        self._answered.add(answered.name)
+        found = (await self._look_up([answered], snapshot))[answered.name]
+        if found is not None and target.name in self._known and self._known[target.name] is None:
+            self._known[target.name] = found
 
     def rate(self, name: str) -> int | None:
         """The cost of a typical call, to compare targets: nano-dollars for 1,000 tokens in and 500 out; None where unknown."""

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.gateway.accounting import pricing
 from conduit_desktop.gateway.accounting.pricing import MAX_ANSWERED, PriceQuery
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -81,6 +82,19 @@ async def test_an_answer_that_names_an_unknown_model_has_the_price_of_the_one_th
 
 async def test_an_unknown_model_that_answers_with_an_invented_name_has_no_price(gateway: GatewayFixture):
     assert await cost(gateway, "our-deployment", "gpt-4o-invented") is None
+
+
+async def test_a_budget_admits_calls_of_a_deployment_whose_model_an_answer_has_named(gateway: GatewayFixture):
+    other = "condt_" + "b" * 43
+    async with raw_upstream(whole("gpt-4o-2024-08-06")) as url:
+        await gateway.add_provider("up", f"{url}/v1", kind="openai")
+        await gateway.add_key()
+        await gateway.add_key("limited", other, budget_nano=10_000_000_000)
+        with pytest.raises(GatewayError):
+            await gateway.ask("up/our-deployment", key=other)
+        await gateway.ask("up/our-deployment")
+        await gateway.ask("up/our-deployment", key=other)
+    assert [(one.status, one.cost_nano) for one in gateway.records][1:] == [("success", 3_500_000_000)] * 2
 
 
 async def test_the_operators_price_for_the_target_holds_whatever_the_answer_names(gateway: GatewayFixture):
