@@ -125,6 +125,21 @@ def test_pictures_have_a_price_for_each_size_and_quality(shipped: PriceCatalog):
         assert [one.usd for one in listed.price.per_image if (one.size, one.quality) == (size, quality)] == [usd]
 
 
+def test_no_model_that_writes_has_a_price_for_the_input_alone(shipped: PriceCatalog):
+    assert shipped.find("azure", "model-router", NOW) is None
+    davinci = shipped.find("azure", "davinci-002", NOW)
+    assert davinci is not None
+    assert davinci.price.output == 2
+
+
+def test_a_snapshot_of_an_audio_model_has_the_audio_rate_of_the_model(shipped: PriceCatalog):
+    for model in ("gpt-4o-mini-transcribe", "gpt-4o-mini-tts"):
+        first, dated = shipped.find("openai", model, NOW), shipped.find("openai", f"{model}-2025-12-15", NOW)
+        assert first is not None
+        assert dated is not None
+        assert (dated.price.audio_in, dated.price.output) == (first.price.audio_in, first.price.output)
+
+
 # The table of the second source
 
 
@@ -156,6 +171,11 @@ def test_rates_of_a_service_tier_become_a_factor_and_a_factor_for_each_rate_that
 
 def test_a_zero_of_the_table_is_a_gap_and_no_gift():
     assert read({"gpt-x": row("openai", input_cost_per_token=0.0, output_cost_per_token=0.0)}) == []
+
+
+def test_a_zero_for_what_is_read_from_the_cache_is_a_gap_too():
+    priced = row("openai", input_cost_per_token=2e-06, output_cost_per_token=1e-05, cache_read_input_token_cost=0.0)
+    assert variant("gpt-x", **priced) == {"input": 2, "output": 10}
 
 
 def test_a_rate_for_the_output_alone_is_no_price():

@@ -60,6 +60,10 @@ REPLACED_URLS = {
 FALLBACKS = {"vertex": ["google"]}
 # One of two rates that belong to another product of the same address.
 LEFT_OUT = {"openai-decisions", "cursor", "quicksilverpro", "doubleword", "typesafe", "avian", "modal"}
+DROPPED = {
+    "azure": ("model-router*", "model_router*", "ada", "babbage*", "curie", "davinci*", "text-curie*", "text-davinci*"),
+}
+"""Models with a price for the input alone, though their output is billed: the router's answers name the model that wrote them."""
 PEAK_DAYS = [1, 2, 3, 4, 5]
 """DeepSeek's peak hours are from Monday to Friday: https://api-docs.deepseek.com/quick_start/pricing"""
 
@@ -128,6 +132,9 @@ def catalog(rows: list[TableRow], today: date, table_version: str) -> tuple[dict
         found += differences
         models[row.model] = _joined(row, ours, differences, decided, today)
     _peak_days(merged["deepseek"])
+    for provider, patterns in DROPPED.items():
+        kept = {name: one for name, one in merged[provider].items() if not any(fnmatchcase(name, each) for each in patterns)}
+        merged[provider] = kept
     _by_hand(merged)
     made = {}
     for name in sorted(merged, key=lambda one: (one not in URLS, one)):

@@ -147,6 +147,9 @@ def _image_rate(sized: re.Match[str], row: dict[str, Any]) -> Iterator[dict[str,
 
 def _variant(row: dict[str, Any], provider: str) -> Variant:
     rates = _rates(row, "")
+    if rates.get("cache_read") == 0 and rates.get("input"):
+        # No vendor lists it as free of charge: the table has no price there.
+        del rates["cache_read"]
     variant: Variant = {**rates, **_units(row, provider)}
     for one in row.get("tiered_pricing", ())[:1]:
         # The first band of a table with bands is the price of the model.
