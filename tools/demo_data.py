@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from conduit_desktop.actions import keys, models, notifications, providers
+from conduit_desktop.actions import budgets, keys, models, notifications, providers
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.schemas.inputs import KeyPatch, ModelPatch, NewKey, NewModel, NewProvider, read
+from conduit_desktop.actions.schemas.inputs import KeyPatch, ModelPatch, NewBudget, NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.money import show_usd, to_usd
 from conduit_desktop.core.records import AttemptRecord, RequestRecord
@@ -36,6 +36,12 @@ ALIASES = (
     {"alias": "gpt-*", "targets": [("openai", "gpt-5.1")]},
     {"alias": "local", "targets": [("workstation", "qwen3-30b"), ("workstation", "llama-3.3-70b")]},
     {"alias": "playground", "targets": [("demo", "demo-chat")]},
+)
+BUDGETS = (
+    {"name": "Everything", "scope": "global", "limit_usd": 150, "period": "monthly"},
+    {"name": "OpenAI", "scope": "provider", "target": "openai", "limit_usd": 4, "period": "daily", "action": "warn"},
+    {"name": "smart", "scope": "alias", "target": "smart", "limit_usd": 30, "period": "weekly", "thresholds": [0.5, 0.9, 1]},
+    {"name": "Research team", "scope": "team", "target": "research", "limit_usd": 40, "period": "monthly"},
 )
 KEYS = (
     {"name": "Claude Code", "description": "My laptop", "budget_usd": 60, "budget_period": "monthly"},
@@ -80,6 +86,8 @@ async def fill_with_demo_data(context: AppContext, days: int = 30, per_day: int 
         targets = [{"provider": name, "model": model} for name, model in alias["targets"]]
         await models.create(context, read(NewModel, {**alias, "targets": targets}), "gui")
     await models.edit(context, "smart", read(ModelPatch, {"fallbacks": ["fast"]}), "gui")
+    for budget in BUDGETS:
+        await budgets.create(context, read(NewBudget, budget), "gui")
     made = {str(key["name"]): await keys.create(context, read(NewKey, key), "gui") for key in KEYS}
     ids = {name: key.id for name, key in made.items()}
     records = [_record(rng, at, ids) for at in _times(rng, days, per_day)]

@@ -6,6 +6,7 @@ The pages run on a remote transport without HTTP, so that none of them depends o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ from conduit_desktop.actions.operations import OPERATIONS, Operation
 from conduit_desktop.actions.transport import LocalTransport, http_request, plain
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.chat import Message, Text
-from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.core.errors import NotFound, UpstreamError
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
@@ -67,7 +68,11 @@ class RecordingTransport:
 
     async def changed_reads(self, before: Reads) -> dict[str, Any]:
         """The current answers of these reads, where they differ from the answers they had."""
-        now = {target: without(await self.ask("GET", *asked), self._ignored) for target, (asked, _) in before.items()}
+        now: dict[str, Any] = {}
+        for target, (asked, _) in before.items():
+            # A read of what is gone answers nothing that a page could show; the list that it was in has changed as well.
+            with suppress(NotFound):
+                now[target] = without(await self.ask("GET", *asked), self._ignored)
         return {target: answer for target, answer in now.items() if answer != before[target][1]}
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
@@ -219,7 +224,7 @@ async def prepare(context: AppContext, client: AdminClient, operation: Operation
             await client.request("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"})
 
 
-UNSHOWN = {"/catalog/prices/refresh", "/budgets", "/budgets/{id}", "/prices.csv", "/prices/{pattern*}", "/notifications/read",
+UNSHOWN = {"/catalog/prices/refresh", "/prices.csv", "/prices/{pattern*}", "/notifications/read",
            "/notifications/{id}/read", "/ip-rules", "/ip-rules/{id}",
            "/master-key/rotate"}  # fmt: skip
 """Operations whose effect no page reads: the window itself counts notifications, and the master key is read on a press."""

@@ -15,17 +15,17 @@ from conduit_desktop.gui.widgets.tables.view import TableView
 
 
 class Entity(Protocol):
-    """A row that can be disabled; the config file defines a locked one, which cannot be changed here."""
+    """A row; the config file defines a locked one, which cannot be changed here."""
 
-    enabled: bool
-    locked: bool
+    @property
+    def locked(self) -> bool: ...
 
 
 E = TypeVar("E", bound=Entity)
 
 
 class TablePage(Page, Generic[E]):
-    """Subclasses call `show_table` in `__init__`. The buttons include `edit` (also Enter and double click) and `toggle`."""
+    """Subclasses call `show_table` in `__init__`. The buttons include `edit` (also Enter and double click)."""
 
     lockable: ClassVar[frozenset[str]]
     """The buttons that are disabled for a locked row."""
@@ -54,6 +54,13 @@ class TablePage(Page, Generic[E]):
         self.model.set_rows(rows)
         self._update()
 
+    def hidden_for(self, row: E) -> frozenset[str]:
+        """The buttons that do not apply to this row."""
+        return frozenset()
+
+    def show_current(self, row: E | None) -> None:
+        """The selected row is another one, or has changed."""
+
     def focus_filter(self) -> None:
         """Ctrl+F."""
         self.bar.filter.setFocus()
@@ -65,6 +72,6 @@ class TablePage(Page, Generic[E]):
 
     def _update(self) -> None:
         row = self.view.current()
-        self.bar.show_for(row is not None, self.lockable if row is not None and row.locked else frozenset())
-        if row is not None:
-            self.bar.rename("toggle", "Disable" if row.enabled else "Enable")
+        locked = self.lockable if row is not None and row.locked else frozenset()
+        self.bar.show_for(row is not None, locked, frozenset() if row is None else self.hidden_for(row))
+        self.show_current(row)

@@ -23,6 +23,7 @@ PAGES = (
     PageEntry("models", "Models", "cube"),
     PageEntry("keys", "Virtual Keys", "key"),
     PageEntry("usage", "Usage", "chart-bar"),
+    PageEntry("budgets", "Budgets", "wallet"),
     PageEntry("requests", "Requests", "activity"),
     PageEntry("health", "Health", "heartbeat"),
     PageEntry("settings", "Settings", "gear-six"),
@@ -60,6 +61,10 @@ def page_class(name: str) -> type[Page]:
             from conduit_desktop.gui.pages.usage.page import UsagePage
 
             return UsagePage
+        case "budgets":
+            from conduit_desktop.gui.pages.budgets.page import BudgetsPage
+
+            return BudgetsPage
         case "requests":
             from conduit_desktop.gui.pages.requests.page import RequestsPage
 

@@ -65,18 +65,32 @@ def paint_chips(painter: QPainter, rect: QRect, names: Sequence[str]) -> None:
         rest.setLeft(rest.left() + min(space.width(), _width(metrics, name)) + _GAP)
 
 
-def paint_bar(painter: QPainter, rect: QRect, share: float) -> None:
-    """A thin bar below `rect`, filled to `share`: accent, warning from 0.8, danger from 1."""
+def share_tone(share: float, marks: Sequence[float] = ()) -> str:
+    """The colour token of a share of a limit: accent, warning from the first of `marks` (without any, 0.8), danger from 1."""
+    # Without marks, warning from the share at which the operator is notified (`actions.background.alerts.ALMOST`).
+    return "danger" if share >= 1 else "warning" if share >= min(marks, default=0.8) else "accent"
+
+
+def paint_bar(painter: QPainter, rect: QRect, share: float, marks: Sequence[float] = (), height: int = 4) -> None:
+    """A thin bar below `rect`, filled to `share`, with a tick at each of `marks` (shares); see `share_tone` for its colour.
+
+    It ends at 1, or at the largest mark above 1.
+    """
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    track = QRectF(rect.left(), rect.bottom() + 1, rect.width(), 4)
+    track = QRectF(rect.left(), rect.bottom() + 1, rect.width(), height)
+    end = max((1.0, *marks))
     painter.setBrush(theme.colour("border"))
-    painter.drawRoundedRect(track, 2, 2)
-    # Warning from the share at which the operator is notified (`actions.background.alerts.ALMOST`).
-    painter.setBrush(theme.colour("danger" if share >= 1 else "warning" if share >= 0.8 else "accent"))
+    painter.drawRoundedRect(track, height / 2, height / 2)
+    painter.setBrush(theme.colour(share_tone(share, marks)))
     if share > 0:
-        painter.drawRoundedRect(QRectF(track.left(), track.top(), max(4.0, track.width() * min(share, 1.0)), 4), 2, 2)
+        filled = max(float(height), track.width() * min(share / end, 1.0))
+        painter.drawRoundedRect(QRectF(track.left(), track.top(), filled, height), height / 2, height / 2)
+    painter.setBrush(theme.colour("text_muted"))
+    for mark in marks:
+        if mark < end:  # a mark at the end would only be drawn over the corner
+            painter.drawRect(QRectF(track.left() + track.width() * mark / end - 0.75, track.top() - 1, 1.5, height + 2))
     painter.restore()
 
 

@@ -107,6 +107,7 @@ class KeysPage(TablePage[KeyView]):
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
+        self._wanted: str | None = None
         empty = EmptyState(
             "key", "No virtual keys yet", "Give each app its own key to track its spend, limit it, and revoke it on its own."
         )
@@ -131,13 +132,23 @@ class KeysPage(TablePage[KeyView]):
     async def refresh(self) -> None:
         """Load the keys."""
         self.show_rows(await self.client.keys())
+        if self._wanted is not None:
+            self.view.select(self._wanted)
+            self._wanted = None
+
+    def show_current(self, row: KeyView | None) -> None:
+        """Name the button after what it does to the selected row."""
+        if row is not None:
+            self.bar.rename("toggle", "Disable" if row.enabled else "Enable")
 
     def show_context(self, **context: Any) -> None:
         """`new=True` opens the dialog, `key=<id>` selects one."""
         if context.get("new"):
             self.on_new()
         if context.get("key"):
-            self.view.select(context["key"])
+            self.bar.filter.clear()
+            self._wanted = context["key"]  # the key may not be loaded yet
+            self.request_refresh()
 
     def on_new(self) -> None:
         """Ask for a new key."""

@@ -80,6 +80,11 @@ class ModelsPage(TablePage[ModelView]):
         """Load the aliases."""
         self.show_rows(oldest_first(await self.client.models()))
 
+    def show_current(self, row: ModelView | None) -> None:
+        """Name the button after what it does to the selected row."""
+        if row is not None:
+            self.bar.rename("toggle", "Disable" if row.enabled else "Enable")
+
     def show_context(self, **context: Any) -> None:
         """`new=True` opens the editor; `targets` may go with it."""
         if context.get("new"):

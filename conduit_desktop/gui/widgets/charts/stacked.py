@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
@@ -56,14 +56,17 @@ class Bars(QWidget):
         self.days: Sequence[str] = ()
         self.series: Sequence[Series] = ()
         self._show_value: Callable[[float], str] = str
+        self.limit: float | None = None
         self._hover = -1
         self.setMouseTracking(True)
         self.setMinimumHeight(120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_series(self, days: Sequence[str], series: Sequence[Series], show: Callable[[float], str]) -> None:
-        """Draw these series; see `StackedBars.show_series`."""
-        self.days, self.series, self._show_value = days, series, show
+    def show_series(
+        self, days: Sequence[str], series: Sequence[Series], show: Callable[[float], str], limit: float | None = None
+    ) -> None:
+        """Draw these series, and a dashed line at `limit`; see `StackedBars.show_series`."""
+        self.days, self.series, self._show_value, self.limit = days, series, show, limit
         self.update()
 
     def tip(self, at: int) -> str:
@@ -86,10 +89,15 @@ class Bars(QWidget):
         painter = QPainter(self)
         painter.setFont(theme.font(11))
         height = self.height() - _AXIS - _TOP
-        top = nice_top(max((sum(column) for column in zip(*(one.values for one in self.series), strict=True)), default=0))
+        most = max((sum(column) for column in zip(*(one.values for one in self.series), strict=True)), default=0)
+        top = nice_top(max(most, self.limit or 0))
         self._paint_scale(painter, height, top)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_bars(painter, _TOP + height, height / top)
+        if self.limit is not None:
+            painter.setPen(QPen(theme.colour("danger"), 1.2, Qt.PenStyle.DashLine))
+            y = _TOP + height * (1 - self.limit / top)
+            painter.drawLine(QPointF(_SCALE, y), QPointF(self.width(), y))
         self._paint_days(painter)
 
     def _paint_scale(self, painter: QPainter, height: float, top: float) -> None:

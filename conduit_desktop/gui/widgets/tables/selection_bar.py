@@ -24,6 +24,7 @@ class SelectionBar(QWidget):
         self.view = view
         self.buttons = dict(buttons)
         self._texts = {name: made.text() for name, made in self.buttons.items()}
+        self._hidden: frozenset[str] = frozenset()
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(placeholder)
         self.filter.setAccessibleName(placeholder)
@@ -43,10 +44,14 @@ class SelectionBar(QWidget):
         view.activated.connect(lambda _: self.buttons[default].click())
         view.menu_requested.connect(self._show_menu)
 
-    def show_for(self, selected: bool, disabled: frozenset[str] = frozenset()) -> None:
-        """Show the buttons for a selected row, with those named in `disabled` disabled; hide them without a selection."""
+    def show_for(self, selected: bool, disabled: frozenset[str] = frozenset(), hidden: frozenset[str] = frozenset()) -> None:
+        """Show the buttons for a selected row, with those named in `disabled` disabled; hide them without a selection.
+
+        Those named in `hidden` do not apply to the row.
+        """
+        self._hidden = hidden
         for name, made in self.buttons.items():
-            made.setVisible(selected)
+            made.setVisible(selected and name not in hidden)
             made.setEnabled(name not in disabled)
         self._fit()
 
@@ -62,7 +67,8 @@ class SelectionBar(QWidget):
         for name, made in self.buttons.items():
             # With the texts first: measured by their icons, the buttons would always fit.
             made.setText(self._texts[name])
-        needed = self.filter.width() + sum(made.sizeHint().width() + theme.XS for made in self.buttons.values()) + theme.XS
+        widths = [made.sizeHint().width() + theme.XS for name, made in self.buttons.items() if name not in self._hidden]
+        needed = self.filter.width() + sum(widths) + theme.XS
         if needed > self.width():
             for made in self.buttons.values():
                 made.setText("")
@@ -72,6 +78,8 @@ class SelectionBar(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for name, made in self.buttons.items():
+            if name in self._hidden:
+                continue
             entry = menu.addAction(made.icon(), self._texts[name].strip())
             # Through the button, so that menu and bar cannot differ in what they do.
             entry.triggered.connect(made.click)

@@ -261,7 +261,9 @@ class _Cell(QStyledItemDelegate):
             option.rect = option.rect.adjusted(0, 0, 0, -10)
         self._paint_text(painter, option, index)
         if share is not None:
-            paint_bar(painter, option.rect.adjusted(theme.M, 0, -theme.M, 0), share)
+            marks = self._columns[index.column()].marks
+            shown = marks(model.row_at(index)) if marks is not None and isinstance(model, TableFilter) else ()
+            paint_bar(painter, option.rect.adjusted(theme.M, 0, -theme.M, 0), share, shown)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         hint = super().sizeHint(option, index)
