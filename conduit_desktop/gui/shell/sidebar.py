@@ -18,7 +18,7 @@ from conduit_desktop.gui.widgets.pills import Dot
 
 WIDE, NARROW = 212, 60
 DIGITS = 9
-"""The first pages have the shortcuts Ctrl+1 to Ctrl+9; further ones have none."""
+"""The first pages have the shortcuts Ctrl+1 to Ctrl+9; of the further ones only Settings has one (Ctrl+,)."""
 
 STATES = {
     "running": ("success", "Running"),
@@ -134,7 +134,7 @@ class Sidebar(QFrame):
         column.addLayout(self._brand())
         column.addSpacing(theme.L)
         for place, entry in enumerate(entries, 1):
-            item = NavItem(entry, f"Ctrl+{place}" if place <= DIGITS else "")
+            item = NavItem(entry, f"Ctrl+{place}" if place <= DIGITS else "Ctrl+," if entry.name == "settings" else "")
             # As a default value: a closure would see the last entry of the loop.
             item.clicked.connect(lambda _=False, name=entry.name: self.picked.emit(name))
             self.items[entry.name] = item

@@ -96,6 +96,7 @@ class MainWindow(QWidget):
     def _shortcuts(self) -> None:
         for place, entry in enumerate(PAGES[:DIGITS], 1):
             self._shortcut(f"Ctrl+{place}", lambda name=entry.name: self.navigate(name))
+        self._shortcut("Ctrl+,", lambda: self.navigate("settings"))
         self._shortcut("Ctrl+F", lambda: self.pages[self.current].focus_filter())
         self._shortcut("F5", lambda: self.pages[self.current].request_refresh())
         self._shortcut("Ctrl+B", lambda: self.sidebar.set_narrow(not self.sidebar.narrow))

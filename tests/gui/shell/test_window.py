@@ -59,6 +59,9 @@ async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtb
             window.navigate("dashboard")
             qtbot.keyClick(window, getattr(Qt.Key, f"Key_{place}"), Qt.KeyboardModifier.ControlModifier)
             await until(lambda entry=entry: window.current == entry.name)
+    window.navigate("dashboard")
+    qtbot.keyClick(window, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: window.current == "settings")
     qapp.removeEventFilter(strays)
     assert window.toaster.toasts == []
     assert strays.seen == []

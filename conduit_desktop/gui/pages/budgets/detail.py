@@ -15,7 +15,8 @@ from conduit_desktop.gui.pages.budgets.rows import EARLIEST, BudgetRow, day, sha
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.card import Card, FactList
 from conduit_desktop.gui.widgets.charts.stacked import Bars, Series
-from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.labels import ElidedLabel, label
+from conduit_desktop.gui.widgets.layouts import scrolled
 
 SHOWN: dict[BudgetPeriod, int] = {"daily": 30, "weekly": 26, "monthly": 12, "total": 0}
 """Past periods in the chart."""
@@ -29,7 +30,7 @@ class BudgetDetail(Card):
         super().__init__("Budget")
         self.facts = FactList()
         self.chart = Bars()
-        self.chart_title = label("", "overline")
+        self.chart_title = ElidedLabel("", "overline")
         self.no_chart = label("", "muted", wrap=True)
         self.no_chart.setAlignment(Qt.AlignmentFlag.AlignCenter)
         left = QWidget()
@@ -37,7 +38,8 @@ class BudgetDetail(Card):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.facts)
         column.addStretch(1)
-        left.setFixedWidth(400)
+        area = scrolled(left)  # a low window shows a part of the facts
+        area.setMaximumWidth(400)
         self.history = QStackedWidget()
         self.history.addWidget(self.chart)
         self.history.addWidget(self.no_chart)
@@ -47,8 +49,8 @@ class BudgetDetail(Card):
         right.addWidget(self.history, 1)
         across = QHBoxLayout()
         across.setSpacing(theme.XL)
-        across.addWidget(left)
-        across.addLayout(right, 1)
+        across.addWidget(area, 3)
+        across.addLayout(right, 4)
         self.body.addLayout(across)
 
     def show_row(self, row: BudgetRow, now: datetime) -> None:

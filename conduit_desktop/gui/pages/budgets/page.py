@@ -117,9 +117,12 @@ class BudgetsPage(TablePage[BudgetRow]):
         )
         self.view.table.setAccessibleName("Budgets")
         self.view.selected.connect(lambda _: self.ui.run(self._load_history()))
-        self.detail.setFixedHeight(272)
+        # Also in the smallest window, both the table and the pane below it show something.
+        self.view.setMinimumHeight(140)
+        self.detail.setMinimumHeight(190)
+        self.detail.setMaximumHeight(272)
         self.detail.hide()
-        self.body.addWidget(self.detail)
+        self.body.addWidget(self.detail, 1)
         self.run_while_visible(self.request_refresh, REFRESH_MS)
 
     def _buttons(self) -> dict[str, QPushButton]:
