@@ -102,6 +102,7 @@ class BudgetsPage(TablePage[BudgetRow]):
         self._past: list[BudgetPeriodView] | None = None
         self._history_of: tuple[Any, ...] | None = None
         """The budget and the start of its running period whose history is shown; None: to be loaded."""
+        self._history_changes = 0
         empty = EmptyState(
             "wallet",
             "No budgets yet",
@@ -149,7 +150,7 @@ class BudgetsPage(TablePage[BudgetRow]):
         row = self.view.current()
         if row is None or self._history_of == (row.key, row.period, row.start):
             return
-        wanted = (row.key, row.period, row.start)
+        wanted, changes = (row.key, row.period, row.start), self._history_changes
         past: list[BudgetPeriodView] | None = None
         if not row.of_key and SHOWN[row.period]:
             try:
@@ -158,7 +159,8 @@ class BudgetsPage(TablePage[BudgetRow]):
                 return
         now = self.view.current()
         if now is not None and (now.key, now.period, now.start) == wanted:
-            self._history_of = wanted
+            # What changed while it was read may not be in it: the next refresh reads again.
+            self._history_of = wanted if changes == self._history_changes else None
             self._past = past
             self.detail.show_history(now, past)
 
@@ -170,8 +172,12 @@ class BudgetsPage(TablePage[BudgetRow]):
             if change.topic in self.topics and not (
                 isinstance(change.payload, RequestRecord) and change.payload.started_at >= start_ms
             ):
-                self._history_of = None
+                self._forget_history()
         super().on_changes(changes)
+
+    def _forget_history(self) -> None:
+        self._history_of = None
+        self._history_changes += 1
 
     def hidden_for(self, row: BudgetRow) -> frozenset[str]:
         """A key's own budget is changed with its key."""
@@ -247,4 +253,4 @@ class BudgetsPage(TablePage[BudgetRow]):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         # What changes while the page is hidden is not seen one by one.
-        self._history_of = None
+        self._forget_history()
