@@ -111,7 +111,7 @@ def test_an_answer_dearer_than_expected_is_billed_whole_and_is_the_last(gateway:
     assert gateway.ask(key, "unpriced").status_code == 402
     read_until(
         lambda: [note["title"] for note in gateway.admin("GET", "/notifications")["data"] if note["kind"] == "budget"],
-        lambda titles: "The budget of the key surprised is spent" in titles,
+        lambda titles: "The total budget of the key surprised is spent" in titles,
     )
     gateway.admin("POST", f"/keys/{key['id']}/reset-spend")
     assert gateway.ask(key, "dear", max_tokens=1).status_code == 200
