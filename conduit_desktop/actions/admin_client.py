@@ -309,6 +309,22 @@ class AdminClient(OperationClient):
         """How many were unread."""
         return (await self._one(reports.ReadView, "POST", "/notifications/read")).read
 
+    async def webhook(self) -> str | None:
+        """A hint of the address to which notifications are sent; None where there is none."""
+        return (await self._one(views.WebhookView, "GET", "/webhook")).url
+
+    async def set_webhook(self, url: str) -> views.WebhookSecretView:
+        """Send notifications to this address; its signing secret is returned only here. Raises Invalid."""
+        return await self._one(views.WebhookSecretView, "PUT", "/webhook", inputs.read(inputs.NewWebhook, {"url": url}))
+
+    async def remove_webhook(self) -> None:
+        """Raises NotFound."""
+        await self._nothing("DELETE", "/webhook")
+
+    async def test_webhook(self) -> views.WebhookTestView:
+        """Send a test notification; raises NotFound."""
+        return await self._one(views.WebhookTestView, "POST", "/webhook/test")
+
     async def ip_rules(self) -> list[views.IpRuleView]:
         """Every IP rule, the oldest first."""
         return await self._all(views.IpRuleView, "/ip-rules")

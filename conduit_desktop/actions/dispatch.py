@@ -54,6 +54,8 @@ TOPICS: Mapping[str, tuple[Topic, ...]] = {
     "notification.read": ("notifications",),
     "config-file.release": ("settings", "providers", "models", "keys", "budgets", "prices"),
     "master-key.rotate": ("settings",),
+    "webhook.set": (),
+    "webhook.remove": (),
     "backup.create": (),
 }
 """The topics on the bus that each kind of change publishes, by its name in the audit log."""

@@ -28,6 +28,7 @@ from conduit_desktop.actions import (
     requests,
     settings,
     usage,
+    webhook,
 )
 from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.context import Actor, AppContext
@@ -330,6 +331,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/notifications/{id}/read", "Mark a notification as read",
               lambda c: notifications.mark_read(c.context, c.path["id"], c.actor), status=204,
               changes=("notification.read",)),
+    Operation("GET", "/webhook", "Where notifications are sent", lambda c: webhook.get(c.context), views.WebhookView),
+    Operation("PUT", "/webhook", "Send notifications to an address; the signing secret is returned once",
+              lambda c: webhook.put(c.context, c.body, c.actor), views.WebhookSecretView, body=given.NewWebhook,
+              changes=("webhook.set",)),
+    Operation("DELETE", "/webhook", "Send notifications nowhere", lambda c: webhook.remove(c.context, c.actor), status=204,
+              changes=("webhook.remove",)),
+    Operation("POST", "/webhook/test", "Send a test notification", lambda c: webhook.test(c.context), views.WebhookTestView),
     Operation("GET", "/ip-rules", "Every IP rule", _page(ip_rules.all_rules, _by_age), views.IpRuleView, many=True,
               query=given.PageQuery),
     Operation("POST", "/ip-rules", "Add an IP rule", lambda c: ip_rules.create(c.context, c.body, c.actor), views.IpRuleView,

@@ -27,6 +27,7 @@ COMMANDS = {
     "requests": "conduit_desktop.cli.records:requests",
     "audit": "conduit_desktop.cli.notifications:audit",
     "notifications": "conduit_desktop.cli.notifications:notifications",
+    "webhook": "conduit_desktop.cli.notifications:webhook",
     "master-key": "conduit_desktop.cli.home:master_key",
     "backup": "conduit_desktop.cli.home:backup",
     "restore": "conduit_desktop.cli.home:restore",

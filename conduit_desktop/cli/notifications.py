@@ -1,4 +1,4 @@
-"""`conduit-desktop notifications …` and `conduit-desktop audit`."""
+"""`conduit-desktop notifications …`, `webhook …` and `audit`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
-from conduit_desktop.cli.options import Command, CommandGroup
+from conduit_desktop.cli.options import CliError, Command, CommandGroup
+from conduit_desktop.cli.values import secret
 
 
 def _time(name: str) -> printing.Column:
@@ -61,3 +62,46 @@ def read(connection: Connection, id: str | None) -> None:
 def audit(connection: Connection, limit: int) -> None:
     """Who changed what, and when; the newest first."""
     connection.print_rows(connection.call("GET", "/audit", query={"limit": limit})["data"], ENTRIES)
+
+
+@click.group(cls=CommandGroup)
+def webhook() -> None:
+    """An address to which every notification is sent, signed."""
+
+
+@webhook.command()
+@with_connection
+def show(connection: Connection) -> None:
+    """Where notifications are sent."""
+    connection.print_row(connection.call("GET", "/webhook"))
+
+
+@webhook.command("set")
+@click.argument("url")
+@with_connection
+def set_(connection: Connection, url: str) -> None:
+    """Send notifications to URL (`-` reads it from standard input, env:NAME from the environment); prints the signing secret."""
+    row = connection.call("PUT", "/webhook", {"url": secret(url, "Address")})
+    if connection.as_json:
+        printing.as_json(row)
+        return
+    click.echo(row["secret"])
+    click.echo(f"Notifications are sent to {row['url']}. The secret is not shown again.", err=True)
+
+
+@webhook.command()
+@with_connection
+def test(connection: Connection) -> None:
+    """Send a test notification."""
+    row = connection.call("POST", "/webhook/test")
+    if not row["ok"]:
+        raise CliError(f"the webhook failed: {row['error']}")
+    click.echo("The webhook took the test notification.")
+
+
+@webhook.command()
+@with_connection
+def remove(connection: Connection) -> None:
+    """Send notifications nowhere."""
+    connection.call("DELETE", "/webhook")
+    click.echo("Removed the webhook.", err=True)

@@ -340,7 +340,7 @@ LOCKED: dict[tuple[str, str], tuple[str, Any]] = {
 """The operations on what a config file can define, each with a call of it."""
 FREE = {
     "/providers", "/models", "/keys", "/budgets", "/ip-rules", "/ip-rules/{id}", "/providers/{name}/test",
-    "/models/{alias*}/explain", "/health/{target*}/pause", "/health/{target*}/resume",
+    "/models/{alias*}/explain", "/webhook", "/webhook/test", "/health/{target*}/pause", "/health/{target*}/resume",
     "/health/{provider}/credentials/{label}/release",
     "/keys/{id}/reset-spend", "/prices/reprice", "/notifications/read", "/notifications/{id}/read", "/backup", "/import",
     "/master-key/rotate", "/discovery", "/demo", "/catalog/prices/refresh",
@@ -413,6 +413,9 @@ CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     ("PUT", "/prices/{pattern*}"): ("/prices/other", {"input": 1, "output": 2}, "price.put"),
     ("DELETE", "/prices/{pattern*}"): ("/prices/openai/gpt-4o-mini", None, "price.remove"),
     ("PATCH", "/settings"): ("/settings", {"theme": "dark"}, "settings.change"),
+    ("PUT", "/webhook"): ("/webhook", {"url": "http://127.0.0.1:9/x"}, "webhook.set"),
+    ("DELETE", "/webhook"): ("/webhook", None, "webhook.remove"),
+    ("POST", "/webhook/test"): ("/webhook/test", None, None),
     ("POST", "/ip-rules"): ("/ip-rules", {"action": "deny", "network": "::1"}, "ip-rule.create"),
     ("DELETE", "/ip-rules/{id}"): (RULE, None, "ip-rule.remove"),
     ("POST", "/backup"): ("/backup", None, "backup.create"),
@@ -435,6 +438,8 @@ async def prepared_call(context: AppContext, do: Do, row: operations.Operation) 
     await open_gateway(do)
     await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
     await notifications.notify(context, "system", "info", "a", "b")
+    if row.path.startswith("/webhook"):
+        await do("PUT", "/webhook", {"url": "http://127.0.0.1:9/x"})
     path, body, action = CALLS[row.method, row.path]
     if path == "/catalog/prices/refresh":
         await offer_newer_catalog(context)

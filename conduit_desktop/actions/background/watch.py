@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from conduit_desktop.actions.background.alerts import Alerts
+from conduit_desktop.actions.background.webhook import Webhook
 from conduit_desktop.actions.config_file.release import release_file
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
@@ -36,6 +37,7 @@ class BackgroundJobs:
         self._missing = 0
         """How many checks in a row found no file: an editor that replaces it removes it for a moment."""
         self._alerts = Alerts(context)
+        self._webhook = Webhook(context) if serves else None
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe = (
             context.bus.subscribe(self._on_server, "server"),
@@ -52,12 +54,16 @@ class BackgroundJobs:
             # Only where the gateway serves: a single command has no config file either, and must not unlock what the file defines.
             await release_file(self._context)
         self._task = asyncio.ensure_future(self._run())
+        if self._webhook is not None:
+            self._webhook.begin()
 
     async def end(self) -> None:
         """Stop watching."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._alerts.close()
+        if self._webhook is not None:
+            await self._webhook.end()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

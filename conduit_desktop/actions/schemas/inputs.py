@@ -256,6 +256,12 @@ class RepriceRequest(Body):
     preview: bool = False
 
 
+class NewWebhook(Body):
+    """PUT /webhook: the address, or `env:NAME`."""
+
+    url: Annotated[str, Field(max_length=2000), AfterValidator(secret_text)]
+
+
 class NewIpRule(Body):
     """POST /ip-rules. The address may be called `network`, `address` or `cidr`."""
 

@@ -419,3 +419,27 @@ class IpRuleView(View):
     action: Literal["allow", "deny"]
     network: str
     created_at: str | None
+
+
+class WebhookView(View):
+    """GET /webhook: a hint of the address to which notifications are sent; None where there is none."""
+
+    url: str | None
+
+
+class WebhookSecretView(WebhookView):
+    """PUT /webhook: the only time that the signing secret is shown."""
+
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"WebhookSecretView(url={self.url!r})"
+
+    __str__ = __repr__
+
+
+class WebhookTestView(View):
+    """POST /webhook/test."""
+
+    ok: bool
+    error: str | None
