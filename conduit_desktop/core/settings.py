@@ -131,4 +131,10 @@ class Settings(BaseModel):
         "Keep running in the tray",
         "Closing the window keeps the gateway running. Applies only if the desktop has a system tray.",
     )
+    desktop_notifications: bool = option(
+        True,
+        "Appearance",
+        "Desktop notifications",
+        "Warnings and errors are shown by the system while the window is not in front.",
+    )
     welcome_done: bool = option(False, "Appearance", "Welcome page closed", "Set when the welcome page of the first start is left.")

@@ -20,6 +20,7 @@ from conduit_desktop.core.errors import ActionError, ConduitError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page
+from conduit_desktop.gui.shell.desktop_notifications import DesktopNotifications
 from conduit_desktop.gui.shell.error_reporting import error_text
 from conduit_desktop.gui.shell.notifications_panel import NotificationPanel
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
@@ -82,6 +83,9 @@ class MainWindow(QWidget):
         self.feed = Feed(self.client)
         self.state = WindowState(self.client, self.run)
         self.server = ServerControls(self)
+        self.desktop_notifications = DesktopNotifications(
+            self.client, self.run, self._is_unwatched, lambda title, text: self.tray.show_message(title, text)
+        )
 
     def _connect(self) -> None:
         self.feed.batch.connect(self._on_batch)
@@ -178,6 +182,7 @@ class MainWindow(QWidget):
         self.remember()
         # Windows shows the icon of an ended process until the pointer moves over it.
         self.tray.hide()
+        self.desktop_notifications.close()
         self.feed.close()
         self.state.close()
         self.close()
@@ -204,6 +209,10 @@ class MainWindow(QWidget):
         # Each new style sheet styles every widget again, and this follows every change of any setting.
         if theme().mode != self.state.settings["theme"]:
             theme().set_mode(self.state.settings["theme"])
+
+    def _is_unwatched(self) -> bool:
+        """Whether the system shall show what happens: nobody looks at the window, and the setting allows it."""
+        return self.tray.available and not self.isActiveWindow() and bool(self.state.settings.get("desktop_notifications", True))
 
     async def _load_unread(self) -> None:
         self.sidebar.show_unread(await self.client.unread_notifications())
