@@ -11,7 +11,7 @@ from typing import Any
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.gateway.admission.estimate import input_tokens
+from conduit_desktop.gateway.admission.estimate import input_estimate
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect, json_text
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -75,7 +75,18 @@ class Call:
     def input_tokens(self) -> int:
         """The estimate of the request's tokens, computed once."""
         if not self._input_tokens:
-            self._input_tokens = input_tokens(self.body)
+            self._input_tokens = input_estimate(self)
+        return self._input_tokens
+
+    @property
+    def rough_tokens(self) -> int:
+        """The request's tokens by its length alone, for callers that nothing limits."""
+        received = self.received
+        return len(received[0]) // 4 + 1 if received is not None and received[1] is self.body else self.input_tokens
+
+    @property
+    def estimated_tokens(self) -> int:
+        """The same where it has been computed; 0 where nothing needed it."""
         return self._input_tokens
 
     def replace_body(self, body: dict[str, Json]) -> None:

@@ -174,7 +174,8 @@ class Gateway:
         """What the call may cost, at the dearest of its targets, and at the dearest of each provider that has a budget."""
         state, reserve = self.state, self.state.snapshot.settings.reserve_output_tokens
         if not state.budgets.limit(caller.key, route.name):
-            return CostEstimate.of_call(call, reserve, prices.values()), None
+            by_tokens = caller.key is not None and caller.key.tpm is not None
+            return CostEstimate.of_call(call, reserve, prices.values(), limited=by_tokens), None
         targets = route.all_targets
         expected = self._bounded(call, targets, prices)
         if not state.budgets.any_of_provider:

@@ -6,6 +6,7 @@ A hang-up, a broken stream and a complete answer take the same path.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -35,7 +36,14 @@ from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice, Cos
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import DAY_MS
-from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS, expected_units
+from conduit_desktop.gateway.admission.estimate import (
+    BYTES_PER_TOKEN,
+    LEARNED,
+    MEDIA_TOKENS,
+    expected_units,
+    output_tokens,
+    text_tokens,
+)
 from conduit_desktop.gateway.admission.limits import Reservation
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Route
@@ -48,6 +56,8 @@ Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
 # Of one answer: media answers have up to hundreds of megabytes, and payloads are kept for prompts and texts.
 MAX_PAYLOAD = 1024 * 1024
 _NOTHING = Cost(0, "final")
+_SAMPLE = 4096
+"""Bytes of an answer by which the tokens of all of it are estimated."""
 _SPOKEN = (TextDelta, ThinkingDelta, Refused)
 
 
@@ -67,6 +77,9 @@ class Meter:
         self._tried = self._answered = False
         self._failed: list[Cost] = []
         """The costs of failed attempts that reported usage."""
+        self._sample: list[str] = []
+        """The texts with which the answer begins, about _SAMPLE bytes."""
+        self._tokens_per_byte = 0.0
         self._reported_at = 0
         """`output_bytes` when usage was last reported."""
         self._is_whole_report = False
@@ -121,6 +134,7 @@ class Meter:
         """An attempt at a target begins: what was counted of an earlier one is void."""
         self._target, self._tried, self._answered = target, True, False
         self.output_bytes, self.usage = 0, None
+        self._sample, self._tokens_per_byte = [], 0.0
         self._reported_at, self._is_whole_report = 0, False
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
         self.answered_model = ""
@@ -170,9 +184,9 @@ class Meter:
         for event in events:
             # First, because nearly every event of a stream is one of these.
             if isinstance(event, _SPOKEN):
-                self.output_bytes += _size(event.text)
+                self._counted(event.text)
             elif isinstance(event, ToolCallDelta):
-                self.output_bytes += _size(event.arguments)
+                self._counted(event.arguments)
             elif isinstance(event, UsageReported):
                 self.usage, self._reported_at = event.usage, self.output_bytes
             elif isinstance(event, Finished):
@@ -185,15 +199,31 @@ class Meter:
                 event.id = event.id or self.record.id
                 self.named(event.model)
 
+    def _counted(self, text: str) -> None:
+        if self.output_bytes < _SAMPLE:
+            self._sample.append(text)
+        self.output_bytes += _size(text)
+
     @property
     def output_tokens(self) -> int:
-        """Output counted so far, as an estimate."""
-        # Rounded up: the first byte already is a token.
-        return -(-self.output_bytes // BYTES_PER_TOKEN)
+        """Output counted so far, as an estimate by how the answer begins."""
+        size = self.output_bytes
+        if not size or not self._sample:
+            return output_tokens(size)
+        # The beginning is weighed once it is there, not for each piece of a long stream.
+        if size >= _SAMPLE and self._tokens_per_byte:
+            return math.ceil(size * self._tokens_per_byte)
+        sample = "".join(self._sample).encode("utf-8", "replace")[:_SAMPLE]
+        self._tokens_per_byte = text_tokens(sample) / len(sample) if sample else 0.25
+        return math.ceil(size * self._tokens_per_byte)
 
     def covered(self) -> bool:
         """Whether the reservation, grown where needed, covers the output so far."""
-        return self._reservation is None or self._reservation.covers(self.output_tokens)
+        reservation = self._reservation
+        # No text has more tokens than bytes: most answers need no estimate.
+        if reservation is None or self.output_bytes <= reservation.output_tokens:
+            return True
+        return reservation.covers(self.output_tokens if reservation.is_limited else output_tokens(self.output_bytes))
 
     def keep(self, data: bytes) -> None:
         """Collect the answer's bytes where payloads are kept, up to MAX_PAYLOAD."""
@@ -286,6 +316,8 @@ class Meter:
             whole = status == "success" or bool(self.record.finish) or self._is_whole_report
             if usage is None or not whole or self._is_contradicted(usage):
                 usage = self._estimate(usage)
+            elif estimated := self._call.estimated_tokens:
+                LEARNED.learn(self._call.model, estimated, usage.total_input)
             self._take(usage, units)
             return price_answer(self._compiled_price, usage, units)
         final = status == "success"
@@ -348,7 +380,7 @@ class Meter:
 
     def _estimate(self, reported: Usage | None) -> Usage:
         """The usage of an answer without a final report: what was reported so far, and the output as counted."""
-        inputs = self._reservation.expected.input_tokens if self._reservation else 0
+        inputs = self._call.input_tokens
         if reported is None:
             return Usage(input=inputs, output=self.output_tokens, source="estimated")
         # A report from the start of a stream knows of one output token or so; what came since is more.

@@ -1,30 +1,464 @@
-"""Estimates of tokens before a provider has counted: four UTF-8 bytes a token, and a fixed number for an image.
+"""Estimates of tokens before a provider has counted: what is expected, and a bound that no provider's count passes.
 
-A real tokenizer would block the loop for milliseconds on the bodies that coding agents send; a reservation and an
-interrupted answer need no more than this, and both are marked as estimates.
+A real tokenizer would block the loop for milliseconds on the bodies that coding agents send. Texts are weighed by classes of
+bytes instead (`token_weights`), long ones by samples; what providers report then corrects the estimate of each model.
 """
 
 from __future__ import annotations
 
+import base64
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import mul
+from typing import TYPE_CHECKING
+
+import orjson
+
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
+from conduit_desktop.gateway.admission.token_weights import CLASS_OF_BYTE, PIECES, WEIGHTS, script_of
+from conduit_desktop.providers.image_limits import dimensions
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.usage import requested_units
+from conduit_desktop.wire.values import image_type, standard_base64
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.call import Call
 
 BYTES_PER_TOKEN = 4
+"""Of English prose and of code; for a text whose bytes are not at hand."""
 MEDIA_TOKENS = 1500
 """About what a full-size picture costs (OpenAI's high detail: 765 to 1,445; Claude's cap: about 1,600)."""
 
-_LONGEST_TEXT_FIELD = 4096
-_SKIPPED = frozenset(
-    {"model", "stream", "stream_options", "type", "role", "id", "tool_call_id", "tool_use_id", "signature", "thoughtSignature"}
+_SAMPLED_FROM = 16 * 1024
+_SAMPLES, _SAMPLE = 16, 512
+"""A text of more bytes is weighed by that many samples of that many bytes, spread evenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """How a family of models counts, against OpenAI's tokenizer: factors on texts and on schemas, and what it adds in tokens."""
+
+    text: float = 1.0
+    schema: float = 0.75
+    message: float = 4.0
+    tools: float = 0.0
+    request: float = 3.0
+
+
+# Fitted to some eight hundred recorded answers of the vendors. OpenAI writes JSON schemas as TypeScript, which is shorter; Claude,
+# Grok and Nova get instructions of their vendors' where a request has tools. The first that fits the model's name counts.
+_FAMILIES: tuple[tuple[str, _Family], ...] = (
+    ("claude", _Family(1.1, 1.3, 4, 460, 3)),
+    ("gemini", _Family(1.0, 0.75, 1, 0, 1)),
+    ("gemma", _Family(1.0, 0.75, 4, 0, 4)),
+    ("nova", _Family(0.95, 1.8, 3, 770, 0)),
+    ("grok", _Family(0.95, 0.6, 4, 185, 0)),
+    ("deepseek", _Family(1.0, 1.8, 2, 130, 3)),
+    ("gpt-oss", _Family(0.95, 0.8, 7, 0, 60)),
+    ("stral", _Family(0.9, 1.05, 9, 0, 4)),
+    ("llama", _Family(1.0, 0.75, 4, 90, 14)),
+    ("glm", _Family(0.95, 1.7, 8, 36, 0)),
+    ("qwen", _Family(1.0, 1.3, 4, 90, 10)),
 )
+_OF_DIALECT = {"anthropic_messages": "claude", "gemini": "gemini"}
+_OPENAI = _Family()
 
 
-def input_tokens(body: Json) -> int:
-    """Tokens of a request body of any dialect: its texts, and its pictures and documents at a flat sum."""
-    size, media = _measure(body)
-    return max(1, size // BYTES_PER_TOKEN) + media * MEDIA_TOKENS
+def _family(model: str, dialect: str) -> _Family:
+    model = model.lower()
+    own = _OF_DIALECT.get(dialect)
+    found = next((family for name, family in _FAMILIES if name in model), None)
+    return found or next((family for name, family in _FAMILIES if name == own), _OPENAI)
+
+
+# The bound. A tokenizer that works on bytes makes at most one token of each.
+_BOUND_PER_MESSAGE = 32
+_BOUND_PER_REQUEST = 1000
+"""Templates and the vendor's own instructions for tools (Claude: up to 735 tokens)."""
+_IMAGE_BOUND = 50_000
+"""gpt-4o-mini: 2,833 + 5,667 for each of eight tiles."""
+_UNSEEN_BOUND = 200_000
+"""What a vendor adds that the body does not show: a stored conversation, a file, results of its own tools."""
+_AUDIO_BYTES_PER_TOKEN = 20
+"""Gemini counts 32 tokens for a second, which has at least 700 bytes."""
+_PAGE_BYTES = 40_000
+_PAGE_TOKENS = 1500
+_PDF_PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
+_MOST_DECODED = 2 * 1024 * 1024
+
+_LABELS = frozenset({
+    "role", "type", "id", "tool_call_id", "tool_use_id", "call_id", "toolUseId", "status", "model", "detail",
+    "media_type", "mime_type", "mimeType", "format", "cache_control",
+})  # fmt: skip
+_SIGNED = frozenset({"signature", "thoughtSignature", "thought_signature", "encrypted_content"})
+"""Names of what only the vendor can read; what it counts of them is not their length."""
+_LONGEST_LABEL = 64
+"""Labels are not part of what a model reads; a longer text under such a name is one."""
+_OBJECTS = frozenset({
+    "input", "args", "arguments", "response", "json", "schema", "parameters", "output", "response_format", "responseSchema",
+    "responseJsonSchema", "response_schema", "format", "input_schema", "output_config", "text",
+})  # fmt: skip
+"""Names whose objects are read as JSON, with their keys."""
+_TOOLS = ("tools", "functions", "toolConfig", "tool_config")
+_CONVERSATIONS = ("messages", "contents", "input")
+_PARTS_OF_TEXT = frozenset({"text", "input_text", "output_text"})
+_LONGEST_SETTING = 256
+"""Characters: a longer text at the top of a body is counted under whatever name."""
+_CONTENT = frozenset({"input", "system", "instructions", "prompt", "suffix", "message", "query", "template", "content", "preamble"})
+_SETTINGS = frozenset(
+    {"generationConfig", "generation_config", "safetySettings", "options", "metadata", "stream_options", "thinking"}
+)
+"""What no vendor counts; Gemini's schema of the answer neither."""
+_UNSEEN = ("previous_response_id", "conversation", "cachedContent", "cached_content", "container", "thread", "thread_id")
+_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{256}")
+_LEAST_ENCODED = 256
+_LINK = ("http://", "https://", "gs://", "s3://")
+_LINK_NAMES = frozenset({"url", "image_url", "fileUri", "file_uri", "file_url", "uri", "document_url", "file_id"})
+_MEDIA_MARKS = (
+    b"base64", b'"data"', b'"image', b'"file', b'"url"', b'"uri"', b'"bytes"', b'_url"', b'Uri"',
+)  # fmt: skip
+# Tools that the vendor runs itself, whose results it counts as input: Claude's, OpenAI's, Gemini's.
+_HOSTED = re.compile(
+    rb'"type":\s*"[a-z_:]*(?:search|fetch|code_execution|code_interpreter|computer|mcp|advisor|bash|text_editor|memory|shell)'
+    rb'|"(?:googleSearch|google_search|urlContext|url_context|codeExecution|code_execution)"'
+)
+_HOSTED_NAMES = ("plugins", "web_search_options", "search_parameters", "mcp_servers")
+
+
+# ---- what a body holds -------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Content:
+    """What a model reads of a body: texts, JSON schemas, messages, and media as (kind, base64 or empty)."""
+
+    texts: list[str] = field(default_factory=list)
+    schemas: list[bytes] = field(default_factory=list)
+    messages: int = 0
+    media: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _content_of(body: Json) -> _Content:
+    found = _Content()
+    if not isinstance(body, dict):
+        _walk(body, "", found)
+        return found
+    for name, value in body.items():
+        if name in _TOOLS:
+            if value:
+                found.schemas.append(_dumps(value))
+        elif name in _SETTINGS:
+            continue
+        elif isinstance(value, str):
+            if name in _CONTENT or len(value) > _LONGEST_SETTING:
+                _take_text(name, value, found)
+        elif isinstance(value, (dict, list)) and value:
+            if name in _CONVERSATIONS and isinstance(value, list):
+                found.messages += len(value)
+            # A vendor may read any of it: objects that nobody here knows count as their texts.
+            _walk(value, name, found)
+    return found
+
+
+def _walk(top: Json, top_name: str, found: _Content) -> None:
+    # A stack, not recursion: clients choose how deep a body is nested.
+    stack: list[tuple[str, Json]] = [(top_name, top)]
+    while stack:
+        name, item = stack.pop()
+        if type(item) is str:
+            _take_text(name, item, found)
+        elif type(item) is dict:
+            if not (name in _OBJECTS and _take_object(item, found)):
+                _take_fields(item, found, stack)
+        elif type(item) is list:
+            if item and type(item[0]) in (int, float):
+                found.texts.append("0 " * len(item))  # token ids
+            else:
+                # Reversed, so that texts stay in their order.
+                stack += [("", part) for part in reversed(item)]
+        elif item is not None:
+            found.texts.append("0")
+
+
+def _take_fields(item: dict[str, Json], found: _Content, stack: list[tuple[str, Json]]) -> None:
+    """Take the short texts of an object; everything else goes to the stack."""
+    for key, part in item.items():
+        if type(part) is str:
+            size = len(part)
+            if (key in _LABELS and size <= _LONGEST_LABEL) or key in _SIGNED:
+                continue
+            if size < _LEAST_ENCODED and key not in _LINK_NAMES:
+                found.texts.append(part)
+                continue
+        stack.append((key, part))
+
+
+def _take_object(item: dict[str, Json], found: _Content) -> bool:
+    """Take an object that is read as JSON; False for a part of a message, and for one with pictures, which are read as such."""
+    if item.get("type") in _PARTS_OF_TEXT:
+        return False
+    written = _dumps(item)
+    if _may_have_media(written):
+        return False
+    found.texts.append(written.decode("utf-8", "replace"))
+    return True
+
+
+def _take_text(name: str, text: str, found: _Content) -> None:
+    if text.startswith("data:"):
+        head, _, data = text.partition(",")
+        found.media.append((_media_kind(head, data), data))
+    elif name in _LINK_NAMES and len(text) < 4096 and (text.startswith(_LINK) or name == "file_id"):
+        found.media.append(("image" if "image" in name or name == "url" else "document", ""))
+    elif len(text) >= _LEAST_ENCODED and name != "text" and _ENCODED.match(text) is not None and _is_known_format(text):
+        found.media.append((_media_kind("", text), text))
+    else:
+        found.texts.append(text)
+
+
+def _may_have_media(written: bytes) -> bool:
+    return any(mark in written for mark in _MEDIA_MARKS)
+
+
+def _is_known_format(data: str) -> bool:
+    data = _standard(data)
+    # PDF, WAV and Ogg, MP3 and its tags, MP4 and ZIP (Office), FLAC.
+    return image_type(data) is not None or data.startswith(("JVBERi", "UklGR", "T2dnU", "SUQz", "//", "AAAA", "UEsDB", "ZkxhQ"))
+
+
+def _standard(data: str) -> str:
+    """The first characters in the standard alphabet: Google's clients write the URL-safe one."""
+    return data[:32].replace("_", "/").replace("-", "+")
+
+
+def _media_kind(head: str, data: str) -> str:
+    data = _standard(data)
+    if head.startswith("data:image") or image_type(data) is not None:
+        return "image"
+    return "audio" if head.startswith(("data:audio", "data:video")) or not data.startswith(("JVBERi", "UEsDB")) else "document"
+
+
+def _dumps(value: Json) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # nested deeper than orjson writes, or half of a surrogate pair
+        return _flat(value)
+
+
+def _flat(value: Json) -> bytes:
+    """All names and values, one after the other: as long as the JSON but for its marks, which are counted as well."""
+    stack, pieces = [value], []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack += item.values()
+            pieces += [f'"{name}":,' for name in item]
+        elif isinstance(item, list):
+            stack += item
+            pieces.append("[,]" + "," * len(item))
+        else:
+            pieces.append(f'"{item}"')
+    return "".join(pieces).encode("utf-8", "replace")
+
+
+# ---- tokens of texts ---------------------------------------------------------------------------------------------------
+
+
+def text_tokens(text: bytes) -> int:
+    """The tokens that a text in UTF-8 is expected to have, as OpenAI counts."""
+    size = len(text)
+    if not size:
+        return 0
+    if size > _SAMPLED_FROM:
+        step = (size - _SAMPLE) // (_SAMPLES - 1)
+        text = b"".join([text[at : at + _SAMPLE] for at in range(0, size, step)])[: _SAMPLES * _SAMPLE]
+    mapped = text.translate(CLASS_OF_BYTE)
+    tokens: float = 0.5 + sum(map(mul, map(mapped.count, PIECES), WEIGHTS[script_of(mapped)]))
+    # Never more than a token for each byte, and spaces are the longest tokens that there are.
+    tokens = min(max(tokens, len(text) / 64), len(text))
+    return max(1, round(tokens * size / len(text)))
+
+
+def _utf8(texts: Iterable[str]) -> bytes:
+    return " ".join(texts).encode("utf-8", "replace")
+
+
+def image_tokens(width: int, height: int, dialect: str) -> int:
+    """The tokens of a picture of that size in pixels; (0, 0): of one whose size is not known."""
+    if not (width and height):
+        return 1000
+    if dialect == "anthropic_messages":
+        # https://platform.claude.com/docs/en/build-with-claude/vision#calculate-image-costs
+        scale = min(1.0, 1568 / max(width, height), math.sqrt(1_200_000 / (width * height)))
+        return max(1, round(width * scale * height * scale / 750))
+    if dialect == "gemini":
+        # https://ai.google.dev/gemini-api/docs/tokens: 258 for a small picture, or for each tile.
+        if max(width, height) <= 384:
+            return 258
+        unit = max(256, min(768, math.floor(min(width, height) / 1.5)))
+        return 258 * math.ceil(width / unit) * math.ceil(height / unit)
+    # https://platform.openai.com/docs/guides/images-vision#calculating-costs
+    scale = min(1.0, 2048 / max(width, height))
+    width, height = round(width * scale), round(height * scale)
+    scale = min(1.0, 768 / min(width, height))
+    return 85 + 170 * math.ceil(width * scale / 512) * math.ceil(height * scale / 512)
+
+
+def _media_tokens(kind: str, data: str, dialect: str) -> int:
+    if kind == "image":
+        return image_tokens(*(dimensions(standard_base64(data[:_MOST_DECODED])) if data else (0, 0)), dialect)
+    size = len(data) * 3 // 4
+    if kind == "audio":
+        return max(10, size // _SOUND_BYTES_S * (32 if dialect == "gemini" else 10))
+    return (_pages(data) or max(1, -(-size // _PAGE_BYTES))) * (258 if dialect == "gemini" else _PAGE_TOKENS)
+
+
+def _pages(data: str) -> int:
+    """The pages of a PDF in base64, where its first megabytes list them uncompressed; else 0."""
+    try:
+        head = base64.b64decode(standard_base64(data[:_MOST_DECODED]))
+    except ValueError:
+        return 0
+    return len(_PDF_PAGE.findall(head))
+
+
+# ---- the estimates of a request ----------------------------------------------------------------------------------------
+
+
+def input_tokens(body: Json, dialect: str = "", model: str = "") -> int:
+    """The tokens that a body of any dialect is expected to have: texts, tools and schemas, messages, pictures by their size.
+
+    `dialect` and `model` are those of the target, by which the family of its tokenizer is told.
+    """
+    found = _content_of(body)
+    family = _family(model, dialect)
+    tokens = text_tokens(_utf8(found.texts)) * family.text
+    if found.schemas:
+        tokens += text_tokens(b" ".join(found.schemas)) * family.schema + family.tools
+    if found.messages:
+        tokens += found.messages * family.message + family.request
+    return max(1, round(tokens) + sum(_media_tokens(kind, data, dialect) for kind, data in found.media))
+
+
+def input_estimate(call: Call, dialect: str = "", model: str = "") -> int:
+    """The tokens that the call's input is expected to have at a target of that `dialect` and `model` (default: the call's own)."""
+    tokens = input_tokens(call.body, dialect or call.dialect.name, model or call.model)
+    return max(1, round(tokens * LEARNED.factor(call.model)))
+
+
+def input_bound(call: Call) -> int:
+    """More tokens than any provider counts for the call's input: a token for each byte, and what vendors add to it."""
+    body = call.body
+    raw = call.received[0] if call.received is not None and call.received[1] is body else _dumps(body)
+    conversation = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), ())
+    bound = len(raw) + _BOUND_PER_MESSAGE * len(conversation) + _BOUND_PER_REQUEST
+    if _may_have_media(raw):
+        for kind, data in _content_of(body).media:
+            bound += _media_bound(kind, data) - len(data)
+    if call.media_request is not None and call.media_request.form is not None:
+        bound += max(_IMAGE_BOUND, call.media_request.form.files_size // _AUDIO_BYTES_PER_TOKEN)
+    if _adds_unseen(body):
+        bound += _UNSEEN_BOUND
+    return bound
+
+
+def _adds_unseen(body: dict[str, Json]) -> bool:
+    """Whether the vendor reads more than the body: a stored conversation, or what its own tools and plugins find."""
+    if any(body.get(name) for name in (*_UNSEEN, *_HOSTED_NAMES)) or str(body.get("model", "")).endswith(":online"):
+        return True
+    tools = body.get("tools")
+    return bool(tools) and _HOSTED.search(_dumps(tools)) is not None
+
+
+def _media_bound(kind: str, data: str) -> int:
+    if not data:
+        return _IMAGE_BOUND if kind == "image" else _UNSEEN_BOUND
+    if kind == "image":
+        return _IMAGE_BOUND
+    # A document is read as text, and each of its pages as a picture, too.
+    return len(data) // _AUDIO_BYTES_PER_TOKEN + 100 if kind == "audio" else len(data) + 5000
+
+
+def output_tokens(size: int, sample: bytes = b"") -> int:
+    """The tokens of `size` bytes of an answer that began with `sample`."""
+    if not sample:
+        # Rounded up: the first byte already is a token.
+        return -(-size // BYTES_PER_TOKEN)
+    return max(1, math.ceil(text_tokens(sample) * size / len(sample))) if size else 0
+
+
+# ---- what a model may answer -------------------------------------------------------------------------------------------
+
+_CAPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "openai_chat": (("max_completion_tokens", "max_tokens"), ("n",)),
+    "openrouter_chat": (("max_completion_tokens", "max_tokens"), ("n",)),
+    "openai_completions": (("max_tokens",), ("n", "best_of")),
+    "openai_responses": (("max_output_tokens",), ()),
+    "anthropic_messages": (("max_tokens",), ()),
+    "gemini": (
+        ("generationConfig.maxOutputTokens", "generationConfig.max_output_tokens", "generation_config.maxOutputTokens",
+         "generation_config.max_output_tokens"),
+        ("generationConfig.candidateCount", "generationConfig.candidate_count", "generation_config.candidate_count"),
+    ),
+    "bedrock": (("inferenceConfig.maxTokens",), ()),
+    "cohere": (("max_tokens",), ()),
+    "ollama": (("options.num_predict",), ()),
+    "ollama_generate": (("options.num_predict",), ()),
+}  # fmt: skip
+"""The fields for the maximum of output tokens and for the number of answers, by dialect."""
+_MOST_CHOICES = 10**6
+
+
+def output_cap(body: dict[str, Json], dialect: str) -> int | None:
+    """The most output tokens that a request in `dialect` allows over all its answers; None where it sets no limit.
+
+    Fields of other dialects count for nothing: the target does not read them. Of two names for one limit the higher counts, as
+    servers differ in which they read.
+    """
+    caps, _ = _CAPS.get(dialect, ((), ()))
+    found = [value for path in caps if (value := _cap(_at(body, path), dialect)) > 0]
+    return max(found) * choices(body, dialect) if found else None
+
+
+def choices(body: dict[str, Json], dialect: str) -> int:
+    """How many answers the request asks for at once, each as long as the limit."""
+    _, counts = _CAPS.get(dialect, ((), ()))
+    return max([1, *(min(_count(_at(body, path)), _MOST_CHOICES) for path in counts)])
+
+
+def _at(body: Json, path: str) -> Json:
+    for name in path.split("."):
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def _cap(value: Json, dialect: str) -> int:
+    """A limit that every server reads: a whole number. In another spelling some take it for none; Google's JSON has texts."""
+    return _count(value) if type(value) is int or (type(value) is str and dialect == "gemini") else 0
+
+
+def _count(value: Json) -> int:
+    """A count in any spelling that a vendor may take: 100, 100.0, "100"; 0 for anything else. `True` is no number."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 2**53:
+        return 0
+    return math.ceil(value)
+
+
+UNBOUNDED = 2**31
+
+
+def max_output_tokens(body: dict[str, Json], dialect: str = "openai_chat") -> int:
+    """The most output tokens that a request in `dialect` allows; UNBOUNDED where it sets no limit."""
+    cap = output_cap(body, dialect)
+    return UNBOUNDED if cap is None else cap
+
+
+# ---- media endpoints ---------------------------------------------------------------------------------------------------
 
 
 def expected_units(media_request: MediaRequest) -> Units:
@@ -33,55 +467,48 @@ def expected_units(media_request: MediaRequest) -> Units:
     return Units(seconds=media_request.form.files_size / _SOUND_BYTES_S) if units.seconds is None and media_request.form else units
 
 
+def worst_units(media_request: MediaRequest) -> Units:
+    """The most that a media request can use: speech of 8 kilobits a second is the densest that providers take."""
+    units = requested_units(media_request.endpoint, media_request.body)
+    return Units(seconds=media_request.form.files_size / 1000) if units.seconds is None and media_request.form else units
+
+
 _SOUND_BYTES_S = 16_000
 
 
-def _measure(body: Json) -> tuple[int, int]:
-    """UTF-8 bytes of all texts, and the number of pictures and documents."""
-    size = media = 0
-    # A stack, not recursion: clients choose how deep a body is nested.
-    stack = [body]
-    while stack:
-        item = stack.pop()
-        if type(item) is dict:
-            for name, part in item.items():
-                if name in _SKIPPED:
-                    continue
-                # Most texts are short: they are counted here, as each step of the stack costs more than the count.
-                if type(part) is str and len(part) <= _LONGEST_TEXT_FIELD and part.isascii():
-                    size += len(part)
-                else:
-                    stack.append(part)
-        elif type(item) is list:
-            stack += item
-        elif type(item) is not str:
-            # A number or a boolean is about one token.
-            size += 0 if item is None else BYTES_PER_TOKEN
-        elif len(item) > _LONGEST_TEXT_FIELD and _is_encoded(item):
-            media += 1
-        else:
-            size += len(item) if item.isascii() else len(item.encode("utf-8", "replace"))
-    return size, media
+# ---- what providers report ---------------------------------------------------------------------------------------------
 
 
-def _is_encoded(text: str) -> bool:
-    """A data URL or bare base64: one long run without a space."""
-    return text.startswith("data:") or (" " not in text[:_LONGEST_TEXT_FIELD] and "\n" not in text[:76])
+class LearnedFactors:
+    """By how much each model's reported input differs from the estimate: in memory, by the requested name, within bounds.
+
+    A tokenizer that is not known here makes up to twice as many tokens, or half as many; a larger difference has other reasons.
+    """
+
+    LEAST, MOST = 0.5, 2.0
+    MODELS = 1000
+    _WEIGHT = 0.1
+    """Of a single report."""
+    _LEAST_TOKENS = 100
+    """Below, what a vendor adds to each request counts for more than its tokenizer."""
+
+    def __init__(self) -> None:
+        self._factors: dict[str, float] = {}
+
+    def factor(self, model: str) -> float:
+        """What the estimate of a request to the model is multiplied with."""
+        return self._factors.get(model, 1.0)
+
+    def learn(self, model: str, estimated: int, reported: int) -> None:
+        """Take a report; `estimated` is the estimate that the factor was applied to."""
+        if estimated < self._LEAST_TOKENS or reported < self._LEAST_TOKENS:
+            return
+        before = self._factors.pop(model, 1.0)
+        seen = min(max(before * reported / estimated, self.LEAST), self.MOST)
+        # Put in anew, so that the first entry is the one that was not used for longest.
+        self._factors[model] = before + (seen - before) * self._WEIGHT
+        if len(self._factors) > self.MODELS:
+            del self._factors[next(iter(self._factors))]
 
 
-def max_output_tokens(body: dict[str, Json]) -> int:
-    """The request's max output tokens, in any dialect; UNBOUNDED where it sets none."""
-    nested = body.get("generationConfig") or body.get("generation_config") or body.get("inferenceConfig") or body.get("options")
-    for place in (body, nested) if isinstance(nested, dict) else (body,):
-        for name in _MAX_OUTPUT_FIELDS:
-            value = place.get(name)
-            # `True` is an int in Python: it would pass for a limit of one token.
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                n = place.get("n")
-                # Each of the `n` choices may be as long as the maximum.
-                return value * n if isinstance(n, int) and n > 1 else value
-    return UNBOUNDED
-
-
-UNBOUNDED = 2**31
-_MAX_OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "maxTokens", "num_predict")
+LEARNED = LearnedFactors()

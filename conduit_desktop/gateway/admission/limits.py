@@ -21,7 +21,7 @@ from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Budgets, QueuePlace, TrackedBudget
-from conduit_desktop.gateway.admission.estimate import expected_units, max_output_tokens
+from conduit_desktop.gateway.admission.estimate import choices, expected_units, input_bound, max_output_tokens, worst_units
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.store.interface import KeyUse
@@ -51,11 +51,14 @@ class CostEstimate:
 
     def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]]) -> None:
         """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer."""
-        cap, choices = (0, 1) if call.endpoint in READ_ONLY else (max_output_tokens(call.body), _choices(call.body))
-        units = expected_units(call.media_request) if call.media_request is not None else NO_UNITS
+        body, dialect = call.body, call.dialect.name
+        cap, answers = (0, 1) if call.endpoint in READ_ONLY else (max_output_tokens(body, dialect), choices(body, dialect))
+        units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
+        # Computed once, and only where a budget holds.
+        most_input = input_bound(call)
         for compiled_price, most_output in targets:
             if compiled_price is not None:
-                worst = compiled_price.worst(call.input_tokens, min(cap, most_output * choices), units)
+                worst = compiled_price.worst(most_input, min(cap, most_output * answers), units, speeds="speed" in body)
                 self.worst_nano = max(self.worst_nano, worst)
 
     @classmethod
@@ -65,15 +68,17 @@ class CostEstimate:
         reserve_output_tokens: int,
         compiled_prices: Collection[CompiledPrice | None],
         cache_rate: str = "",
+        limited: bool = True,
     ) -> CostEstimate:
         """The estimate of a call; output at its own maximum, `reserve_output_tokens` at most.
 
-        `cache_rate`: the rate at which its input may be written to a cache, see `cache_rate_of`.
+        `cache_rate`: the rate at which its input may be written to a cache, see `cache_rate_of`. Not `limited`: neither a budget
+        nor a limit of tokens holds, and the input is estimated by its length, which costs nothing.
         """
-        inputs = call.input_tokens
+        inputs = call.input_tokens if limited else call.rough_tokens
         if call.endpoint in READ_ONLY:
             return cls.of(inputs, 0, compiled_prices, Units())
-        output = min(max_output_tokens(call.body), reserve_output_tokens)
+        output = min(max_output_tokens(call.body, call.dialect.name), reserve_output_tokens)
         units = expected_units(call.media_request) if call.media_request is not None else None
         return cls.of(inputs, output, compiled_prices, units, cache_rate)
 
@@ -131,15 +136,6 @@ def _cache_marks(call: Call) -> list[Json]:
     return [mark for mark in found if mark]
 
 
-def _choices(body: dict[str, Json]) -> int:
-    """How many answers are asked for at once, by OpenAI's `n` or Gemini's `candidateCount`."""
-    number, nested = body.get("n"), body.get("generationConfig")
-    if number is None and nested is None:
-        return 1
-    counts = (number, nested.get("candidateCount") if isinstance(nested, dict) else None)
-    return max([1, *(int(count) for count in counts if isinstance(count, int | float) and 1 < count < 10**6)])
-
-
 class BudgetInUse(Exception):
     """A request in flight may overrun `budget`, and so might this one: it has to wait."""
 
@@ -164,6 +160,11 @@ class Reservation:
         """The account of a key without a budget: its reservations are shown, and limit nothing."""
         self._bookings: Sequence[Booking] = ()
         self._open = True
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a budget limits what the answer may cost."""
+        return bool(self._bookings)
 
     def covers(self, output_tokens: int) -> bool:
         """Whether `output_tokens` made so far fit, growing the reservation where they do not and the budget allows."""

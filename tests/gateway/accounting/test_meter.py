@@ -12,7 +12,9 @@ from conduit_desktop.gateway.accounting.meter import Meter
 class Interrupted:
     """The part of a Meter that `_estimate` uses: 40 output tokens were counted, nothing was reserved."""
 
-    _reservation = None
+    class _call:
+        input_tokens = 0
+
     output_tokens = 40
 
 

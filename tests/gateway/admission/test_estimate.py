@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import os
+import re
+import statistics
+import timeit
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,22 +19,61 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.admission.estimate import (
-    BYTES_PER_TOKEN,
-    MEDIA_TOKENS,
     UNBOUNDED,
+    LearnedFactors,
     expected_units,
+    image_tokens,
+    input_bound,
     input_tokens,
     max_output_tokens,
+    output_cap,
+    output_tokens,
+    text_tokens,
 )
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import multipart
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
-TEXT = "abcd" * 25
-"""Of 25 tokens."""
-PICTURE = "iVBORw0KGgo" * 500
+SAMPLES: dict[str, dict[str, Any]] = orjson.loads((Path(__file__).parent / "token_samples.json").read_bytes())
+"""Texts of thirty kinds with the tokens that OpenAI's own tokenizers make of them."""
+TEXT = "All human beings are born free and equal in dignity and rights, and should act in a spirit of brotherhood."
+PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (1024).to_bytes(4) + (768).to_bytes(4) + bytes(3000)).decode()
+
+
+def call(body: dict[str, Any], dialect_name: str = "openai_chat", received: bool = True) -> Call:
+    raw = orjson.dumps(body)
+    return Call(dialect(dialect_name), body, "m", received=(raw, body) if received else None)
 
 
 # Input
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_text_of_any_kind_is_estimated_within_fifteen_percent(kind: str) -> None:
+    sample = SAMPLES[kind]
+    assert 0.85 <= text_tokens(sample["text"].encode()) / sample["o200k_base"] <= 1.155
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_the_bound_of_a_text_is_never_below_what_a_tokenizer_makes_of_it(kind: str) -> None:
+    sample = SAMPLES[kind]
+    bound = input_bound(call({"messages": [{"role": "user", "content": sample["text"]}]}))
+    assert bound >= max(sample["o200k_base"], sample["cl100k_base"])
+
+
+@pytest.mark.parametrize("kind", ["English", "Python", "JSON", "CSV", "Japanese", "log"])
+def test_a_long_text_is_estimated_by_samples_of_it(kind: str) -> None:
+    text, tokens = SAMPLES[kind]["text"].encode() + b"\n", SAMPLES[kind]["o200k_base"]
+    assert 0.82 <= text_tokens(text * 100) / (tokens * 100) <= 1.18
+
+
+def test_two_hundred_kilobytes_are_estimated_in_two_milliseconds() -> None:
+    body = {"messages": [{"role": "user", "content": SAMPLES["Python"]["text"][:1800]} for _ in range(110)]}
+    made = call(body)
+    assert len(made.received[0]) > 190_000  # type: ignore[index]
+    # The best of many runs: the machine may be busy with others.
+    assert min(timeit.repeat(lambda: (input_tokens(body), input_bound(made)), number=1, repeat=30)) < 0.002
 
 
 @pytest.mark.parametrize(
@@ -41,48 +88,40 @@ PICTURE = "iVBORw0KGgo" * 500
         {"input": [TEXT]},
         {"contents": [{"role": "user", "parts": [{"text": TEXT}]}]},
         {"systemInstruction": {"parts": [{"text": TEXT}]}},
-        {"tools": [{"type": "function", "function": {"description": TEXT}}]},
         {"messages": [{"role": "tool", "tool_call_id": "call_1", "content": TEXT}]},
         {"a_field_of_tomorrow": {"deep": [[{"x": TEXT}]]}},
     ],
 )
 def test_every_text_of_a_request_counts_as_input(body: dict[str, Any]) -> None:
-    assert input_tokens(body) == 25
+    assert 17 <= input_tokens(body) <= 32
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["model", "stream", "stream_options", "type", "role", "id", "tool_call_id", "tool_use_id", "signature", "thoughtSignature"],
-)
-def test_names_ids_and_signatures_do_not_count_as_input(name: str) -> None:
-    assert input_tokens({"messages": [{"content": TEXT, name: TEXT}], name: TEXT}) == 25
+@pytest.mark.parametrize("name", ["id", "type", "model", "role", "name", "tool_call_id", "status"])
+def test_a_long_text_counts_under_whatever_name(name: str) -> None:
+    assert input_tokens({"messages": [{"content": "hi", name: TEXT * 20}]}) > 300
+    assert input_tokens({"messages": [{"content": "hi", name: {"deep": [TEXT] * 20}}]}) > 300
+    assert input_tokens({name: TEXT * 20}) > 300
 
 
-def test_the_values_of_a_skipped_name_count_where_they_stand_under_another() -> None:
-    assert input_tokens({"tools": {"role_description": TEXT, "ids": TEXT}}) == 50
+def test_the_names_within_tools_and_their_calls_count() -> None:
+    tools = orjson.loads(SAMPLES["tool schemas"]["text"])
+    assert input_tokens({"messages": [], "tools": tools}) > 0.6 * SAMPLES["tool schemas"]["o200k_base"]
+    arguments = {f"argument_{number}": number for number in range(50)}
+    assert input_tokens({"messages": [{"content": [{"type": "tool_use", "input": arguments}]}]}) > 200
 
 
-def test_a_number_or_a_flag_counts_as_one_token_and_null_as_none() -> None:
-    assert input_tokens({"input": [TEXT, 1, 2.5, True, False, None]}) == 29
-    assert input_tokens({"input": [TEXT, None, None, None, None]}) == 25
+@pytest.mark.parametrize("name", ["signature", "thoughtSignature", "encrypted_content"])
+def test_what_only_the_vendor_can_read_is_not_counted_by_its_length(name: str) -> None:
+    assert input_tokens({"messages": [{"content": "hi", name: "Ab1/" * 5000}]}) < 20
 
 
-def test_text_counts_by_its_utf_8_bytes() -> None:
-    assert input_tokens({"input": "ä" * 100}) == 50
-    assert input_tokens({"input": "漢" * 100}) == 75
-    assert input_tokens({"input": "🙂" * 100}) == 100
+@pytest.mark.parametrize("text", ["漢字" * 3000, "x" * 6000, "f(a){b}" * 1500])
+def test_a_long_text_without_spaces_is_no_picture(text: str) -> None:
+    size = len(text.encode())
+    assert input_tokens({"messages": [{"content": text}]}) > size / 8
 
 
-def test_bytes_are_summed_before_they_are_divided() -> None:
-    assert input_tokens({"input": ["abc"] * 8}) == 3 * 8 // BYTES_PER_TOKEN
-    assert input_tokens({"input": "abcdefg"}) == 1
-
-
-def test_half_of_a_surrogate_pair_is_counted_and_raises_nothing() -> None:
-    assert input_tokens({"input": "\ud83d" * 4}) >= 1
-
-
-@pytest.mark.parametrize("body", [{}, {"messages": []}, {"input": ""}, {"input": None}, [], "", None])
+@pytest.mark.parametrize("body", [{}, {"input": ""}, {"input": None}, [], "", None])
 def test_an_empty_request_counts_as_one_token(body: Any) -> None:
     assert input_tokens(body) == 1
 
@@ -91,51 +130,187 @@ def test_an_empty_request_counts_as_one_token(body: Any) -> None:
     "part",
     [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64," + PICTURE}},
-        {"type": "image", "source": {"type": "base64", "data": PICTURE}},
-        {"inline_data": {"data": PICTURE}},
-        {"type": "file", "file": {"file_data": "data:application/pdf;base64," + "x y " * 2000}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}},
+        {"inline_data": {"mime_type": "image/png", "data": PICTURE}},
+        {"type": "tool_result", "content": [{"type": "image", "source": {"type": "base64", "data": PICTURE}}]},
+        {"functionResponse": {"response": {"picture": {"inlineData": {"data": PICTURE.replace("/", "_")}}}}},
     ],
-)
-def test_an_encoded_picture_or_document_counts_at_a_flat_number_of_tokens(part: dict[str, Any]) -> None:
-    assert MEDIA_TOKENS == 1500
-    assert input_tokens({"content": [part, TEXT, part]}) == 25 + 2 * MEDIA_TOKENS
+)  # fmt: skip
+def test_a_picture_counts_by_its_size_and_not_by_its_bytes(part: dict[str, Any]) -> None:
+    body = {"messages": [{"role": "user", "content": [part]}]}
+    assert 765 <= input_tokens(body) <= 830
+    assert 50_000 <= input_bound(call(body)) <= 52_000
 
 
-def test_a_long_text_is_no_picture() -> None:
-    assert input_tokens({"input": "word " * 4000}) == 5000
-    assert input_tokens({"input": ("x" * 70 + "\n") * 400}) == 71 * 400 // 4
+@pytest.mark.parametrize(
+    ("size", "dialect_name", "tokens"),
+    [
+        ((512, 512), "openai_chat", 255), ((1024, 1024), "openai_chat", 765), ((2048, 4096), "openai_chat", 1105),
+        ((1000, 1000), "anthropic_messages", 1333), ((200, 200), "anthropic_messages", 53), ((384, 384), "gemini", 258),
+        ((960, 540), "gemini", 1548), ((0, 0), "openai_chat", 1000),
+    ],
+)  # fmt: skip
+def test_a_picture_costs_what_its_vendor_documents(size: tuple[int, int], dialect_name: str, tokens: int) -> None:
+    assert image_tokens(*size, dialect_name) == tokens
 
 
-def test_a_text_up_to_4096_characters_is_never_taken_for_a_picture() -> None:
-    assert input_tokens({"input": "x" * 4096}) == 1024
-    assert input_tokens({"input": "x" * 4097}) == 1 + MEDIA_TOKENS
-    assert input_tokens({"input": "data:" + "x" * 4091}) == 1024
+def test_half_of_a_surrogate_pair_is_counted_and_raises_nothing() -> None:
+    body = {"input": "\ud83d" * 4}
+    assert input_tokens(body) >= 1
+    assert input_bound(Call(dialect("openai_chat"), body, "m")) >= 4
 
 
 def test_a_request_nested_a_hundred_thousand_deep_is_counted() -> None:
     body: Any = TEXT
     for _ in range(100_000):
         body = [body]
-    assert input_tokens(body) == 25
+    assert 17 <= input_tokens(body) <= 40
+    assert input_bound(Call(dialect("openai_chat"), {"input": body}, "m")) > 100_000
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_the_bound_counts_every_byte_of_the_body(one: str, other: str) -> None:
+    body = {"messages": [{"role": "user", "content": one}], "metadata": {"x": other}, "type": other}
+    least = len(one.encode()) + 2 * len(other.encode())
+    assert input_bound(call(body)) > least
+    assert input_bound(call(body, received=False)) > least
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        {"previous_response_id": "r"}, {"tools": [{"type": "web_search_20250305"}]}, {"tools": [{"googleSearch": {}}]},
+        {"plugins": [{"id": "web"}]}, {"cachedContent": "c"}, {"messages": [{"content": [{"type": "input_file", "file_id": "f"}]}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_bound_leaves_room_for_what_the_body_does_not_show(unseen: dict[str, Any]) -> None:
+    assert input_bound(call({"model": "m", **unseen})) > 200_000
+
+
+def test_recorded_requests_are_estimated_well_and_never_above_their_bound(recorded_inputs: list[tuple[str, str, Any, int]]) -> None:
+    ratios = []
+    for name, model, body, reported in recorded_inputs:
+        made = Call(dialect(name), body, model)
+        assert input_bound(made) >= reported, (name, model, reported)
+        raw = orjson.dumps(body)
+        # What a vendor adds by its own tools, and files that are not in the body, cannot be estimated.
+        if input_bound(made) - len(raw) < 10_000 and b"base64" not in raw and b'"data"' not in raw:
+            ratios.append(input_tokens(body, name, model) / reported)
+    assert len(ratios) > 300
+    assert 0.85 <= statistics.median(ratios) <= 1.15
+
+
+_DIALECTS = {
+    "responses": "openai_responses", "chat": "openai_chat", "messages": "anthropic_messages", "generateContent": "gemini",
+    "streamGenerateContent": "gemini", "converse": "bedrock", "converse-stream": "bedrock",
+}  # fmt: skip
+_COUNTS = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount")
+_CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+_USAGE = re.compile(r'"(?:usage|usageMetadata)"\s*:\s*(\{)')
+
+
+@pytest.fixture(scope="module")
+def recorded_inputs() -> list[tuple[str, str, Any, int]]:
+    """Dialect, model, body and the largest input that the provider reported, of each recorded chat that succeeded."""
+    folder = os.environ.get("CONDUIT_RECORDINGS")
+    path = Path(folder or "") / "recordings.jsonl.gz"
+    if not folder or not path.exists():
+        pytest.skip("CONDUIT_RECORDINGS does not name a folder with recordings")
+    found = []
+    decoder = json.JSONDecoder()
+    with gzip.open(path, "rt") as lines:
+        for line in lines:
+            one = orjson.loads(line)
+            name, body = _DIALECTS.get(one["kind"]), one.get("req")
+            text = one.get("text") or base64.b64decode(one.get("b64") or "").decode("utf-8", "replace")
+            if name is None or not isinstance(body, dict) or one["status"] >= 400:
+                continue
+            reported = 0
+            for match in _USAGE.finditer(text):
+                try:
+                    usage, _ = decoder.raw_decode(text, match.start(1))
+                except ValueError:
+                    continue
+                counts = [usage.get(name) for name in _COUNTS if isinstance(usage.get(name), int)]
+                more = sum(usage.get(name) or 0 for name in _CACHED) if "prompt_tokens" not in usage else 0
+                reported = max([reported, *(count + more for count in counts)])
+            if reported:
+                found.append((name, str(body.get("model") or one["uri"]), body, reported))
+    return found
+
+
+def test_a_models_reports_correct_its_estimate_within_bounds() -> None:
+    learned = LearnedFactors()
+    for _ in range(100):
+        estimated = round(1000 * learned.factor("m"))
+        learned.learn("m", estimated, 1300)
+    assert 1.25 < learned.factor("m") < 1.35
+    for _ in range(300):
+        learned.learn("m", round(1000 * learned.factor("m")), 10**6)
+    assert 1.9 < learned.factor("m") <= 2.0
+    for _ in range(300):
+        learned.learn("m", round(1000 * learned.factor("m")), 101)
+    assert 0.5 <= learned.factor("m") < 0.55
+    assert learned.factor("other") == 1.0
+
+
+def test_what_was_learned_is_bounded_in_memory_and_small_reports_teach_nothing() -> None:
+    learned = LearnedFactors()
+    learned.learn("small", 99, 50)
+    assert learned.factor("small") == 1.0
+    for number in range(learned.MODELS + 50):
+        learned.learn(f"m{number}", 1000, 2000)
+    assert learned.factor("m0") == 1.0
+    assert learned.factor(f"m{learned.MODELS + 49}") > 1.0
+
+
+@pytest.mark.parametrize("kind", ["English", "Chinese", "hexadecimal", "JSON"])
+def test_the_tokens_of_an_answer_follow_from_how_it_begins(kind: str) -> None:
+    text, tokens = SAMPLES[kind]["text"].encode(), SAMPLES[kind]["o200k_base"]
+    assert 0.84 <= output_tokens(len(text) * 50, text) / (tokens * 50) <= 1.16
+    assert output_tokens(1) == 1
+    assert output_tokens(0, text) == 0
 
 
 # Output
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("dialect_name", "body", "cap"),
     [
-        {"max_tokens": 77},  # OpenAI Chat, Anthropic, Cohere
-        {"max_completion_tokens": 77},  # OpenAI Chat
-        {"max_output_tokens": 77},  # OpenAI Responses
-        {"generationConfig": {"maxOutputTokens": 77}},  # Gemini
-        {"generation_config": {"max_output_tokens": 77}},  # Gemini's other spelling
-        {"inferenceConfig": {"maxTokens": 77}},  # Bedrock
-        {"options": {"num_predict": 77}},  # Ollama
+        ("openai_chat", {"max_tokens": 77}, 77),
+        ("openai_chat", {"max_completion_tokens": 77}, 77),
+        ("openai_chat", {"max_tokens": 1, "max_completion_tokens": 900}, 900),
+        ("openai_chat", {"max_tokens": 77, "n": 3}, 231),
+        ("openai_chat", {"max_tokens": 77, "n": 100.0}, 7700),
+        ("openai_chat", {"options": {"num_predict": 1}}, None),
+        ("openai_chat", {"generationConfig": {"maxOutputTokens": 1}}, None),
+        ("openai_chat", {"max_output_tokens": 1}, None),
+        ("openai_chat", {"max_tokens": True}, None),
+        ("openai_chat", {"max_tokens": 0}, None),
+        ("openai_responses", {"max_output_tokens": 77}, 77),
+        ("openai_responses", {"max_tokens": 1}, None),
+        ("anthropic_messages", {"max_tokens": 77}, 77),
+        ("anthropic_messages", {"max_tokens": 77, "n": 9}, 77),
+        ("anthropic_messages", {"max_completion_tokens": 1}, None),
+        ("gemini", {"generationConfig": {"maxOutputTokens": 77}}, 77),
+        ("gemini", {"generation_config": {"max_output_tokens": 77}}, 77),
+        ("gemini", {"generationConfig": {"maxOutputTokens": "77", "candidateCount": 2}}, 154),
+        ("gemini", {"max_tokens": 1}, None),
+        ("bedrock", {"inferenceConfig": {"maxTokens": 77}}, 77),
+        ("ollama", {"options": {"num_predict": 77}}, 77),
+        ("ollama", {"options": {"num_predict": -1}}, None),
+        ("ollama", {"max_tokens": 1}, None),
+        ("cohere", {"max_tokens": 77}, 77),
+        ("openai_completions", {"max_tokens": 77, "best_of": 4, "n": 2}, 308),
+        ("a dialect of tomorrow", {"max_tokens": 1}, None),
     ],
+    ids=str,
 )
-def test_the_output_cap_is_read_from_each_dialects_own_field(body: dict[str, Any]) -> None:
-    assert max_output_tokens(body) == 77
+def test_the_output_cap_is_read_from_the_dialects_own_field_alone(dialect_name: str, body: dict[str, Any], cap: int | None) -> None:
+    assert output_cap(body, dialect_name) == cap
+    assert max_output_tokens(body, dialect_name) == (UNBOUNDED if cap is None else cap)
 
 
 def test_an_output_cap_of_one_token_is_a_cap() -> None:
@@ -151,19 +326,21 @@ def test_a_request_without_an_output_cap_is_unbounded() -> None:
 @pytest.mark.parametrize("value", [0, -1, -2, True, None, "77", 77.0, [77]])
 def test_what_is_no_whole_number_above_zero_is_no_output_cap(value: Any) -> None:
     assert max_output_tokens({"max_tokens": value}) == UNBOUNDED
-    assert max_output_tokens({"options": {"num_predict": value}}) == UNBOUNDED
+    assert max_output_tokens({"options": {"num_predict": value}}, "ollama") == UNBOUNDED
 
 
 def test_a_cap_that_is_no_number_leaves_the_next_field_to_be_read() -> None:
     assert max_output_tokens({"max_tokens": None, "max_completion_tokens": 77}) == 77
-    assert max_output_tokens({"max_tokens": -1, "options": {"num_predict": 77}}) == 77
+    assert max_output_tokens({"max_tokens": -1, "max_completion_tokens": 77}) == 77
 
 
 def test_the_output_cap_holds_for_each_of_n_choices() -> None:
     assert max_output_tokens({"max_tokens": 10, "n": 3}) == 30
     assert max_output_tokens({"max_tokens": 10, "n": 2}) == 20
-    for n in (1, 0, -1, None, "3", 2.0):
+    for n in (1, 0, -1, None):
         assert max_output_tokens({"max_tokens": 10, "n": n}) == 10
+    for n in ("3", 3.0, 2.5):  # some servers take it so
+        assert max_output_tokens({"max_tokens": 10, "n": n}) == 30
 
 
 # Units of media endpoints
