@@ -76,8 +76,8 @@ def _family(model: str, dialect: str) -> _Family:
 
 # The bound. A tokenizer that works on bytes makes at most one token of each.
 _BOUND_PER_MESSAGE = 32
-_BOUND_PER_REQUEST = 1000
-"""Templates and the vendor's own instructions for tools (Claude: up to 735 tokens)."""
+_BOUND_PER_REQUEST, _BOUND_OF_TOOLS = 128, 1000
+"""A template, with the day and the like (gpt-oss: 60 tokens), and the vendor's own instructions for tools (Nova: 770)."""
 _IMAGE_BOUND = 50_000
 """gpt-4o-mini: 2,833 + 5,667 for each of eight tiles."""
 _UNSEEN_BOUND = 200_000
@@ -355,6 +355,8 @@ def input_bound(call: Call) -> int:
     raw = call.received[0] if call.received is not None and call.received[1] is body else _dumps(body)
     conversation = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), ())
     bound = len(raw) + _BOUND_PER_MESSAGE * len(conversation) + _BOUND_PER_REQUEST
+    if any(body.get(name) for name in _TOOLS):
+        bound += _BOUND_OF_TOOLS
     if _may_have_media(raw):
         for kind, data in _content_of(body).media:
             bound += _media_bound(kind, data) - len(data)

@@ -489,7 +489,8 @@ def _checked(budget: TrackedBudget, account: BudgetAccount, expected: CostEstima
         return Booking(budget, account, expected.compiled_price, cost, worst)
     # In turn: a new request must not overtake those that wait.
     first = not budget.waiting or budget.waiting[0] is place
-    if first and not account.overruns and cost <= free:
+    # What is expected fits what is left, as was checked above: with room for three, the third is not kept waiting for the first.
+    if first and not account.overruns:
         return Booking(budget, account, expected.compiled_price, cost, cost, overruns=True)
     return None
 

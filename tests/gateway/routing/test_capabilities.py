@@ -87,7 +87,7 @@ async def test_a_small_window_is_passed_over_for_a_long_request(two: GatewayFixt
     known(two, context_tokens=1000)
     await two.ask("both", "word " * 4000)
     assert (len(vendor.requests), len(other.requests)) == (0, 1)
-    with pytest.raises(BadRequest, match=r"about 5,0\d\d tokens") as caught:
+    with pytest.raises(BadRequest, match=r"about 4,\d\d\d tokens") as caught:
         await two.ask("alone", "word " * 4000)
     assert caught.value.code == "context_length_exceeded"
 
@@ -207,7 +207,7 @@ async def test_a_short_text_is_not_measured(
     await two_sizes(gateway, vendor, other)
     route = resolve_model("both", gateway.state.snapshot, endpoint=None)
     measured = []
-    monkeypatch.setattr(call_module, "input_tokens", lambda body: measured.append(body) or 10**9)
+    monkeypatch.setattr(call_module, "input_estimate", lambda call: measured.append(call) or 10**9)
     for size, times in ((12_000, 0), (13_000, 1)):  # 8,192 tokens and a half
         body = {"model": "both", "messages": [{"role": "user", "content": "x"}]}
         call = Call(dialect("openai_chat"), body, "both", received=(b"x" * size, body))
