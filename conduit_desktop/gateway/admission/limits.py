@@ -21,7 +21,7 @@ from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Budgets, QueuePlace, TrackedBudget
-from conduit_desktop.gateway.admission.estimate import choices, expected_units, input_bound, max_output_tokens, worst_units
+from conduit_desktop.gateway.admission.estimate import choices, expected_units, max_output_tokens, worst_units
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.store.interface import KeyUse
@@ -54,11 +54,9 @@ class CostEstimate:
         body, dialect = call.body, call.dialect.name
         cap, answers = (0, 1) if call.endpoint in READ_ONLY else (max_output_tokens(body, dialect), choices(body, dialect))
         units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
-        # Computed once, and only where a budget holds.
-        most_input = input_bound(call)
         for compiled_price, most_output in targets:
             if compiled_price is not None:
-                worst = compiled_price.worst(most_input, min(cap, most_output * answers), units, speeds="speed" in body)
+                worst = compiled_price.worst(call.input_tokens, min(cap, most_output * answers), units, speeds="speed" in body)
                 self.worst_nano = max(self.worst_nano, worst)
 
     @classmethod
@@ -489,8 +487,7 @@ def _checked(budget: TrackedBudget, account: BudgetAccount, expected: CostEstima
         return Booking(budget, account, expected.compiled_price, cost, worst)
     # In turn: a new request must not overtake those that wait.
     first = not budget.waiting or budget.waiting[0] is place
-    # What is expected fits what is left, as was checked above: with room for three, the third is not kept waiting for the first.
-    if first and not account.overruns:
+    if first and not account.overruns and cost <= free:
         return Booking(budget, account, expected.compiled_price, cost, cost, overruns=True)
     return None
 
