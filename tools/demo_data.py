@@ -8,12 +8,13 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from conduit_desktop.actions import budgets, keys, models, notifications, providers
+from conduit_desktop.actions import budgets, keys, models, notifications, prices, providers
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.schemas.inputs import KeyPatch, ModelPatch, NewBudget, NewKey, NewModel, NewProvider, read
+from conduit_desktop.actions.schemas.inputs import KeyPatch, ModelPatch, NewBudget, NewKey, NewModel, NewPrice, NewProvider, read
 from conduit_desktop.core.errors import Reason, UpstreamError
-from conduit_desktop.core.money import show_usd, to_usd
+from conduit_desktop.core.money import show_usd, to_nano, to_usd
 from conduit_desktop.core.records import AttemptRecord, RequestRecord
 
 DAY_MS = 86_400_000
@@ -42,6 +43,10 @@ BUDGETS = (
     {"name": "OpenAI", "scope": "provider", "target": "openai", "limit_usd": 4, "period": "daily", "action": "warn"},
     {"name": "smart", "scope": "alias", "target": "smart", "limit_usd": 30, "period": "weekly", "thresholds": [0.5, 0.9, 1]},
     {"name": "Research team", "scope": "team", "target": "research", "limit_usd": 40, "period": "monthly"},
+)
+PRICES = (
+    ("openai/gpt-image-*", {"per_image": [{"size": "1024x1024", "usd": 0.04}, {"size": "1536x1024", "usd": 0.06}]}),
+    ("workstation/llama-*", {"input": 0.1, "output": 0.2, "cache_read": 0.01}),
 )
 KEYS = (
     {"name": "Claude Code", "description": "My laptop", "budget_usd": 60, "budget_period": "monthly"},
@@ -88,6 +93,8 @@ async def fill_with_demo_data(context: AppContext, days: int = 30, per_day: int 
     await models.edit(context, "smart", read(ModelPatch, {"fallbacks": ["fast"]}), "gui")
     for budget in BUDGETS:
         await budgets.create(context, read(NewBudget, budget), "gui")
+    for pattern, price in PRICES:
+        await prices.put(context, pattern, read(NewPrice, price), "gui")
     made = {str(key["name"]): await keys.create(context, read(NewKey, key), "gui") for key in KEYS}
     ids = {name: key.id for name, key in made.items()}
     records = [_record(rng, at, ids) for at in _times(rng, days, per_day)]
@@ -150,11 +157,8 @@ def _record(rng: random.Random, at: int, ids: Mapping[str, str]) -> RequestRecor
     alias, provider, model, price_in, price_out, size_in, size_out, _, key = rng.choices(TRAFFIC, [row[7] for row in TRAFFIC])[0]
     read_tokens, written = int(size_in * rng.uniform(0.2, 2.2)), int(size_out * rng.uniform(0.1, 2.0))
     cached = int(read_tokens * rng.choice((0, 0, 0.6, 0.8)))
-    cost = (
-        None
-        if price_in is None
-        else round(1000 * ((read_tokens - cached) * price_in + cached * price_in * 0.1 + written * price_out))
-    )
+    lines = [] if price_in is None else _breakdown(read_tokens - cached, cached, written, price_in, price_out)
+    cost = None if price_in is None else sum(line["cost_nano"] for line in lines)
     first = rng.uniform(180, 1400)
     duration = first + written * rng.uniform(6, 16)
     record = RequestRecord(
@@ -178,16 +182,33 @@ def _record(rng: random.Random, at: int, ids: Mapping[str, str]) -> RequestRecor
         reasoning=written // 3 if alias == "gpt-5.1" else 0,
         cost_nano=cost,
         cost_state="unknown" if cost is None else "final",
+        cost_breakdown=lines,
+        price_source="catalog" if cost else "",
+        price_date="2026-11-20" if cost else "",
         finish="stop",
         attempts=[AttemptRecord(provider, model, "default", "ok", 200, "", at, duration)],
     )
     return _with_outcome(rng, record)
 
 
+def _breakdown(fresh: int, cached: int, written: int, price_in: float, price_out: float) -> list[dict[str, Any]]:
+    """The lines of a cost; prices in US dollars per million tokens."""
+    used = (("input", fresh, price_in), ("cache_read", cached, price_in * 0.1), ("output", written, price_out))
+    return [
+        {
+            "class": name, "units": count, "per": 1_000_000, "price_nano": to_nano(usd),
+            "cost_nano": count * to_nano(usd) // 1_000_000,
+        }
+        for name, count, usd in used
+        if count
+    ]  # fmt: skip
+
+
 def _with_outcome(rng: random.Random, record: RequestRecord) -> RequestRecord:
     """Some requests fail: all targets failed, cancelled by the client, budget exceeded, or a failover from the first target."""
     chance = rng.random()
     unanswered = replace(record, input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, finish="")
+    unanswered = replace(unanswered, cost_state="final", cost_breakdown=[], price_source="", price_date="")
     if chance < 0.015:
         failed = AttemptRecord(
             record.provider, record.upstream_model, "default", "overloaded", 529, "Overloaded", record.started_at, 640.0
@@ -196,7 +217,8 @@ def _with_outcome(rng: random.Random, record: RequestRecord) -> RequestRecord:
         broken = replace(unanswered, status="error", http_status=502, error_code="provider_error", error_text=text)
         return replace(broken, attempts=[failed] * 2, duration_ms=1_290.0)
     if chance < 0.03:
-        return replace(record, status="cancelled", http_status=499, cost_state="estimated", finish="")
+        state = "unknown" if record.cost_nano is None else "estimated"
+        return replace(record, status="cancelled", http_status=499, cost_state=state, units={"estimated": True}, finish="")
     if chance < 0.04:
         text = "The budget of this key is used up. It resets on the first of the month."
         refused = replace(unanswered, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text)

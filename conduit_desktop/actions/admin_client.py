@@ -276,6 +276,15 @@ class AdminClient(OperationClient):
         answer = await self.transport.perform("POST", "/prices.csv", None, text)
         return _view(views.PricesImportedView, answer).imported
 
+    async def catalog_prices(self, query: inputs.CatalogQuery | None = None) -> views.CatalogPricesView:
+        """The price catalog in use with its date, and a part of its prices. Reads a large file, in a thread of the gateway."""
+        answer = await self.transport.perform("GET", "/catalog/prices", query or inputs.CatalogQuery())
+        return _view(views.CatalogPricesView, answer)
+
+    async def refresh_catalog(self) -> views.CatalogRefreshedView:
+        """Take a newer price catalog from the address of the setting `catalog_url`. Raises Invalid, Conflict if it is not newer."""
+        return await self._one(views.CatalogRefreshedView, "POST", "/catalog/prices/refresh")
+
     async def reprice(self, request: inputs.RepriceRequest | None = None) -> views.RepricedView:
         """Compute the cost of past requests from the prices of their time; with `preview`, say what would change."""
         return await self._one(views.RepricedView, "POST", "/prices/reprice", request or inputs.RepriceRequest())

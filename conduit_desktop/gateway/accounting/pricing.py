@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.price_patterns import matches, names_of, precedence
 from conduit_desktop.core.tokens import RATE_NAMES
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
 from conduit_desktop.gateway.accounting.price_catalog import CatalogPrice, PriceCatalog
@@ -109,17 +109,9 @@ def choose(prices: Sequence[Price], query: PriceQuery, at_ms: int) -> Price | No
 
     Upper and lower case are the same.
     """
-    names = (query.name.lower(), query.model.lower())
-    held = [price for price in prices if price.valid_from <= at_ms and _matches(price.pattern.lower(), names)]
-    return max(held, key=lambda price: ("*" not in price.pattern, len(price.pattern), price.valid_from), default=None)
-
-
-def _matches(pattern: str, names: Iterable[str]) -> bool:
-    if "*" not in pattern:
-        return pattern in names
-    # Not fnmatch: `[` and `?` in a model's name stand for themselves.
-    expression = re.compile(".*".join(re.escape(piece) for piece in pattern.split("*")), re.DOTALL)
-    return any(expression.fullmatch(name) for name in names)
+    names = names_of(query.provider, query.model)
+    held = [price for price in prices if price.valid_from <= at_ms and matches(price.pattern.lower(), names)]
+    return max(held, key=lambda price: (*precedence(price.pattern), price.valid_from), default=None)
 
 
 def _compiled_price(query: PriceQuery, prices: Sequence[Price], at_ms: int, catalog: PriceCatalog | None) -> CompiledPrice | None:

@@ -24,6 +24,7 @@ PAGES = (
     PageEntry("keys", "Virtual Keys", "key"),
     PageEntry("usage", "Usage", "chart-bar"),
     PageEntry("budgets", "Budgets", "wallet"),
+    PageEntry("prices", "Prices", "tag"),
     PageEntry("requests", "Requests", "activity"),
     PageEntry("health", "Health", "heartbeat"),
     PageEntry("settings", "Settings", "gear-six"),
@@ -57,14 +58,6 @@ def page_class(name: str) -> type[Page]:
             from conduit_desktop.gui.pages.keys.page import KeysPage
 
             return KeysPage
-        case "usage":
-            from conduit_desktop.gui.pages.usage.page import UsagePage
-
-            return UsagePage
-        case "budgets":
-            from conduit_desktop.gui.pages.budgets.page import BudgetsPage
-
-            return BudgetsPage
         case "requests":
             from conduit_desktop.gui.pages.requests.page import RequestsPage
 
@@ -77,4 +70,21 @@ def page_class(name: str) -> type[Page]:
             from conduit_desktop.gui.pages.settings.page import SettingsPage
 
             return SettingsPage
+    return _money_page_class(name)
+
+
+def _money_page_class(name: str) -> type[Page]:
+    match name:
+        case "usage":
+            from conduit_desktop.gui.pages.usage.page import UsagePage
+
+            return UsagePage
+        case "budgets":
+            from conduit_desktop.gui.pages.budgets.page import BudgetsPage
+
+            return BudgetsPage
+        case "prices":
+            from conduit_desktop.gui.pages.prices.page import PricesPage
+
+            return PricesPage
     raise KeyError(name)

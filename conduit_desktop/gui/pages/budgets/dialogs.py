@@ -17,6 +17,7 @@ from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.budgets.rows import share_text
 from conduit_desktop.gui.widgets.forms.editors import Combo
 from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, section, side_by_side
+from conduit_desktop.gui.widgets.labels import label
 
 SCOPE_CHOICES: list[str | tuple[str, Any]] = [
     ("All requests", "global"), ("A provider", "provider"), ("A model alias", "alias"), ("A virtual key", "key"),
@@ -64,7 +65,7 @@ class BudgetDialog(FormDialog):
         self, parent: QWidget | None, client: AdminClient, ui: Ui, targets: BudgetTargets, budget: BudgetView | None = None
     ) -> None:
         title = "New budget" if budget is None else f"Edit {budget.name}"
-        super().__init__(parent, ui, title, "Create budget" if budget is None else "Save", 520)
+        super().__init__(parent, ui, title, "Create budget" if budget is None else "Save", 520, 430)
         self.client = client
         self.targets = targets
         self.budget = budget
@@ -81,11 +82,12 @@ class BudgetDialog(FormDialog):
 
     def _build(self) -> None:
         form = self.form
-        scope = form.add_combo("scope", "Applies to", SCOPE_CHOICES)
+        form.add_combo("scope", "Applies to", SCOPE_CHOICES)
         # Editable: of many, the one that is typed is found sooner, and a team may be named before its first key.
-        form.add_widget(side_by_side(scope, form.add_combo("target", "Target", (), editable=True)))
+        form.add_combo("target", "Target", (), "-", editable=True)
         limit = form.add_number("limit_usd", "Limit", decimals=6, unit="USD", optional=False)
-        form.add_widget(side_by_side(limit, form.add_combo("period", "Resets", PERIODS, "At midnight UTC; weeks begin on Monday.")))
+        form.add_widget(side_by_side(limit, form.add_combo("period", "Resets", PERIODS)))
+        form.add_widget(label("Periods begin at midnight UTC, weeks on Monday.", "faint"))
         form.add_widget(section("At the limit"))
         form.add_combo("action", "When the limit is reached", ACTIONS)
         form.add_text("thresholds", "Notify at", "Percent of the limit, separated by commas.", "75, 90, 100")
