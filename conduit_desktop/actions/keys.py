@@ -35,6 +35,7 @@ def _shown(key: VirtualKey, account: BudgetAccount) -> dict[str, Any]:
         **{name: getattr(key, name) for name in _SAME_FIELDS},
         "models": list(key.models),
         "tags": list(key.tags),
+        "unpriced_is_default": key.unpriced is None,
         "unpriced": key.unpriced or ("allow" if key.budget_nano is None else "block"),
         "allowed_ips": list(key.allowed_ips),
         "budget_usd": None if key.budget_nano is None else to_usd(key.budget_nano),

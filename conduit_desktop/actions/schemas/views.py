@@ -249,6 +249,8 @@ class KeyView(View):
     max_parallel: int | None
     expires_at: str | None
     unpriced: Literal["allow", "block"]
+    unpriced_is_default: bool = False
+    """It was not chosen for this key: calls without a known price are blocked where any budget holds."""
     log_payloads: bool
     allowed_ips: list[str]
     metadata: dict[str, Any]

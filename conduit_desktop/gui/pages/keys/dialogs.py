@@ -21,7 +21,7 @@ from conduit_desktop.gui.widgets.icons import IconLabel
 from conduit_desktop.gui.widgets.labels import label
 
 PERIODS = [("Never", "total"), ("Daily", "daily"), ("Weekly", "weekly"), ("Monthly", "monthly")]
-UNPRICED = [("Allow", "allow"), ("Block", "block")]
+UNPRICED: list[str | tuple[str, Any]] = [("Block where a budget holds", None), ("Allow", "allow"), ("Block", "block")]
 
 # A date without a time is stored as midnight UTC, and is shown again as it was typed.
 _MIDNIGHT = re.compile(r"T00:00:00(\.0+)?Z$")
@@ -37,12 +37,14 @@ class KeyDialog(FormDialog):
         self.key = key
         self.made: NewKeyView | None = None
         self._build()
-        self.form.set_values({"budget_period": "monthly", "unpriced": "allow"} if key is None else _values(key))
+        self.form.set_values({"budget_period": "monthly"} if key is None else _values(key))
 
     def _build(self) -> None:
         form = self.form
         form.add_text("name", "Name", "The app, person or machine that uses the key.", "my-app", required=True)
         form.add_text("description", "Description")
+        form.add_text("team", "Team", "Keys of a team can share a budget. Usage can be grouped by team.")
+        form.add_list("tags", "Tags", "One per line. Every request of the key has them; usage can be grouped by tag.")
         form.add_list("models", "Models", "Aliases or patterns, one per line. Empty: all models.", "gpt-*")
         form.add_widget(section("Budget"))
         budget = form.add_number("budget_usd", "Budget", decimals=6, unit="USD", placeholder="No limit")
@@ -65,6 +67,7 @@ class KeyDialog(FormDialog):
     async def save(self) -> None:
         """Create or edit the key."""
         values: dict[str, Any] = {**self.form.values(), "expires_at": self.form.value("expires_at") or None}
+        values["team"] = values["team"] or None
         if self.key is None:
             self.made = await self.client.create_key(read(NewKey, values))
         else:
@@ -72,7 +75,8 @@ class KeyDialog(FormDialog):
 
 
 def _values(key: KeyView) -> dict[str, Any]:
-    return {**key.model_dump(), "expires_at": _MIDNIGHT.sub("", key.expires_at or "")}
+    unpriced = None if key.unpriced_is_default else key.unpriced
+    return {**key.model_dump(), "expires_at": _MIDNIGHT.sub("", key.expires_at or ""), "unpriced": unpriced}
 
 
 class NewKeyDialog(Dialog):

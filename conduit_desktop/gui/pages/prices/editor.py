@@ -15,7 +15,8 @@ from conduit_desktop.actions.schemas.inputs import NewPrice, read
 from conduit_desktop.actions.schemas.views import PriceView
 from conduit_desktop.core.errors import ActionError, Invalid
 from conduit_desktop.gui.pages.base import Ui
-from conduit_desktop.gui.pages.prices.rows import PriceRow, rate_text
+from conduit_desktop.gui.pages.prices.rows import PriceRow
+from conduit_desktop.gui.price_text import rate_text
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.buttons import button, icon_button
@@ -62,7 +63,7 @@ class PriceEditor(QFrame):
         super().__init__()
         self.client, self.ui = client, ui
         self.setObjectName("card")
-        self.setMinimumWidth(330)
+        self.setMinimumWidth(300)
         self.row: PriceRow | None = None
         self.dirty = False
         self._shown: PriceView | None = None

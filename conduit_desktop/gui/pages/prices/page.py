@@ -27,12 +27,12 @@ from conduit_desktop.gui.pages.prices.rows import (
     UsedModel,
     other_rates,
     price_rows,
-    rate_text,
     spend_text,
     tells_price,
     used_models,
 )
 from conduit_desktop.gui.pages.table_page import TablePage
+from conduit_desktop.gui.price_text import rate_text
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.buttons import button
@@ -67,6 +67,7 @@ def _origin_tip(row: PriceRow) -> str:
 def _usd_column(title: str, name: str) -> Column[PriceRow]:
     return Column(
         title, lambda row: rate_text(row.rates.get(name)), sort=lambda row: row.rates.get(name), align="right", width=84,
+        hide_order=1,
         tooltip=lambda _: "US dollars per million tokens",
     )  # fmt: skip
 
@@ -140,6 +141,8 @@ class PricesPage(TablePage[PriceRow]):
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(theme.M)
+        # Also in the smallest window, the table and the pane fit beside each other.
+        self.view.setMinimumWidth(270)
         self.splitter.addWidget(self.view)
         self.splitter.addWidget(self.editor)
         self.splitter.setStretchFactor(0, 1)

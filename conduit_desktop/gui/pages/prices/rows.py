@@ -10,10 +10,11 @@ from typing import Literal
 from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.actions.schemas.views import PriceView
 from conduit_desktop.core.media import UNIT_RATES
-from conduit_desktop.core.money import decimal_usd, show_usd, to_nano, to_usd
+from conduit_desktop.core.money import show_usd, to_nano, to_usd
 from conduit_desktop.core.price_patterns import matches, names_of, precedence
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.tokens import RATE_NAMES
+from conduit_desktop.gui.price_text import RATE_LABELS, UNIT_CLASSES, rate_text
 
 PriceOrigin = Literal[
     "unknown", "own", "later", "former", "removed", "catalog", "provider_list", "provider_reported", "free", "priced"
@@ -31,18 +32,6 @@ ORIGINS: Mapping[PriceOrigin, tuple[str, str, str]] = {
     "priced": ("Known", "text_muted", "Its requests have a cost. They are no longer in the log, so that the source is not known."),
 }
 """Short label, colour token and explanation of each origin."""
-
-RATE_LABELS: Mapping[str, str] = {
-    "input": "Input", "output": "Output", "cache_read": "Cache read", "cache_write": "Cache write",
-    "cache_write_1h": "Cache write, 1 h", "reasoning": "Reasoning", "audio_in": "Audio in", "audio_out": "Audio out",
-    "image_in": "Image in", "image_out": "Image out", "per_image": "Image", "per_minute": "Minute of audio",
-    "per_1k_chars": "1,000 characters", "per_search": "Search", "per_request": "Request",
-}  # fmt: skip
-_UNIT_CLASSES = {
-    "images": "per_image", "seconds": "per_minute", "characters": "per_1k_chars", "searches": "per_search",
-    "requests": "per_request",
-}  # fmt: skip
-"""The rates by the classes of a cost breakdown that are not rates themselves."""
 
 Rates = Mapping[str, float]
 
@@ -217,17 +206,8 @@ def _charged(record: RequestRecord) -> dict[str, float]:
     """The rates that a request was charged; empty where a tier or a surcharge changed them."""
     if record.units.get("surcharges") or record.service_tier.lower() not in ("", "default", "standard", "auto", "on_demand"):
         return {}
-    lines = ((_UNIT_CLASSES.get(line["class"], line["class"]), line["price_nano"]) for line in record.cost_breakdown)
+    lines = ((UNIT_CLASSES.get(line["class"], line["class"]), line["price_nano"]) for line in record.cost_breakdown)
     return {name: to_usd(nano) for name, nano in lines if name in RATE_LABELS}
-
-
-def rate_text(usd: float | None) -> str:
-    """`$2.50`, `$0.075`; a dash for None."""
-    if usd is None:
-        return "—"
-    text = decimal_usd(to_nano(usd))
-    whole, _, fraction = text.partition(".")
-    return f"${int(whole):,}.{fraction.ljust(2, '0')}"
 
 
 def other_rates(row: PriceRow) -> str:

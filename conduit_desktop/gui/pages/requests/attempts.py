@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.reports import AttemptView
+from conduit_desktop.core.tokens import INPUT_CLASSES, OUTPUT_CLASSES
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.request_rows import reason_label
 from conduit_desktop.gui.theme import theme
@@ -62,6 +63,9 @@ def _facts(attempt: AttemptView, step: str) -> list[str]:
     facts.append(formatting.duration(attempt.duration_ms))
     if attempt.credential and attempt.credential != "default":
         facts.append(f"key {attempt.credential}")
+    # Of the answered attempt, both are the request's own.
+    if attempt.outcome != "ok" and (tokens := sum(attempt.tokens.get(name, 0) for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))):
+        facts.append(f"{tokens:,} tokens, {formatting.cost(attempt.cost_usd)}")
     return facts
 
 

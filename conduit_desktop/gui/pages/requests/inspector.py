@@ -14,6 +14,7 @@ from conduit_desktop.core.tokens import CLASSES
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.requests.attempts import AttemptRow
+from conduit_desktop.gui.pages.requests.cost import CostLines, cost_facts, cost_lines, target
 from conduit_desktop.gui.pages.requests.curl import as_curl
 from conduit_desktop.gui.request_rows import DIALECT_LABELS, STATUS_LABELS, TONES
 from conduit_desktop.gui.theme import theme
@@ -79,7 +80,10 @@ class Inspector(QFrame):
         self._column.addWidget(_heading("Route"))
         self._column.addLayout(self.route)
         self.tokens = self._section("Tokens", FactList())
-        self.cost = self._section("Cost", FactList())
+        self.cost_lines = CostLines()
+        self.cost = self._section("Cost", self.cost_lines, FactList())
+        self.set_price = button("Set a price", icon="tag", on_click=self.on_set_price)
+        self._column.addWidget(self.set_price, 0, Qt.AlignmentFlag.AlignLeft)
         self.request_body = self._payload("Request")
         self.response_body = self._payload("Response")
         self.no_payload = label("", "faint", wrap=True)
@@ -112,7 +116,9 @@ class Inspector(QFrame):
         self._show_times(detail)
         self._show_route(detail)
         self.tokens.show_facts(_tokens(detail))
-        self.cost.show_facts(_cost(detail))
+        self.cost_lines.show_lines(cost_lines(detail.cost_breakdown))
+        self.cost.show_facts(cost_facts(detail))
+        self.set_price.setVisible(detail.cost_state == "unknown" and bool(detail.attempts))
         kept = detail.request_payload is not None or detail.response_payload is not None
         self.request_body.show_body(detail.request_payload)
         self.response_body.show_body(detail.response_payload)
@@ -146,6 +152,11 @@ class Inspector(QFrame):
             self.route.addWidget(AttemptRow(attempt, _step(before, attempt), last, disconnected=detail.status == "cancelled"))
         if not detail.attempts:
             self.route.addWidget(label("No provider was called.", "muted"))
+
+    def on_set_price(self) -> None:
+        """Open the price of the request's target."""
+        if self.detail is not None and self.detail.attempts:
+            self.ui.navigate("prices", price=target(self.detail))
 
     def copy_curl(self) -> None:
         """Copy the request as a curl command with a placeholder for the key."""
@@ -200,6 +211,10 @@ def _facts(detail: RequestDetailView) -> list[tuple[str, str]]:
     return [
         ("Time", f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""),
         ("Key", detail.key_name),
+        ("Team", detail.team),
+        ("Tags", ", ".join(detail.tags)),
+        ("Session", detail.session),
+        ("User", detail.user),
         ("Endpoint", detail.endpoint.replace("_", " ")),
         ("API", DIALECT_LABELS.get(detail.dialect, detail.dialect) + (", streaming" if detail.streamed else "")),
         ("Client", " ".join(part for part in (detail.client, detail.client_ip) if part)),
@@ -214,14 +229,3 @@ def _tokens(detail: RequestDetailView) -> list[tuple[str, str]]:
     classes = sorted(CLASSES, key=lambda one: one.side == "output")
     counts = [(f"of which {one.label.lower()}" if one.part_of else one.label, getattr(detail, one.name)) for one in classes]
     return [(name, f"{number:,}") for name, number in counts if number] or [("Input", "0"), ("Output", "0")]
-
-
-def _cost(detail: RequestDetailView) -> list[tuple[str, str]]:
-    source = {
-        "final": "Token usage reported by the provider, each class of tokens at its own price.",
-        "estimated": "Estimate: the response ended before the provider reported its usage, so the received tokens were counted.",
-        "unknown": "No price is known for this model. Set one with: conduit-desktop prices add. Then compute the cost of "
-        "earlier requests with: conduit-desktop prices reprice",
-    }
-    text = source[detail.cost_state] if detail.attempts else "No provider was called."
-    return [("Cost", formatting.cost(detail.cost_usd)), ("Source", text)]

@@ -83,9 +83,7 @@ class UsagePage(Page):
         self.cost = Figure("Spend", "Requests with a known price only")
         self.requests = Figure("Requests")
         self.tokens = Figure("Tokens", "Input and output tokens")
-        self.unpriced = Figure(
-            "Without a price", "Requests to models without a known price. Set one with: conduit-desktop prices add"
-        )
+        self.unpriced = Figure("Without a price", "Requests to models without a known price. Set one on the Prices page.")
         for figure in (self.cost, self.requests, self.tokens, self.unpriced):
             row.addWidget(figure, 1)
         self._column.addLayout(row)

@@ -96,6 +96,36 @@ async def test_editing_without_a_change_changes_nothing(client: AdminClient, ui:
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at", "key"})
 
 
+@pytest.mark.parametrize("choice", [None, "allow", "block"])
+async def test_team_tags_and_the_choice_for_unpriced_models_are_kept(client: AdminClient, ui: RecordingUi, choice: str | None):
+    dialog = KeyDialog(None, client, ui)
+    dialog.open()
+    assert dialog.form.value("unpriced") is None
+    dialog.form.set_values({"name": "app", "budget_usd": 5, "team": "research", "tags": ["a", "b"], "unpriced": choice})
+    dialog.primary.click()
+    await until(lambda: dialog.made is not None)
+    [made] = await client.keys()
+    assert (made.team, made.tags, made.unpriced_is_default) == ("research", ["a", "b"], choice is None)
+    assert made.unpriced == (choice or "block")
+    again = KeyDialog(None, client, ui, made)
+    again.open()
+    assert again.form.value("unpriced") == choice
+    again.form.set_values({"team": "", "tags": []})
+    again.primary.click()
+    await until(lambda: not again.isVisible())
+    [after] = await client.keys()
+    assert (after.team, after.tags, after.unpriced_is_default) == (None, [], choice is None)
+
+
+async def test_a_link_to_a_key_selects_it_once_it_is_loaded(client: AdminClient, feed: Feed, ui: RecordingUi):
+    await key(client, name="other")
+    made = await key(client)
+    page = KeysPage(client, feed, ui)
+    page.show_context(key=made.id)
+    await ui.settle()
+    assert page.view.current().id == made.id
+
+
 async def test_rotating_shows_the_new_key_and_revokes_the_old_one(
     client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi
 ):
