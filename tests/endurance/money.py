@@ -277,14 +277,14 @@ class Race:
         dearest: dict[tuple[str, str | None], float] = defaultdict(float)
         for row in records:
             nano, usd = round((row["cost_usd"] or 0) * 1e9), row["cost_usd"] or 0
-            for holder in (
-                ("global", None),
-                ("provider", row["provider"]),
-                ("alias", row["model"]),
-                ("team", row["team"]),
-                ("key", row["key_id"]),
-            ):
-                sums[holder] += nano
+            named = {"alias": "model", "team": "team", "key": "key_id"}
+            shares = [(holder, nano) for holder in (("global", None), *((scope, row[name]) for scope, name in named.items()))]
+            # A provider is paid for its own attempts; what none of them holds belongs to the last one.
+            paid = [(attempt["provider"], round((attempt["cost_usd"] or 0) * 1e9)) for attempt in row["attempts"]]
+            shares += [(("provider", name), share) for name, share in paid]
+            shares.append((("provider", row["provider"]), nano - sum(share for _, share in paid)))
+            for holder, share in shares:
+                sums[holder] += share
                 dearest[holder] = max(dearest[holder], usd)
         for row in self.budgets():
             holder = (row["scope"], row["target"])

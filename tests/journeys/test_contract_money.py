@@ -17,6 +17,7 @@ from tests.journeys.processes import RunningGateway, conduit, vendor
 CHAT = "/v1/chat/completions"
 PRICES: dict[str, dict[str, float]] = {
     "dear": {"input": 1000, "output": 1000},
+    "wordy": {"input": 1, "output": 1000},
     "free": {"input": 0, "output": 0},
     "claude": {"input": 1, "output": 10, "cache_read": 0.1, "cache_write": 1.25},
     "classes": {"input": 1, "output": 2, "cache_read": 0.5, "reasoning": 8, "audio_in": 10, "audio_out": 20},
@@ -58,7 +59,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PricedGateway]
     with vendor() as upstream, conduit(tmp_path_factory.mktemp("home")) as served:
         served.add("providers", name="oa", kind="openai-compatible", base_url=upstream, api_key=API_KEY)
         served.add("providers", name="an", kind="anthropic-compatible", base_url=f"{upstream}/v1", api_key=API_KEY)
-        for model in ("dear", "free", "classes", "unpriced"):
+        for model in ("dear", "wordy", "free", "classes", "unpriced"):
             served.add("models", alias=model, targets=[{"provider": "oa", "model": model}], retries=0)
         served.add("models", alias="claude", targets=[{"provider": "an", "model": "claude"}], retries=0)
         served.add("models", alias="either", targets=[{"provider": "oa", "model": name} for name in ("free", "dear")])
@@ -69,14 +70,14 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PricedGateway]
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_of_200_at_once_on_a_budget_for_3_exactly_3_pass(gateway: PricedGateway, stream: bool) -> None:
-    # 2 tokens of input and 10 of output are $0.012: a little more than a third of the budget.
-    key = gateway.key(f"crowd {stream}", budget_usd=0.045)
-    gateway.script("dear", delay_s=1.0, tokens={"input": 2, "output": 10})
+    # 9 tokens of input and 500 of output are $0.500009: nearly a third of the budget.
+    key = gateway.key(f"crowd {stream}", budget_usd=1.503)
+    gateway.script("wordy", delay_s=1.0, tokens={"input": 9, "output": 500})
 
     async def all_at_once() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=250)
         async with httpx.AsyncClient(limits=limits, timeout=60, headers={"Authorization": f"Bearer {key['key']}"}) as client:
-            body = {"model": "dear", "max_tokens": 10, "stream": stream, "messages": [{"role": "user", "content": "hello you"}]}
+            body = {"model": "wordy", "max_tokens": 500, "stream": stream, "messages": [{"role": "user", "content": "hello you"}]}
             return await asyncio.gather(*(client.post(gateway.served.address + CHAT, json=body) for _ in range(200)))
 
     answers = asyncio.run(all_at_once())
@@ -84,7 +85,7 @@ def test_of_200_at_once_on_a_budget_for_3_exactly_3_pass(gateway: PricedGateway,
     refusal = next(answer for answer in answers if answer.status_code == 402).json()["error"]
     assert (refusal["type"], refusal["code"]) == ("insufficient_quota", "billing_hard_limit_reached")
     account = gateway.account(key)
-    assert (account["spend_usd"], account["reserved_usd"]) == (pytest.approx(0.036), 0)
+    assert (account["spend_usd"], account["reserved_usd"]) == (pytest.approx(1.500027), 0)
 
 
 def test_what_a_request_may_cost_is_reckoned_at_the_dearest_target(gateway: PricedGateway) -> None:
@@ -94,7 +95,7 @@ def test_what_a_request_may_cost_is_reckoned_at_the_dearest_target(gateway: Pric
     assert gateway.ask(key, "either").status_code == 402
     assert gateway.ask(key, "either", max_tokens=900).status_code == 200
     assert gateway.ask(key, "free").status_code == 200
-    assert gateway.ask(key, "dear", max_tokens=1, messages=[{"role": "user", "content": "word " * 900}]).status_code == 402
+    assert gateway.ask(key, "dear", max_tokens=1, messages=[{"role": "user", "content": "word " * 1000}]).status_code == 402
 
 
 def test_an_answer_dearer_than_expected_is_billed_whole_and_is_the_last(gateway: PricedGateway) -> None:

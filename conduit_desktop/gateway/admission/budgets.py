@@ -34,7 +34,7 @@ class BudgetAccount:
     reserved_nano: int = 0
     """The expected cost of the requests in flight."""
     held_nano: int = 0
-    """What is kept free for them: the worst case of each, but of one that may overrun the budget its expected cost."""
+    """What is kept free for them: what each will hardly pass, but of one that may overrun the budget its expected cost."""
     overruns: int = 0
     """Requests in flight that may overrun the budget: 0 or 1."""
     bookings: int = 0

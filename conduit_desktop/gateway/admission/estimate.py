@@ -351,20 +351,35 @@ def input_estimate(call: Call, dialect: str = "", model: str = "") -> int:
 
 def input_bound(call: Call) -> int:
     """More tokens than any provider counts for the call's input: a token for each byte, and what vendors add to it."""
+    return sum(_bounds(call))
+
+
+def likely_bound(call: Call) -> int:
+    """Tokens that the call's input passes by little at most: what is expected, and the bound of what cannot be estimated.
+
+    That are pictures, stored conversations, and what a vendor's own tools find.
+    """
+    text, unseen = _bounds(call)
+    return min(text, call.input_tokens) + unseen
+
+
+def _bounds(call: Call) -> tuple[int, int]:
+    """The bound of what is written in the body, and that of media and of what the vendor adds from elsewhere."""
     body = call.body
     raw = call.received[0] if call.received is not None and call.received[1] is body else _dumps(body)
     conversation = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), ())
-    bound = len(raw) + _BOUND_PER_MESSAGE * len(conversation) + _BOUND_PER_REQUEST
+    text, unseen = len(raw) + _BOUND_PER_MESSAGE * len(conversation) + _BOUND_PER_REQUEST, 0
     if any(body.get(name) for name in _TOOLS):
-        bound += _BOUND_OF_TOOLS
+        text += _BOUND_OF_TOOLS
     if _may_have_media(raw):
         for kind, data in _content_of(body).media:
-            bound += _media_bound(kind, data) - len(data)
+            text -= len(data)
+            unseen += _media_bound(kind, data)
     if call.media_request is not None and call.media_request.form is not None:
-        bound += max(_IMAGE_BOUND, call.media_request.form.files_size // _AUDIO_BYTES_PER_TOKEN)
+        unseen += max(_IMAGE_BOUND, call.media_request.form.files_size // _AUDIO_BYTES_PER_TOKEN)
     if _adds_unseen(body):
-        bound += _UNSEEN_BOUND
-    return bound
+        unseen += _UNSEEN_BOUND
+    return text, unseen
 
 
 def _adds_unseen(body: dict[str, Json]) -> bool:

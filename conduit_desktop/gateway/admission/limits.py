@@ -2,8 +2,10 @@
 
 `admit` is one synchronous step (no await between check and reservation), which makes it atomic on the loop.
 
-A request is reserved with its expected cost, and held against the limit of a budget with its worst case. Where the worst case
-does not fit, the request may overrun the budget: at most one of those is in flight, so no budget is passed by more than one answer.
+A request is reserved with its expected cost, and held against the limit of a budget with its worst case, in which a text is as
+long as is expected: held with a token for each of its bytes, requests would wait that are going to fit. Where the worst case,
+every byte counted, does not fit, the request may overrun the budget: at most one of those is in flight, so no budget is passed
+by more than one answer.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Budgets, QueuePlace, TrackedBudget
-from conduit_desktop.gateway.admission.estimate import choices, expected_units, max_output_tokens, worst_units
+from conduit_desktop.gateway.admission.estimate import (
+    choices,
+    expected_units,
+    input_bound,
+    likely_bound,
+    max_output_tokens,
+    worst_units,
+)
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.store.interface import KeyUse
@@ -35,8 +44,9 @@ GROWTH_TOKENS = 1024
 class CostEstimate:
     """What a request may use. `compiled_price` is the dearest target's; None where no price is known.
 
-    `cost_nano` is what to reserve for it: 0 where nothing is known. `worst_nano` is the most that it can cost; it is needed where
-    a budget holds, and is the expected cost until `add_worst` has been called.
+    `cost_nano` is what to reserve for it: 0 where nothing is known. `worst_nano` is the most that it can cost, and `held_nano` the
+    same for an input as long as is expected; they are needed where a budget holds, and are the expected cost until `add_worst` has
+    been called.
     """
 
     input_tokens: int
@@ -45,19 +55,24 @@ class CostEstimate:
     cost_nano: int = 0
     unpriced: bool = False
     worst_nano: int = 0
+    held_nano: int = 0
 
     def __post_init__(self) -> None:
         self.worst_nano = max(self.worst_nano, self.cost_nano)
+        # What is held for a request is at most its worst case, and that where nothing else is said.
+        self.held_nano = max(self.held_nano or self.worst_nano, self.cost_nano)
 
     def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]]) -> None:
         """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer."""
         body, dialect = call.body, call.dialect.name
         cap, answers = (0, 1) if call.endpoint in READ_ONLY else (max_output_tokens(body, dialect), choices(body, dialect))
         units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
+        bound, likely, speeds = input_bound(call), likely_bound(call), "speed" in body
         for compiled_price, most_output in targets:
             if compiled_price is not None:
-                worst = compiled_price.worst(call.input_tokens, min(cap, most_output * answers), units, speeds="speed" in body)
-                self.worst_nano = max(self.worst_nano, worst)
+                output = min(cap, most_output * answers)
+                self.worst_nano = max(self.worst_nano, compiled_price.worst(bound, output, units, speeds=speeds))
+                self.held_nano = max(self.held_nano, compiled_price.worst(likely, output, units, speeds=speeds))
 
     @classmethod
     def of_call(
@@ -104,7 +119,7 @@ class CostEstimate:
                 cost = compiled_price.expected(input_tokens, output_tokens, units)
             if made.compiled_price is None or cost > made.cost_nano:
                 made.compiled_price, made.cost_nano = compiled_price, cost
-        made.worst_nano = made.cost_nano
+        made.worst_nano = made.held_nano = made.cost_nano
         return made
 
 
@@ -484,7 +499,7 @@ def _checked(budget: TrackedBudget, account: BudgetAccount, expected: CostEstima
         raise BudgetExceeded(f"{budget.terms.text} has {show_usd(max(0, left))} left{need}.")
     free = max(0, limit - account.spend_nano - account.held_nano)
     if worst <= free:
-        return Booking(budget, account, expected.compiled_price, cost, worst)
+        return Booking(budget, account, expected.compiled_price, cost, expected.held_nano)
     # In turn: a new request must not overtake those that wait.
     first = not budget.waiting or budget.waiting[0] is place
     if first and not account.overruns and cost <= free:
