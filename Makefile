@@ -2,7 +2,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz strict mutants check bench bench-peers soak llmock failover conformance bundle screenshots prices model-facts clients lock setup
+.PHONY: run test fuzz strict mutants check bench bench-peers soak race llmock failover conformance bundle screenshots prices model-facts clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -40,6 +40,10 @@ bench-peers: setup
 # An hour of mixed faults at 200 calls a second: make soak SOAK="--seconds 120".
 soak: setup
 	$(PY) -m tests.endurance $(SOAK)
+
+# Budgets of every scope under parallel calls, hang-ups and killed processes: make race RACE="--calls 10000".
+race: setup
+	$(PY) -m tests.endurance.money $(RACE)
 
 # Runs the gateway against llmock, a server that breaks answers and checks its client; skips where it is not installed.
 llmock: setup
