@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
 from conduit_desktop.actions.admin_client import AdminClient
@@ -54,7 +57,7 @@ _FACTOR = (RowField("name", "Tier", placeholder="flex"), RowField("factor", "Fac
 
 
 class PriceEditor(QFrame):
-    """`edit` opens it for a row or for a new price; `saved` carries the price, `closed` is emitted when the user closes it."""
+    """After `prepare`, `edit` shows a row or a new price. `saved` carries the price; `closed` is emitted to close the pane."""
 
     saved = Signal(object)
     closed = Signal()
@@ -69,22 +72,33 @@ class PriceEditor(QFrame):
         self._shown: PriceView | None = None
         self.title = ElidedLabel("", "cardTitle")
         cross = icon_button("x", "Close  (Esc)", self.closed.emit)
-        shortcut = QKeySequence(Qt.Key.Key_Escape)
-        cross.setShortcut(shortcut)
+        cross.setShortcut(QKeySequence(Qt.Key.Key_Escape))
         head = QHBoxLayout()
         head.setContentsMargins(theme.L, 0, theme.S, 0)
         head.addWidget(self.title, 1)
         head.addWidget(cross)
         self.note = Banner()
         self.form = Form()
-        self._build()
+        self._groups: deque[Callable[[], None]] = deque(
+            [
+                self._add_pattern,
+                *(partial(self._add_pair, pair) for pair in _TOKENS),
+                self._add_images,
+                *(partial(self._add_pair, pair) for pair in _UNITS),
+                self._add_fee,
+                self._add_tiers,
+                self._add_start,
+            ]
+        )
+        """What is not built yet: see `prepare`."""
         self.form.setContentsMargins(theme.L, 0, theme.L, theme.S)
         self.form.changed.connect(lambda _: self._on_edited())
         notes = QHBoxLayout()
         notes.setContentsMargins(theme.L, 0, theme.L, 0)
         notes.addWidget(self.note)
         self.revert = button("Revert", on_click=self.reload)
-        self.save_button = button("Save price", "primary", on_click=self.save)
+        self.save_button = button("Save price", "primary", on_click=self.save, tip="Ctrl+S")
+        self.save_button.setShortcut(QKeySequence.StandardKey.Save)
         foot = QHBoxLayout()
         foot.setContentsMargins(theme.L, 0, theme.L, theme.XS)
         foot.setSpacing(theme.S)
@@ -98,31 +112,44 @@ class PriceEditor(QFrame):
         outer.addWidget(scrolled(self.form), 1)
         outer.addLayout(foot)
 
-    def _build(self) -> None:
-        form = self.form
-        form.add_text(
-            "pattern", "Model or pattern", "provider/model or the model's own name; * stands for anything.", "openai/gpt-*", True
-        )
-        form.add_widget(section("Tokens, USD per million"))
-        for pair in _TOKENS:
-            form.add_widget(side_by_side(*(form.add_number(name, title, decimals=9) for name, title in pair)))
-        form.add_widget(
-            label(
-                "A token price needs input and output; 0 is free. An empty class is charged as input or output.", "faint", wrap=True
-            )
-        )
-        form.add_widget(section("Units, USD"))
+    async def prepare(self) -> None:
+        """Add the fields, at the first opening, with pauses for the streams: all of them at once would delay these."""
+        while self._groups:
+            self._groups.popleft()()
+            # Qt applies the style sheet when a field is first shown, which takes longer than making it.
+            for made in self.form.findChildren(QWidget):
+                if not made.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):
+                    made.ensurePolished()
+            await asyncio.sleep(0.001)
+
+    def _add_pattern(self) -> None:
+        help_text = "provider/model or the model's own name; * stands for anything."
+        self.form.add_text("pattern", "Model or pattern", help_text, "openai/gpt-*", True)
+        self.form.add_widget(section("Tokens, USD per million"))
+
+    def _add_pair(self, pair: Sequence[tuple[str, str]]) -> None:
+        self.form.add_widget(side_by_side(*(self.form.add_number(name, title, decimals=9) for name, title in pair)))
+
+    def _add_images(self) -> None:
+        text = "A token price needs input and output; 0 is free. An empty class is charged as input or output."
+        self.form.add_widget(label(text, "faint", wrap=True))
+        self.form.add_widget(section("Units, USD"))
         help_text = "A price without size and quality is for every other image."
-        form.add_rows("per_image", "Images", _IMAGE, help_text, "Add an image price")
-        for pair in _UNITS:
-            form.add_widget(side_by_side(*(form.add_number(name, title, decimals=9) for name, title in pair)))
-        form.add_number("per_request", "Per request", decimals=9)
-        form.add_widget(section("Conditions"))
-        form.add_rows("tiers", "By context length", _TIER, "Rates of a request with more input tokens than that.", "Add a tier")
+        self.form.add_rows("per_image", "Images", _IMAGE, help_text, "Add an image price")
+
+    def _add_fee(self) -> None:
+        self.form.add_number("per_request", "Per request", decimals=9)
+        self.form.add_widget(section("Conditions"))
+
+    def _add_tiers(self) -> None:
+        help_text = "Rates of a request with more input tokens than that."
+        self.form.add_rows("tiers", "By context length", _TIER, help_text, "Add a tier")
         help_text = "Factors on every rate, by the name that the provider reports."
-        form.add_rows("service_tiers", "By service tier", _FACTOR, help_text, "Add a factor")
+        self.form.add_rows("service_tiers", "By service tier", _FACTOR, help_text, "Add a factor")
+
+    def _add_start(self) -> None:
         help_text = "A date such as 2027-01-31 (midnight UTC). Empty: always. Earlier requests keep their price."
-        form.add_text("valid_from", "Valid from", help_text, "Always")
+        self.form.add_text("valid_from", "Valid from", help_text, "Always")
 
     def edit(self, row: PriceRow | None) -> None:
         """Show a row, or None for a new price; what was typed before is dropped."""

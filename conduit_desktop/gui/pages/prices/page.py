@@ -112,6 +112,8 @@ class PricesPage(TablePage[PriceRow]):
         """The newest answered request of each model, with the number of requests that the model had then."""
         self._catalog: CatalogPricesView | None = None
         self._widened = False
+        self.editor = PriceEditor(client, ui)
+        self.editor.hide()
         empty = EmptyState(
             "tag",
             "No prices yet",
@@ -131,10 +133,8 @@ class PricesPage(TablePage[PriceRow]):
         )
         self.view.table.setAccessibleName("Prices")
         self.view.sort_by(1)
-        self.editor = PriceEditor(client, ui)
         self.editor.closed.connect(lambda: self.ui.run(self._close_editor()))
         self.editor.saved.connect(self._on_saved)
-        self.editor.hide()
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -172,7 +172,7 @@ class PricesPage(TablePage[PriceRow]):
         used = used_models(usage)
         await self._find_newest(used)
         newest = {key: record for key, (_, record) in self._newest.items()}
-        self.show_rows(price_rows(prices, used.values(), newest, datetime.now(UTC)))
+        self.show_rows(await asyncio.to_thread(price_rows, prices, list(used.values()), newest, datetime.now(UTC)))
         self._show_notes()
         if self._wanted is not None:
             self._open(self._wanted)
@@ -243,7 +243,7 @@ class PricesPage(TablePage[PriceRow]):
         """Name the button after what it does; the open pane follows the selection unless something was typed."""
         if row is not None:
             self.bar.rename("edit", "Set price" if row.price is None else "View" if row.locked else "Edit")
-        if not hasattr(self, "editor") or self.editor.isHidden():
+        if self.editor.isHidden():
             return
         editing = self.editor.row
         if row is not None and not self.editor.dirty and (editing is None or row.key != editing.key):
@@ -294,6 +294,7 @@ class PricesPage(TablePage[PriceRow]):
     async def _edit_in_pane(self, row: PriceRow | None) -> None:
         if self.editor.isVisible() and self.editor.dirty and not await self._discard():
             return
+        await self.editor.prepare()
         self.editor.show()
         if not self._widened:
             # Only the first time: afterwards the user may have moved the splitter.

@@ -116,8 +116,12 @@ def tells_price(record: RequestRecord) -> bool:
 def price_rows(
     prices: Sequence[PriceView], used: Iterable[UsedModel], newest: Mapping[tuple[str, str], RequestRecord], now: datetime
 ) -> list[PriceRow]:
-    """Every price of the operator with what it was used for, then each used model that has no price of its own name."""
-    begun = {id(price) for price in _holding(prices, now)}
+    """Every price of the operator with what it was used for, then each used model that has no price of its own name.
+
+    Compares every model with every pattern: many of both take long enough to call it in a thread.
+    """
+    holding = _holding(prices, now)
+    begun = {id(price) for price in holding}
     rows: dict[tuple[str, str, str], PriceRow] = {}
     for price in prices:
         starts = _moment(price.valid_from)
@@ -126,7 +130,7 @@ def price_rows(
         rows[row.key] = row
     for model in used:
         record = newest.get(model.key)
-        row = _of_model(model, record, _held(prices, model.provider, record.target_model if record else model.model, now))
+        row = _of_model(model, record, _held(holding, model.provider, record.target_model if record else model.model))
         before = rows.get(row.key)
         # Of one target, several names may have answered.
         rows[row.key] = row if before is None else _joined(before, row)
@@ -172,10 +176,10 @@ def _origin(record: RequestRecord) -> PriceOrigin:
             return source
 
 
-def _held(prices: Iterable[PriceView], provider: str, model: str, now: datetime) -> PriceView | None:
-    """The operator's price that holds for a model."""
+def _held(holding: Iterable[PriceView], provider: str, model: str) -> PriceView | None:
+    """Of the operator's prices that have begun, the one that holds for a model."""
     names = names_of(provider, model)
-    held = [price for price in _holding(prices, now) if matches(price.pattern.lower(), names)]
+    held = [price for price in holding if matches(price.pattern.lower(), names)]
     return max(held, key=lambda price: precedence(price.pattern), default=None)
 
 
