@@ -78,7 +78,7 @@ COLUMNS: list[Column[PriceRow]] = [
         "Source", lambda row: ORIGINS[row.origin][0], sort=lambda row: row.rank, width=118, pill=True,
         colour=lambda row: ORIGINS[row.origin][1], tooltip=_origin_tip,
     ),
-    Column("Date", lambda row: row.date or "—", width=96, hide_order=4, colour=lambda _: "text_muted"),
+    Column("Date", lambda row: row.date or "—", width=106, hide_order=4, colour=lambda _: "text_muted"),
     _usd_column("Input", "input"),
     _usd_column("Output", "output"),
     Column(
