@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from statistics import median
 
 from conduit_desktop.actions.context import AppContext
@@ -14,6 +17,7 @@ from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.admission.budgets import BudgetAccount
 from conduit_desktop.gateway.admission.limits import NO_PRICE
+from conduit_desktop.gateway.gateway import Gateway
 
 KEY_THRESHOLDS: tuple[float, ...] = Budget.model_fields["thresholds"].default
 """The parts of a key's own budget at which the operator is notified."""
@@ -36,7 +40,56 @@ class _Watched:
     name: str
     limit: int
     thresholds: tuple[float, ...]
+    account: Callable[[], BudgetAccount]
+    """The account of the running period."""
     blocks: bool = True
+    notified_from: float = inf
+    """The spend that the first threshold is at, in nano-dollars."""
+
+    def occasion(self, account: BudgetAccount) -> str:
+        """The beginning of the occasions of the account's period."""
+        return f"budget:{self.id}:{self.limit}:{account.period_start or ''}"
+
+
+class _WatchedBudgets:
+    """The budgets of one snapshot, by those whose requests they count."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.snapshot = gateway.snapshot
+        self._by_holder: dict[tuple[str, str], list[_Watched]] = {}
+        self._any_of_provider = any(budget.scope == "provider" for budget in self.snapshot.budgets)
+        for key in self.snapshot.keys.values():
+            if key.budget_nano:
+                name = f"The {key.budget_period} budget of the key {key.name}"
+                account = partial(gateway.account, key.id)
+                self._add("key", key.id, f"{key.id}:{key.baseline_at}", name, key.budget_nano, KEY_THRESHOLDS, account)
+        for budget in self.snapshot.budgets:
+            if budget.limit_nano:
+                period = "" if budget.period == "total" else f"{budget.period} "
+                target = budget.target if budget.scope == "key" else budget.target.casefold()
+                account = partial(gateway.budget_account, budget)
+                blocks = budget.action == "block"
+                name = f"The {period}budget {budget.name}"
+                self._add(budget.scope, target, budget.id, name, budget.limit_nano, budget.thresholds, account, blocks)
+
+    def _add(
+        self, scope: str, target: str, id: str, name: str, limit: int, thresholds: tuple[float, ...],
+        account: Callable[[], BudgetAccount], blocks: bool = True,
+    ) -> None:  # fmt: skip
+        first = min(thresholds, default=inf) * limit
+        holder = (scope, "" if scope == "global" else target)
+        self._by_holder.setdefault(holder, []).append(_Watched(id, name, limit, thresholds, account, blocks, first))
+
+    def of(self, record: RequestRecord) -> Sequence[_Watched]:
+        """The budgets that count the request."""
+        by_holder = self._by_holder
+        if not by_holder:
+            return ()
+        holders = [("key", record.key_id), ("global", ""), ("team", record.team.casefold()), ("alias", record.model.casefold())]
+        if self._any_of_provider:
+            providers = {record.provider, *(attempt.provider for attempt in record.attempts)}
+            holders += {("provider", provider.casefold()) for provider in providers}
+        return [watched for holder in holders if holder in by_holder for watched in by_holder[holder]]
 
 
 class Alerts:
@@ -47,6 +100,7 @@ class Alerts:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
+        self._watched = _WatchedBudgets(context.gateway)
         self._levels: dict[str, str] = {}
         """By budget: the last occasion, so that not every request asks the store."""
         self._costs: dict[str, deque[int]] = {}
@@ -64,38 +118,31 @@ class Alerts:
             self._note_try(record.client_ip)
             return
         # Each record is published once its cost is settled, so no timer has to look for budgets that run out.
-        self._check_budgets(record)
-        self._check_price(record)
-        self._check_balance(record)
+        if self._watched.snapshot is not (gateway := self._context.gateway).snapshot:
+            self._watched = _WatchedBudgets(gateway)
+        for watched in self._watched.of(record):
+            self._check(watched, record)
+        # A priced answer of the first target has nothing else to notify of.
+        if record.status != "success" or record.cost_nano is None or len(record.attempts) > 1:
+            self._check_price(record)
+            self._check_balance(record)
 
     # Budgets
 
-    def _check_budgets(self, record: RequestRecord) -> None:
-        gateway = self._context.gateway
-        key = gateway.snapshot.keys.get(record.key_id)
-        if key is not None and key.budget_nano:
-            name = f"The {key.budget_period} budget of the key {key.name}"
-            watched = _Watched(f"{key.id}:{key.baseline_at}", name, key.budget_nano, KEY_THRESHOLDS)
-            self._check(watched, gateway.account(key.id), record)
-        for budget in gateway.snapshot.budgets:
-            if budget.limit_nano and _counts(budget, record):
-                period = "" if budget.period == "total" else f"{budget.period} "
-                name = f"The {period}budget {budget.name}"
-                watched = _Watched(budget.id, name, budget.limit_nano, budget.thresholds, budget.action == "block")
-                self._check(watched, gateway.budget_account(budget), record)
-
-    def _check(self, budget: _Watched, account: BudgetAccount, record: RequestRecord) -> None:
+    def _check(self, budget: _Watched, record: RequestRecord) -> None:
+        account = budget.account()
         # Without reservations: what a running call does not use is given back at its end.
         spent = account.spend_nano
-        occasion = f"budget:{budget.id}:{budget.limit}:{account.period_start or ''}"
-        passed = max((one for one in budget.thresholds if spent >= one * budget.limit), default=None)
-        if passed is None:
+        if spent < budget.notified_from:
             self._levels.pop(budget.id, None)
-        elif self._levels.get(budget.id) != (reached := f"{occasion}:{passed:g}"):
-            self._levels[budget.id] = reached
-            self._notify_budget(budget, spent, passed, reached)
+        else:
+            passed = max(one for one in budget.thresholds if spent >= one * budget.limit)
+            reached = f"{budget.occasion(account)}:{passed:g}"
+            if self._levels.get(budget.id) != reached:
+                self._levels[budget.id] = reached
+                self._notify_budget(budget, spent, passed, reached)
         if record.cost_nano and spent < budget.limit:
-            self._check_usual(budget, budget.limit - spent, record.cost_nano, occasion)
+            self._check_usual(budget, account, budget.limit - spent, record.cost_nano)
 
     def _notify_budget(self, budget: _Watched, spent: int, passed: float, occasion: str) -> None:
         text = f"{show_usd(spent)} of {show_usd(budget.limit)} are spent."
@@ -107,14 +154,17 @@ class Alerts:
         else:
             self._notify("budget", "warning", f"{budget.name} is spent", f"{text} It only warns: requests go on.", occasion)
 
-    def _check_usual(self, budget: _Watched, left: int, cost: int, occasion: str) -> None:
+    def _check_usual(self, budget: _Watched, account: BudgetAccount, left: int, cost: int) -> None:
         """Notify once a period where the rest is less than what a request usually costs."""
-        costs = self._costs.setdefault(budget.id, deque(maxlen=USUAL))
+        costs = self._costs.get(budget.id) or self._costs.setdefault(budget.id, deque(maxlen=USUAL))
         costs.append(cost)
-        if len(costs) < FEWEST or left >= (usual := round(median(costs))):
+        # `max` first: a median takes longer, and is never more.
+        if len(costs) < FEWEST or left >= max(costs) or left >= (usual := round(median(costs))):
             return
         text = f"{show_usd(left)} are left, and its requests usually cost {show_usd(usual)}."
-        self._notify("budget", "warning", f"{budget.name} has no room for a usual request", text, f"{occasion}:usual")
+        self._notify(
+            "budget", "warning", f"{budget.name} has no room for a usual request", text, f"{budget.occasion(account)}:usual"
+        )
 
     # Prices and providers
 
@@ -193,19 +243,3 @@ class Alerts:
 
     def _notify(self, kind: str, severity: str, title: str, text: str, occasion: str = "") -> None:
         self._context.gateway.state.notify(kind, severity, title, text, occasion)
-
-
-def _counts(budget: Budget, record: RequestRecord) -> bool:
-    """Whether the request is one of those that the budget is for."""
-    target = budget.target.casefold()
-    match budget.scope:
-        case "global":
-            return True
-        case "key":
-            return record.key_id == budget.target
-        case "team":
-            return record.team.casefold() == target
-        case "alias":
-            return record.model.casefold() == target
-        case "provider":
-            return target in {record.provider.casefold(), *(attempt.provider.casefold() for attempt in record.attempts)}

@@ -103,7 +103,7 @@ class BudgetTerms:
     @property
     def holder(self) -> tuple[BudgetScope, str]:
         """Whose spend it is, as `Budgets` finds it."""
-        return self.scope, self.target if self.scope == "key" else self.target.translate(_LOWER)
+        return _holder(self.scope, self.target)
 
     @property
     def counted(self) -> tuple[object, ...]:
@@ -119,6 +119,10 @@ class BudgetTerms:
             return f"The {self.period} budget of the key {self.name!r} ({limit})"
         of = "" if self.scope == "global" else f" of the {self.scope}" + ("" if self.scope == "key" else f" {self.target!r}")
         return f"The {kind}budget {self.name!r}{of} ({limit})"
+
+
+def _holder(scope: BudgetScope, target: str) -> tuple[BudgetScope, str]:
+    return scope, target if scope == "key" else target.translate(_LOWER)
 
 
 class TrackedBudget:
@@ -294,9 +298,10 @@ class Budgets:
 
     def budget_account(self, budget: Budget) -> BudgetAccount:
         """The budget's account in the running period."""
-        terms = BudgetTerms.of_budget(budget)
-        tracked = self._budgets.get((terms.id, terms.holder))
-        return tracked.running(self.now_ms()) if tracked is not None else TrackedBudget(terms, self.now_ms()).account
+        tracked = self._budgets.get((budget.id, _holder(budget.scope, budget.target)))
+        if tracked is None:
+            tracked = TrackedBudget(BudgetTerms.of_budget(budget), self.now_ms())
+        return tracked.running(self.now_ms())
 
     def of_key(self, key: VirtualKey) -> TrackedBudget:
         """The key's own budget, or its spend where it has none."""
