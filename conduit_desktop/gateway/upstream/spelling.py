@@ -15,10 +15,8 @@ import orjson
 from conduit_desktop.core.chat import Json
 
 _NUMBER = re.compile(rb"\s*:\s*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?=[\s,}])")
-_RESPELLED = re.compile(rb"[0-9](?:[.eE]|[0-9]{17})|-0")
-"""What every number with a second spelling holds: a fraction, an exponent, more digits than 64 bits, or a negative zero."""
 _CLASSES = bytes.maketrans(b"123456789eE", b"000000000..")
-"""Digits as zeros, exponents as points: `_may_be_respelled` looks for fixed texts, in half the time of the pattern."""
+"""Digits as zeros, exponents as points: fixed texts are found in a fraction of the time of a pattern."""
 _DIGITS = b"0" * 18
 _SEARCHED = 64 * 1024
 LARGEST = 8 * 1024 * 1024
@@ -27,16 +25,22 @@ LARGEST = 8 * 1024 * 1024
 
 def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> bytes:
     """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text."""
+    own = [name for name, value in received.items() if type(value) is float]
     # Most bodies hold no number with a second spelling. A long one is quicker to walk than to search, as most of it is text.
     if len(raw) <= _SEARCHED:
-        if not (_may_be_respelled(raw) and _RESPELLED.search(raw)):
+        found = _respelled(raw)
+        if not found:
             return orjson.dumps(sent)
+        # Those at the top, such as `temperature`, are all there are.
+        is_flat = found == len(own)
     # And quicker still to compare: most clients write JSON without spaces, as orjson does.
     elif _is_same_but_for_model(raw, received, text := orjson.dumps(sent), sent):
         return text
-    if not any(_has_float(value) for value in received.values() if type(value) is dict or type(value) is list):
-        own = {name: _as_in(raw, name, value) for name, value in sent.items() if type(value) is float}
-        return orjson.dumps({**sent, **own} if own else sent)
+    else:
+        is_flat = False
+    if is_flat or not any(_has_float(value) for value in received.values() if type(value) is dict or type(value) is list):
+        kept = {name: _as_in(raw, name, value) for name in own if type(value := sent.get(name)) is float}
+        return orjson.dumps({**sent, **kept} if kept else sent)
     if len(raw) > LARGEST:
         return orjson.dumps(sent)
     try:
@@ -47,10 +51,13 @@ def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> byt
         return orjson.dumps(sent)
 
 
-def _may_be_respelled(raw: bytes) -> bool:
-    """False only where `_RESPELLED` finds nothing."""
+def _respelled(raw: bytes) -> int:
+    """At least the count of the numbers that have a second spelling; 0 where there is none.
+
+    Such a number has a fraction, an exponent, more digits than 64 bits, or is a negative zero.
+    """
     classes = raw.translate(_CLASSES)
-    return b"0." in classes or b"-0" in classes or _DIGITS in classes
+    return classes.count(b"0.") + classes.count(_DIGITS) + raw.count(b"-0")
 
 
 def _is_same_but_for_model(raw: bytes, received: dict[str, Json], text: bytes, sent: dict[str, Json]) -> bool:

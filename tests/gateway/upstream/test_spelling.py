@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import orjson
@@ -116,7 +117,15 @@ NAMES = st.sampled_from(["model", "messages", "temperature", "tools", "x"]) | st
 
 @given(st.text("0189.eE-,:} ", max_size=40).map(str.encode))
 def test_a_number_with_a_second_spelling_is_never_overlooked(raw: bytes) -> None:
-    assert spelling._may_be_respelled(raw) or spelling._RESPELLED.search(raw) is None
+    pattern = re.compile(rb"[0-9](?:[.eE]|[0-9]{17})|-0")
+    assert spelling._respelled(raw) >= len(pattern.findall(raw))
+    assert bool(spelling._respelled(raw)) == bool(pattern.search(raw))
+
+
+@pytest.mark.parametrize("nested", [b"2.50", b"1e3", b"123456789012345678901"])
+def test_a_number_within_keeps_its_spelling_beside_one_at_the_top(nested: bytes) -> None:
+    raw = b'{"model":"a","t":1.10,"x":[{"y":%b}]}' % nested
+    assert sent(raw, model="b") == raw.replace(b'"a"', b'"b"')
 
 
 @pytest.mark.parametrize("number", [b"1.10", b"1e3", b"2E5", b"-0.0", b"1234567890123456789012"])
