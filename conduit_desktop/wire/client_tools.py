@@ -290,7 +290,7 @@ def as_functions(request: ChatRequest) -> ChatRequest:
     A tool whose name a function of the client's own has already stays hosted, as does one that runs at its vendor.
     """
     build = _OF.get(request.dialect)
-    if build is None:
+    if build is None or (not request.tools and request.dialect != _RESPONSES):
         return request
     taken = {tool.name for tool in request.tools if tool.kind != "hosted"}
     tools: list[Tool] = []

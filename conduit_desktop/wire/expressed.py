@@ -31,6 +31,8 @@ def expressed(request: ChatRequest) -> tuple[ChatRequest, list[str]]:
         return request, ["phase"] if _has_phases(request) else []
     if request.dialect not in (ANTHROPIC, COHERE):
         return request, []
+    if not any(map(_may_change, request.messages)):
+        return request, []
     dropped: list[str] = []
     messages = [_message(message, dropped) if _may_change(message) else message for message in request.messages]
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
@@ -48,10 +50,10 @@ def _has_phases(request: ChatRequest) -> bool:
 
 def _may_change(message: Message) -> bool:
     """Whether there may be anything to express. Without a call for each part: a long history has thousands."""
-    if message.role == "system":
-        return True
     for part in message.parts:
         if type(part) is Opaque or type(part) is Media:
+            return True
+        if message.role == "system" and type(part) is Text and after_billing_line(part.text) is not None:
             return True
         if type(part) is ToolResult:
             for inner in part.parts:

@@ -32,6 +32,8 @@ _WITH_LOGPROBS = ("openai_chat", "gemini", "ollama", "cohere")
 _NOT_SHOWN = frozenset({"textSignature", "attachedSignature", "thoughtSignature", "reasoning_details", "reasoning"})
 """Blocks that a client never shows: signatures and encrypted thoughts."""
 
+_MAY_BE_LOST = frozenset({OpaqueBlock, Cited, Finished})
+
 
 def media_of(media_type: str | None, data: Json) -> Media | None:
     """Base64 `data` of `media_type` as media; None for other types."""
@@ -78,6 +80,8 @@ def lost_in_answer(events: Iterable[Event], caller: str) -> list[str]:
     """The names of what answers in the dialect `caller` cannot hold (blocks, sources, choices, probabilities), as `answer.name`."""
     lost: dict[str, None] = {}
     for event in events:
+        if type(event) not in _MAY_BE_LOST:
+            continue
         if type(event) is OpaqueBlock and _is_lost(event.block, caller):
             lost[f"answer.{_name(event.block)}"] = None
         elif type(event) is Cited and _is_uncited(event.citation, caller):

@@ -145,6 +145,27 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
     return with_messages(request, messages), list(dict.fromkeys(lost))
 
 
+def is_usual(messages: Iterable[Message], rules: TurnRules) -> bool:
+    """Whether a conversation is texts alone, of the instructions and of user and assistant in turn, the user's first and last.
+
+    `normalised` changes nothing in it, and looks at each message several times to find that out.
+    """
+    if rules.system == "none":
+        return False
+    role = "user"
+    for at, message in enumerate(messages):
+        if not message.parts:
+            return False
+        for part in message.parts:
+            if type(part) is not Text or not part.text or part.text.isspace():
+                return False
+        if message.role == role:
+            role = "assistant" if role == "user" else "user"
+        elif at or message.role != "system":
+            return False
+    return role == "assistant"
+
+
 def obeys(messages: Iterable[Message], rules: TurnRules) -> bool:
     """Whether a conversation that its own vendor would accept also keeps those of `rules` that other vendors add."""
     before: Message | None = None

@@ -34,6 +34,7 @@ from conduit_desktop.wire.turns import (
     FILLER,
     NO_RESULT,
     TurnRules,
+    is_usual,
     normalised,
     obeys,
     rules_of,
@@ -353,6 +354,41 @@ def test_no_text_of_any_conversation_is_lost(messages: list[Message], name: str)
     assert is_part_of(letters(messages), letters(got.messages))
     images_before = [part for message in messages for part in _flat(message) if isinstance(part, Media)]
     assert len(images_before) == len([part for message in got.messages for part in _flat(message) if isinstance(part, Media)])
+
+
+USUAL = st.lists(st.sampled_from([" ", "", "a", "b c"]), min_size=1, max_size=2)
+"""The texts of a message."""
+
+
+@settings(max_examples=300)
+@given(
+    roles=st.lists(st.sampled_from(["system", "user", "assistant", "user", "assistant", "developer"]), max_size=5),
+    texts=st.lists(USUAL, min_size=5, max_size=5),
+    name=ANY,
+    source=st.sampled_from(["gemini", "anthropic_messages", "openai_chat"]),
+)
+def test_a_usual_conversation_is_one_in_which_nothing_has_to_be_arranged(
+    roles: list[Role], texts: list[list[str]], name: str, source: str
+) -> None:
+    messages = [Message(role, [Text(text) for text in some]) for role, some in zip(roles, texts, strict=False)]
+    if is_usual(messages, RULES[name]):
+        assert normalised(ChatRequest(source, "m", messages), RULES[name], "target")[0].messages == messages
+
+
+def test_usual_conversations() -> None:
+    def is_chat(*roles: Role) -> bool:
+        return is_usual([said(role, "a") for role in roles], CHAT_TURNS)
+
+    assert is_chat("user")
+    assert is_chat("system", "user", "assistant", "user")
+    assert not is_chat()
+    assert not is_chat("system")
+    assert not is_chat("user", "assistant")
+    assert not is_chat("user", "user")
+    assert not is_chat("user", "system", "user")
+    assert not is_usual([said("system", "a"), said("user", "a")], replace(CHAT_TURNS, system="none"))
+    assert not is_usual([said("user", " ")], CHAT_TURNS)
+    assert not is_usual([said("user", "a"), called("1"), answered("1")], CHAT_TURNS)
 
 
 def _flat(message: Message) -> list[Part]:

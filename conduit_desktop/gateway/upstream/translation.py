@@ -41,7 +41,7 @@ from conduit_desktop.wire.hosted_search import with_search_tool
 from conduit_desktop.wire.openai_chat.fields import has_functions, with_tools
 from conduit_desktop.wire.openai_chat.reasoning import give_back
 from conduit_desktop.wire.tool_names import Names, with_fitting_names, with_own_names, without_repeated_tools
-from conduit_desktop.wire.turns import TurnRules, normalised, obeys
+from conduit_desktop.wire.turns import TurnRules, is_usual, normalised, obeys
 
 
 class Relay(Protocol):
@@ -94,7 +94,7 @@ class PassthroughRelay:
             fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end), unread)
             return b"".join(fit) if data else b""
         # Frames are split only where usage has come: all other bytes are passed on without being parsed a second time.
-        if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
+        if self._hide_usage and UsageReported in map(type, events):
             is_usage_only = self._upstream.is_usage_only
             return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
         return whole
@@ -246,6 +246,8 @@ class PreparedRequest:
         In passthrough the client knows its vendor's own reasons, and gets the answer as it is.
         """
         if self.passthrough:
+            return None
+        if Finished not in map(type, events):
             return None
         for at, event in enumerate(events):
             if type(event) is Finished and event.reason == "error":
@@ -559,6 +561,8 @@ def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes:
 
 def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[ChatRequest, Names, list[str]]:
     """`request` of another dialect with turns and tools as the target takes them, the names to put back, and what was lost."""
+    if not request.tools and request.tool_choice is None and is_usual(request.messages, rules):
+        return request, {}, []
     request = with_allowed_tools(request)
     tools, lost = without_repeated_tools(request.tools)
     if tools is not request.tools:
