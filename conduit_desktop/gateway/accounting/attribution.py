@@ -19,6 +19,7 @@ _SESSION_HEADERS = tuple(map(istr, (
     "x-session-id", "x-claude-code-session-id", "session_id", "session-id", "conversation_id", "x-conversation-id",
 )))  # fmt: skip
 """Of Claude Code, Codex (`session_id`, `conversation_id`) and others."""
+_FIELDS = frozenset({"metadata", "prompt_cache_key", "user", "safety_identifier"})
 _TAGS_HEADER = istr("x-conduit-tags")
 _MAX_NAME = 200
 """Characters of a session, a user or a model: strangers choose them, and each is kept in the record and its totals."""
@@ -38,10 +39,13 @@ def attribute(record: RequestRecord, call: Call, key: VirtualKey | None) -> None
     if headers:
         if sent := headers.get(_TAGS_HEADER):
             tags = _tags(tags, sent)
-        for header in _SESSION_HEADERS:
-            if header in headers and (session := _name(headers.get(header))):
+        for header in filter(headers.__contains__, _SESSION_HEADERS):
+            if session := _name(headers[header]):
                 break
-    record.tags = tags
+    record.tags, record.session = tags, session
+    # Most requests name nobody.
+    if _FIELDS.isdisjoint(body):
+        return
     metadata = body.get("metadata")
     by_metadata = metadata.get("user_id") if isinstance(metadata, dict) else None
     user, session_of_user = _composite(by_metadata) if by_metadata else ("", "")

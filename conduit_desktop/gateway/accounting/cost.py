@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
+from itertools import compress
 from math import ceil, lcm, prod
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -276,6 +277,8 @@ class CompiledPrice:
         step = self.step(input_tokens)
         rate = max(step.input, getattr(step, cache_rate)) if cache_rate else step.input
         tokens = (input_tokens * rate + output_tokens * max(step.output, step.reasoning)) * _PER_TOKEN
+        if units is NO_UNITS and self.is_plain:
+            return _rounded(tokens, _SCALE)
         return _rounded(max(tokens, self._media(units)) + self._fees(units), _SCALE)
 
     def worst(self, input_tokens: int, output_tokens: int, units: Units = NO_UNITS, speeds: bool = True) -> int:
@@ -364,17 +367,17 @@ def _plain_cost(compiled_price: CompiledPrice, usage: Usage) -> Cost | None:
     is_sure = True
     exact = before = 0
     lines: list[CostLine] = []
-    for count, (name, rate, is_assumed, is_unpriced) in zip(counts, charges, strict=False):
-        if count:
-            if is_unpriced:
-                return UNKNOWN
-            if is_assumed:
-                is_sure = False
-            exact += count * rate
-            # As in `_Bill.cost`.
-            total = (2 * exact + PER) // (2 * PER)
-            lines.append(CostLine(name, count, PER, rate, total - before))
-            before = total
+    # `compress`: most classes are not used.
+    for count, (name, rate, is_assumed, is_unpriced) in compress(zip(counts, charges, strict=False), counts):
+        if is_unpriced:
+            return UNKNOWN
+        if is_assumed:
+            is_sure = False
+        exact += count * rate
+        # As in `_Bill.cost`.
+        total = (2 * exact + PER) // (2 * PER)
+        lines.append(CostLine(name, count, PER, rate, total - before))
+        before = total
     final = (is_sure or compiled_price.price.origin == "free") and usage.source == "reported" and not usage.unclear
     return Cost(before, "final" if final else "estimated", tuple(lines), compiled_price.source, compiled_price.date)
 

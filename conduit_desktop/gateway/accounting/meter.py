@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import compress
+from operator import attrgetter
 from typing import Any
 
 from conduit_desktop.core.chat import Json, Opaque
@@ -58,6 +60,7 @@ MAX_PAYLOAD = 1024 * 1024
 _NOTHING = Cost(0, "final")
 _SAMPLE = 4096
 """Bytes of an answer by which the tokens of all of it are estimated."""
+_class_counts = attrgetter(*CLASS_NAMES)
 _SPOKEN = (TextDelta, ThinkingDelta, Refused)
 
 
@@ -73,7 +76,7 @@ class Meter:
         self._prices_in_use: tuple[CompiledPrices, Snapshot] | None = None
         self._target: BoundTarget | None = None
         self.answered_model = ""
-        """The model that the answer names, by whose price it is billed; empty where it names none."""
+        """The model that the answer names, by whose price it is billed; empty where it names none but the one that was asked."""
         self._tried = self._answered = False
         self._failed: list[Cost] = []
         """The costs of failed attempts that reported usage."""
@@ -166,7 +169,8 @@ class Meter:
 
     def named(self, model: str) -> None:
         """The answer names the model that made it; empty where it names none."""
-        if model:
+        # Mostly the name by which it was asked.
+        if model and model != self.record.upstream_model:
             self.answered_model = self.record.upstream_model = model_name(model)
 
     def first_token(self) -> None:
@@ -233,7 +237,7 @@ class Meter:
     async def settle(self, status: RequestStatus, http_status: int = 200, error: GatewayError | None = None) -> None:
         """`close`, and wait until the record is durable. A hang-up in the meantime changes nothing of it."""
         try:
-            if not self._answer_price()[1]:
+            if self.answered_model and not self._answer_price()[1]:
                 await self._find_answer_price()
         finally:
             durable = self.close(status, http_status, error)
@@ -280,7 +284,8 @@ class Meter:
             if record.attempts:
                 attempt = record.attempts[-1]
                 attempt.cost_nano = answer.nano
-                attempt.tokens = {name: count for name in CLASS_NAMES if (count := getattr(record, name))}
+                counts = _class_counts(record)
+                attempt.tokens = dict(compress(zip(CLASS_NAMES, counts, strict=True), counts))
         record.price_source, record.price_date = answer.source, answer.date
         record.cost_nano, record.cost_state = answer.nano, answer.state
         record.cost_breakdown = [line.as_dict() for line in answer.breakdown]

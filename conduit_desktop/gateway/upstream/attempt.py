@@ -29,6 +29,7 @@ from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.media.endpoints import MediaAnswer
 from conduit_desktop.wire.reported_usage import usage_in
 
+_CONTENT = frozenset[type](CONTENT_EVENTS)
 _EVENT_STREAM = "text/event-stream"
 _MAX_HELD = 16 * 1024 * 1024
 """Bytes of a stream held back while no content has come; some vendors send only metadata and pings for a while."""
@@ -306,7 +307,7 @@ class ChatAttempt(TargetAttempt):
         if (failed := self.prepared.failed_answer(events)) is not None:
             raise failed
         # A failure, so that another target is tried before the client gets an empty answer.
-        if not any(isinstance(event, CONTENT_EVENTS) for event in events):
+        if _CONTENT.isdisjoint(map(type, events)):
             empty = UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
             empty.usage = last_usage(events)
             raise empty
@@ -350,7 +351,7 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
     assert reader is not None
     held: list[bytes] = []
     size = 0
-    while not any(isinstance(event, CONTENT_EVENTS) for event in answer.events):
+    while _CONTENT.isdisjoint(map(type, answer.events)):
         # A fault before the first content still lets another target answer.
         answer.check()
         data, first = first or await answer.response.chunk(), b""

@@ -21,7 +21,7 @@ from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
-from conduit_desktop.wire.openai_chat.usage import own_extra, read_usage, take_answer, write_finish, write_usage
+from conduit_desktop.wire.openai_chat.usage import BESIDE_USAGE, own_extra, read_usage, take_answer, write_finish, write_usage
 from conduit_desktop.wire.token_logprobs import to_openai
 
 ID_PREFIX = "chatcmpl-"
@@ -66,7 +66,8 @@ def read_plain_text(body: dict[str, Json]) -> list[Event] | None:
     events: list[Event] = [begin, TextDelta(text), Finished(reason, finish)]
     if usage:
         try:
-            events.append(UsageReported(take_answer(read_usage(usage), body)))
+            reported = read_usage(usage)
+            events.append(UsageReported(reported if BESIDE_USAGE.isdisjoint(body) else take_answer(reported, body)))
         # The full reader meets the same fault and reports it in the form that callers expect.
         except FAULTS:
             return None

@@ -64,7 +64,7 @@ class ChatReader:
         """The events these bytes complete; see `StreamReader`."""
         if self._failure is not None:
             raise self._failure
-        if self.done:
+        if self.done or not data:
             return []
         if (self._at_start and self._holds_body(data)) or self._body is not None:
             self._gather(data)
@@ -190,7 +190,7 @@ class ChatReader:
             self._ended = True
         usage = chunk.get("usage")
         # Groq puts the usage and the late errors of a stream into a field of its own.
-        if type(groq := chunk.get("x_groq")) is dict:
+        if "x_groq" in chunk and isinstance(groq := chunk["x_groq"], dict):
             usage = usage or groq.get("usage")
             if groq.get("error"):
                 raise read_error_object(groq)

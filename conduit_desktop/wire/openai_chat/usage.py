@@ -292,6 +292,10 @@ def _searches(raw: dict[str, Json]) -> int:
     return _first(*(raw.get(name) for name in _SINGLE_SEARCHES), plugins.get("count"))
 
 
+BESIDE_USAGE = frozenset({"service_tier", "usage_breakdown"})
+"""The fields of an answer that `take_answer` reads."""
+
+
 def take_answer(usage: Usage, body: dict[str, Json], *earlier: dict[str, Json]) -> Usage:
     """Add what the body says beside its usage: the tier that served it, and the models within Groq's `compound`.
 
