@@ -73,7 +73,7 @@ def _message(message: Message, dropped: list[str]) -> Message:
 
 
 def _parts(parts: list[Part], dropped: list[str], apart: bool = False) -> list[Part]:
-    """`apart`: with a blank line between a text that stands for a block and the next text, for dialects join texts as they are."""
+    """`apart`: with a blank line between a text that stands for a block and the next text, as dialects join texts without one."""
     said = [_part(part, dropped) for part in parts]
     if all(len(new) == 1 and new[0] is old for new, old in zip(said, parts, strict=True)):
         return parts

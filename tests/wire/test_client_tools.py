@@ -197,6 +197,6 @@ def test_what_anthropics_hosted_tools_found_is_text_for_others():
     history = {"role": "assistant", "content": [call, found, page, ran, {"type": "text", "text": "So."}]}
     request, _ = expressed(messages([], history, USER))
     texts = [part.text for part in request.messages[1].parts if isinstance(part, Text)]
-    assert texts == ["Found on the web:\n- T (https://h)", "https://p:\nPAGE", "OUT\nERR", "So."]
+    assert texts == ["Found on the web:\n- T (https://h)\n\n", "https://p:\nPAGE\n\n", "OUT\nERR\n\n", "So."]
     written = dialect("openai_chat").write_request(request, "m")
     assert any("server_tool_use" in name for name in written.dropped), "what is left out is named"
