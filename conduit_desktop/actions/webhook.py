@@ -6,8 +6,6 @@ import base64
 import secrets
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from conduit_desktop.actions.background import webhook
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, PendingChange, change
@@ -15,7 +13,7 @@ from conduit_desktop.actions.schemas.inputs import NewWebhook
 from conduit_desktop.actions.schemas.views import WebhookSecretView, WebhookTestView, WebhookView
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Notification
-from conduit_desktop.core.errors import Invalid, NotFound
+from conduit_desktop.core.errors import Invalid, NotFound, UpstreamError
 
 
 async def get(context: AppContext) -> WebhookView:
@@ -72,13 +70,9 @@ async def test(context: AppContext) -> WebhookTestView:
         id=f"ntf_test{secrets.token_hex(8)}", kind="system", severity="info", title="Test", text=text, created_at=now_ms()
     )
     try:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            await webhook.post(session, url, note, secret)
-    except webhook.WebhookRefused as error:
-        return WebhookTestView(ok=False, error=str(error))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        # Not its text, which repeats the address.
-        return WebhookTestView(ok=False, error=f"it cannot be reached: {type(error).__name__}")
+        await webhook.post(context, url, note, secret)
+    except (webhook.WebhookRefused, UpstreamError, TimeoutError, ValueError) as error:
+        return WebhookTestView(ok=False, error=webhook.reason_of(error))
     return WebhookTestView(ok=True, error=None)
 
 

@@ -15,13 +15,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-import aiohttp
 import orjson
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import Notification
-from conduit_desktop.core.errors import SecretsUnavailable, describe
+from conduit_desktop.core.errors import SecretsUnavailable, UpstreamError, describe
+from conduit_desktop.providers import OutboundRequest
 from conduit_desktop.store.secrets.store import resolve
 
 log = logging.getLogger(__name__)
@@ -52,8 +52,7 @@ def signed(note_id: str, body: bytes, secret: str, at_s: int) -> dict[str, str]:
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signature = hmac.new(key, b"%s.%d.%s" % (note_id.encode(), at_s, body), hashlib.sha256).digest()
     return {
-        "Content-Type": "application/json",
-        "User-Agent": "Conduit-Desktop",
+        "content-type": "application/json",
         "webhook-id": note_id,
         "webhook-timestamp": str(at_s),
         "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
@@ -68,15 +67,15 @@ def body_of(note: Notification) -> bytes:
     return orjson.dumps({"type": "notification", "timestamp": rfc3339(note.created_at), "data": data})
 
 
-async def post(session: aiohttp.ClientSession, url: str, note: Notification, secret: str) -> None:
-    """One try. Raises WebhookRefused, aiohttp.ClientError, TimeoutError, OSError."""
+async def post(context: AppContext, url: str, note: Notification, secret: str) -> None:
+    """One try; redirects are not followed. Raises WebhookRefused, UpstreamError, TimeoutError, ValueError (no URL)."""
     body = body_of(note)
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    headers = signed(note.id, body, secret, int(time.time()))
-    # A redirect would send the notification to an address that nobody chose.
-    async with session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False) as response:
-        if not 200 <= response.status < 300:
-            raise WebhookRefused(response.status)
+    request = OutboundRequest("POST", url, signed(note.id, body, secret, int(time.time())), body)
+    async with asyncio.timeout(TIMEOUT_S):
+        response = await context.gateway.state.upstream.send(request, context.gateway.snapshot.settings.connect_s)
+    response.finish()
+    if not 200 <= response.status < 300:
+        raise WebhookRefused(response.status)
 
 
 class Webhook:
@@ -122,26 +121,33 @@ class Webhook:
         # Not of the webhook itself: that would be sent to the address which does not answer. Not of what was read meanwhile.
         if note is None or note.read or note.title == GAVE_UP:
             return
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            for pause in (*self._retry_s, None):
-                # Read at each try: the operator may have mended or removed the address.
-                target = await target_of(self._context)
-                if target is None:
+        for pause in (*self._retry_s, None):
+            # Read at each try: the operator may have mended or removed the address.
+            target = await target_of(self._context)
+            if target is None:
+                return
+            try:
+                await post(self._context, target[0], note, target[1])
+                return
+            except (WebhookRefused, UpstreamError, TimeoutError, ValueError) as error:
+                if pause is None or (isinstance(error, WebhookRefused) and not error.passing):
+                    self._give_up(note, error)
                     return
-                try:
-                    await post(session, target[0], note, target[1])
-                    return
-                except (WebhookRefused, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                    if pause is None or (isinstance(error, WebhookRefused) and not error.passing):
-                        self._give_up(note, error)
-                        return
-                await asyncio.sleep(pause)
+            await asyncio.sleep(pause)
 
     def _give_up(self, note: Notification, error: Exception) -> None:
-        # The class alone for what aiohttp raises: its texts repeat the address, which may hold a token.
-        reason = str(error) if isinstance(error, WebhookRefused) else type(error).__name__
+        reason = reason_of(error)
         log.warning("the webhook did not take the notification %r: %s", note.title, reason)
         self._context.gateway.state.notify("system", "error", GAVE_UP, f"{note.title!r} could not be sent: {reason}.")
+
+
+def reason_of(error: Exception) -> str:
+    """Why a try failed, without the path of the address, which may be a credential."""
+    if isinstance(error, UpstreamError):
+        return error.message
+    if isinstance(error, ValueError):
+        return "the address is not a URL"
+    return "no answer in time" if isinstance(error, TimeoutError) else str(error)
 
 
 async def target_of(context: AppContext) -> tuple[str, str] | None:

@@ -164,6 +164,16 @@ async def test_an_address_may_come_from_the_environment(do: Do, receiver: Receiv
     assert (await do("POST", "/webhook/test"))["ok"]
 
 
+@pytest.mark.parametrize("url", ["http://[::1", f"no-url/{TOKEN}"])
+async def test_what_is_no_address_in_the_environment_is_not_named(do: Do, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("HOOK", url)
+    await do("PUT", "/webhook", {"url": "env:HOOK"})
+    found = await do("POST", "/webhook/test")
+    assert found["ok"] is False
+    assert "not a" in found["error"]
+    assert TOKEN not in found["error"]
+
+
 @pytest.mark.parametrize("url", ["", "ftp://x/y", "example.com/hook", "http://", "https://[::1", "env:not a name"])
 async def test_what_is_no_address_is_refused(do: Do, url: str) -> None:
     with pytest.raises(Invalid) as raised:
