@@ -100,7 +100,9 @@ def test_a_price_of_the_vendors_own_page_is_in_the_catalog(
         ("openai", "gpt-5-mini", {"flex": 0.5, "priority": 1.8, "batch": 0.5}),
         ("anthropic", "claude-opus-4-6", {"batch": 0.5, "region:us": 1.1}),
         ("anthropic", "claude-opus-5", {"speed:fast": 2}),
-        ("google", "gemini-2.5-flash", {"flex": 0.5, "flex/cache_read": 1, "priority": 1.8}),
+        ("google", "gemini-2.5-flash", {"flex": 0.5, "flex/cache_read": 1, "priority": 1.8, "batch/cache_read": 1}),
+        ("openai", "gpt-4.1", {"batch": 0.5, "batch/cache_read": 1}),  # OpenAI lists no batch rate for it
+        ("mistral", "mistral-large-4", {"batch": 0.5}),  # of three rates for batches the one that began last
         ("groq", "llama-3.3-70b-versatile", {"flex": 1}),
         ("perplexity", "sonar", {"search_context:high/per_request": 2.4}),
     ],

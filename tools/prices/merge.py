@@ -184,7 +184,7 @@ def _joined(
             if takes.get(field) == "table":
                 variant[field] = value
             elif field == "service_tiers":
-                variant[field] = {**value, **variant.get(field, {})} if not disputed else variant.get(field, value)
+                variant[field] = _tiers(value, variant.get(field, {})) if not disputed else variant.get(field, value)
             elif field in TOKENS:
                 # A rate that belongs to another input rate would be wrong.
                 if not disputed and "input" in variant and len(joined) - joined.index(variant) == 1:
@@ -192,6 +192,12 @@ def _joined(
             else:
                 variant.setdefault(field, value)
     return joined
+
+
+def _tiers(theirs: dict[str, float], ours: dict[str, float]) -> dict[str, float]:
+    """The factors of both; a tier that the package has is the package's with all its rates."""
+    known = {name.partition("/")[0] for name in ours}
+    return {**{name: value for name, value in theirs.items() if name.partition("/")[0] not in known}, **ours}
 
 
 def _same(one: Variant, other: Variant) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -118,12 +118,13 @@ def _variants(model: genai.ModelInfo, today: date) -> tuple[list[Variant], str]:
         variants.append(with_output({**_when(conditional.constraint), **rates_of(conditional.prices)}))
     if not variants or any("output" in one and "input" not in one for one in variants):
         return [], "no price" if not variants else "a price for the output alone"
-    factors = _factors(model, variants, today)
-    if factors:
-        for variant in variants:
-            if "between" in variant or "from" in variant or len(variants) == 1:
-                variant["service_tiers"] = factors
-        variants[-1]["service_tiers"] = factors
+    starts = [_start(one) for one in listed]
+    for index, variant in enumerate(variants):
+        # On the last day on which the price holds, or today: a variant of it that began since then counts.
+        ends = [start for start in starts[index + 1 :] if start > starts[index]]
+        last = min([today, *(start - timedelta(days=1) for start in ends)])
+        if factors := _factors(model, variant, max(last, starts[index])):
+            variant["service_tiers"] = factors
     return variants, ""
 
 
@@ -185,14 +186,23 @@ CONDITIONS = {("service_tier", "flex"): "flex", ("service_tier", "priority"): "p
 """The conditions of genai-prices' variants of a price, and the service tiers that they are here."""
 
 
-def _factors(model: genai.ModelInfo, variants: list[Variant], today: date) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _start(one: Any) -> date:
+    return one.constraint.start_date if isinstance(one.constraint, genai.StartDateConstraint) else date.min
+
+
+def _factors(model: genai.ModelInfo, variant: Variant, day: date) -> dict[str, float]:
+    """The factors of every tier that `day` has; of several variants for one tier the first that has begun counts."""
+    found: dict[str, dict[str, float]] = {}
+    base = _flat(variant)
     for one in model.price_variants or ():
-        starts = one.constraint.start_date if isinstance(one.constraint, genai.StartDateConstraint) else today
         ((key, value),) = one.when.items() if len(one.when) == 1 else ((("", "")),)
-        if (name := CONDITIONS.get((key, value))) and starts <= today and stated(one.prices):
-            found |= factors(name, _flat(rates_of(one.prices)), _flat(variants[-1]))
-    return found
+        name = CONDITIONS.get((key, value))
+        if name and name not in found and _start(one) <= day and stated(one.prices):
+            # A rate that the tier does not state is the usual one.
+            found[name] = factors(
+                name, {**{rate: base[rate] for rate in RATES.values() if rate in base}, **_flat(rates_of(one.prices))}, base
+            )
+    return {name: factor for each in found.values() for name, factor in each.items()}
 
 
 def _flat(rates: Variant) -> dict[str, float]:
@@ -200,14 +210,27 @@ def _flat(rates: Variant) -> dict[str, float]:
 
 
 def factors(tier: str, rates: dict[str, float], base: dict[str, float]) -> dict[str, float]:
-    """`{tier: factor}`, and `{tier/rate: factor}` for each rate whose factor is another than that of the input."""
-    ratios = {name: rates[name] / base[name] for name in rates if base.get(name)}
+    """`{tier: factor}`, and `{tier/rate: factor}` for each rate whose factor is another than that of the input.
+
+    A rate times its factor, rounded to a nano-dollar, is exactly the tier's rate.
+    """
+    ratios = {name: decimal(rates[name]) / decimal(base[name]) for name in rates if base.get(name)}
     if not ratios:
         return {}
-    usual = round(ratios.get("input", next(iter(ratios.values()))), 6)
-    # Vendors publish rounded prices: 0.5 and 0.502 are one factor.
-    others = {f"{tier}/{name}": round(value, 6) for name, value in ratios.items() if abs(value - usual) > 0.02 * usual}
+    general = ratios.get("input", next(iter(ratios.values())))
+    usual = _factor(general)
+    others = {
+        f"{tier}/{name}": _factor(ratio)
+        for name, ratio in ratios.items()
+        if number(decimal(base[name]) * decimal(usual)) != number(decimal(rates[name]))
+    }
     return {tier: usual, **others}
+
+
+def _factor(ratio: Decimal) -> float:
+    """Twelve digits: a rate is at most some thousand dollars, and is kept in nano-dollars."""
+    rounded = float(round(ratio, 12))
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def active(variants: Iterable[Variant], today: date) -> list[Variant]:

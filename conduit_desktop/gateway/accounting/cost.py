@@ -177,7 +177,7 @@ class CompiledPrice:
     @cached_property
     def factors(self) -> Mapping[str, Fraction]:
         """The factors of service tiers and of further conditions (`speed:fast`), by name in lower case."""
-        return {name.lower(): Fraction(str(factor)) for name, factor in self.price.service_tiers.items()}
+        return {name.lower(): _ratio(factor) for name, factor in self.price.service_tiers.items()}
 
     @cached_property
     def rate_factors(self) -> Mapping[str, Mapping[str, Fraction]]:
@@ -561,6 +561,12 @@ def _step(above: int, sources: Iterable[Rates]) -> RateTier:
         elif rate.name not in _SAME_PRICE or rate.fallback in assumed:
             assumed.add(rate.name)
     return RateTier(above=above, **rates, assumed=frozenset(assumed), unpriced=frozenset(unpriced))
+
+
+def _ratio(factor: float) -> Fraction:
+    """The factor as written; one of many digits is the quotient of two rates (0.666666666667 is 2/3), so that halves round up."""
+    exact = Fraction(str(factor))
+    return exact if exact.denominator < 10**9 else exact.limit_denominator(100_000)
 
 
 def _plain(text: str) -> str:

@@ -465,6 +465,17 @@ def test_a_factor_of_the_fee_alone_leaves_the_tokens_as_they_are():
     assert made.worst(1_000_000, 1_000_000) >= 2_012_000_000
 
 
+def test_a_factor_of_many_digits_is_the_quotient_of_two_rates():
+    # GPT-4o mini at priority: $0.25 in place of $0.15, which no decimal number of digits says.
+    made = compiled_price(input=0.15, output=0.6, service_tiers={"priority": 1.666666666667, "flex": 0.333333333333})
+    assert price_answer(made, Usage(input=2, output=0, service_tier="priority")).nano == 500
+    assert price_answer(made, Usage(input=10_000_001, output=0, service_tier="priority")).nano == 2_500_000_250
+    assert price_answer(made, Usage(input=10_000_010, output=0, service_tier="flex")).nano == 500_000_500
+    # As it was written, where it has fewer digits.
+    odd = compiled_price(input=1, output=1, service_tiers={"flex": 0.1234567})
+    assert price_answer(odd, Usage(input=10_000_000, output=0, service_tier="flex")).nano == 1_234_567_000
+
+
 def test_factors_of_two_conditions_multiply_for_each_rate():
     made = compiled_price(input=1, output=10, service_tiers={"priority": 2, "priority/output": 3, "region:us": 1.1})
     usage = Usage(input=1_000_000, output=1_000_000, service_tier="priority", surcharges=("region:us",))
