@@ -211,6 +211,9 @@ class ChatReader:
         if (error := choice_error(raw)) is not None:
             raise error
         choice.read(raw, events)
+        # Kimi's streams report the usage within the last choice: https://platform.kimi.ai/docs/api/chat
+        if "usage" in raw and not chunk.get("usage") and type(raw["usage"]) is dict and raw["usage"]:
+            events.append(UsageReported(take_answer(read_usage(raw["usage"]), chunk, self._extra, self._first)))
 
     def _begin(self, chunk: dict[str, Any], choices: Any, events: list[Event]) -> None:
         """Keep the fields of the first chunks until one has an id or a choice: Azure's first chunk has only filter results."""
