@@ -175,7 +175,8 @@ def rates_of(prices: genai.ModelPrice) -> Variant:
             rates[name] = number(value)
     for key, (name, divisor) in UNITS.items():
         if key in given:
-            rates[name] = number(given[key] / divisor)
+            # A sixtieth of an hour's price is no whole number of nano-dollars.
+            rates[name] = number(given[key] / divisor, 12 if name == "per_minute" else 9)
     if tiers:
         rates["tiers"] = [{"above": start, **tiers[start]} for start in sorted(tiers)]
     return rates
@@ -222,7 +223,7 @@ def factors(tier: str, rates: dict[str, float], base: dict[str, float]) -> dict[
     others = {
         f"{tier}/{name}": _factor(ratio)
         for name, ratio in ratios.items()
-        if number(decimal(base[name]) * decimal(usual)) != number(decimal(rates[name]))
+        if number(decimal(base[name]) * decimal(usual), 11) != number(decimal(rates[name]), 11)
     }
     return {tier: usual, **others}
 

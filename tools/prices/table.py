@@ -202,7 +202,7 @@ def _units(row: dict[str, Any], provider: str) -> Variant:
         elif usd:
             units["per_image"] = usd
     if mode == "audio_transcription" and (rate := row.get("input_cost_per_second") or row.get("output_cost_per_second")):
-        units["per_minute"] = number(Decimal(str(rate)) * 60)
+        units["per_minute"] = number(Decimal(str(rate)) * 60, 12)
     if rate := row.get("input_cost_per_character"):
         units["per_1k_chars"] = number(Decimal(str(rate)) * 1000)
     if mode == "rerank" and (rate := row.get("input_cost_per_query")):

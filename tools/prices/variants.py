@@ -8,9 +8,9 @@ from typing import Any
 Variant = dict[str, Any]
 
 
-def number(value: Decimal) -> float:
+def number(value: Decimal, digits: int = 9) -> float:
     """Whole nano-dollars: some of the sources divide, and give a float's twentieth digit."""
-    rounded = float(round(value, 9))
+    rounded = float(round(value, digits))
     return int(rounded) if rounded.is_integer() else rounded
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from itertools import compress
@@ -22,10 +23,10 @@ from conduit_desktop.core.tokens import BASE_RATES, CLASSES, RATE_NAMES, RATES
 # Integers throughout: sums of floats would differ from the ledger's sums.
 PER = 1_000_000
 """Rates are for a million tokens."""
-_MINUTE_MS = 60_000
-_SCALE = lcm(PER, _MINUTE_MS, 1000)
+_HOUR_MS = 3_600_000
+_SCALE = lcm(PER, _HOUR_MS, 1000)
 """Costs are summed in parts of a nano-dollar: tokens, milliseconds and characters all divide into whole ones."""
-_PER_TOKEN, _PER_MS, _PER_CHARACTER = _SCALE // PER, _SCALE // _MINUTE_MS, _SCALE // 1000
+_PER_TOKEN, _PER_MS, _PER_CHARACTER = _SCALE // PER, _SCALE // _HOUR_MS, _SCALE // 1000
 _LARGEST_COUNT = 10**8
 """Tokens of one class: more than ten times the largest context window, so a mistake of the vendor's."""
 _LARGEST_COST = 2**62
@@ -196,6 +197,11 @@ class CompiledPrice:
         return {name: to_nano(rate) for name, rate in rates if rate is not None}
 
     @cached_property
+    def hour_nano(self) -> int:
+        """Nano-dollars for an hour of sound: vendors price the hour, whose sixtieth part is no whole number ($0.04 at Groq)."""
+        return to_nano(Decimal(str(self.price.per_minute or 0)) * 60)
+
+    @cached_property
     def is_plain(self) -> bool:
         """Whether an answer without searches costs its tokens and nothing else."""
         return self.by_tokens and "per_request" not in self.unit_nano
@@ -303,7 +309,7 @@ class CompiledPrice:
         if units.images and self.images:
             total += units.images * (self.image_nano(units.image_size, units.image_quality)[0] or 0) * _SCALE
         if units.seconds:
-            total += self.billed_ms(units.seconds) * self.unit_nano.get("per_minute", 0) * _PER_MS
+            total += self.billed_ms(units.seconds) * self.hour_nano * _PER_MS
         return total + units.characters * self.unit_nano.get("per_1k_chars", 0) * _PER_CHARACTER
 
     def _fees(self, units: Units) -> int:
@@ -471,7 +477,7 @@ class _Bill:
             if (minute := rates.get("per_minute")) is None:
                 return False
             ms = compiled_price.billed_ms(units.seconds)
-            self._lines.append(("seconds", ms / 1000, 60, minute, ms * minute * _PER_MS, True))
+            self._lines.append(("seconds", ms / 1000, 60, minute, ms * compiled_price.hour_nano * _PER_MS, True))
         if units.characters:
             if (nano := rates.get("per_1k_chars")) is None:
                 return False
