@@ -244,7 +244,7 @@ class Ledger(Protocol):
     async def usage(
         self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None, zone: tzinfo = UTC
     ) -> list[UsageRow]:
-        """Sums by the requested groups, ordered by them; days and hours of `zone`. Latencies are of the newest 20,000 answers."""
+        """Sums by the requested groups, ordered by them; days and hours of `zone`. Latencies are of the newest 5,000 answers."""
         ...
 
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:
@@ -262,6 +262,10 @@ class Ledger(Protocol):
         """The tokens of the keys' requests by the moment they ended, by steps of time, oldest first."""
         ...
 
+    async def summarize(self, now_ms: int | None = None) -> int:
+        """Sum up the hours and days that are over, in small steps, so that queries read few rows; how many there were."""
+        ...
+
     async def began(self) -> int | None:
         """When the oldest slot of the totals began (epoch ms); None where there is none."""
         ...
@@ -275,7 +279,10 @@ class Ledger(Protocol):
         ...
 
     async def list(self, filters: RequestFilter | None = None, limit: int = 50, cursor: str | None = None) -> RecordPage:
-        """Records, newest first, and the cursor of the next page; raises Invalid("cursor")."""
+        """Records, newest first, and the cursor of the next page; raises Invalid("cursor").
+
+        A page may be short, even empty, though there is a cursor: a search looks through a part of the log at a time.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ from conduit_desktop.store.lock import HomeLock
 log = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 2.0
+MAINTAIN_EVERY_S = 30.0
 TIDY_EVERY_S = 3600.0
 
 
@@ -39,6 +40,7 @@ class BackgroundJobs:
         self._alerts = Alerts(context)
         self._webhook = Webhook(context) if serves else None
         self._task: asyncio.Task[None] | None = None
+        self._maintenance: asyncio.Task[None] | None = None
         self._unsubscribe = (
             context.bus.subscribe(self._on_server, "server"),
             context.bus.subscribe(_log_request, "requests"),
@@ -54,6 +56,7 @@ class BackgroundJobs:
             # Only where the gateway serves: a single command has no config file either, and must not unlock what the file defines.
             await release_file(self._context)
         self._task = asyncio.ensure_future(self._run())
+        self._maintenance = asyncio.ensure_future(self._maintain())
         if self._webhook is not None:
             self._webhook.begin()
 
@@ -64,14 +67,13 @@ class BackgroundJobs:
         self._alerts.close()
         if self._webhook is not None:
             await self._webhook.end()
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        for task in (self._task, self._maintenance):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     async def _run(self) -> None:
-        # In the past, so that the first round prunes: a process that never runs for an hour would never do it.
-        tidied = -TIDY_EVERY_S
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             try:
@@ -79,10 +81,24 @@ class BackgroundJobs:
             except Exception:  # a fault of one round must not end the watch
                 log.exception("the config file could not be followed")
             self._alerts.check_expiry(now_ms())
-            if time.monotonic() - tidied > TIDY_EVERY_S:
-                tidied = time.monotonic()
-                with suppress(ConduitError):  # the store reports a full disk itself
-                    await self._context.store.tidy(self._context.gateway.snapshot.settings)
+
+    async def _maintain(self) -> None:
+        """Sum up the log and remove what is too old: apart from the rest, since on a large log it takes minutes."""
+        # In the past, so that the first round prunes: a process that never runs for an hour would never do it.
+        tidied = -TIDY_EVERY_S
+        store = self._context.store
+        await asyncio.sleep(CHECK_EVERY_S)
+        while True:
+            try:
+                await store.ledger.summarize()
+                if time.monotonic() - tidied > TIDY_EVERY_S:
+                    tidied = time.monotonic()
+                    await store.tidy(self._context.gateway.snapshot.settings)
+            except ConduitError as error:  # the store reports a full disk itself
+                log.info("the log was not summed up or pruned: %s", error)
+            except Exception:  # a fault of one round must not end the maintenance
+                log.exception("the log could not be summed up or pruned")
+            await asyncio.sleep(MAINTAIN_EVERY_S)
 
     async def _check_file(self) -> None:
         stamp = self._stamp()

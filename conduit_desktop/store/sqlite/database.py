@@ -1,8 +1,9 @@
-"""One SQLite file with its writer thread and its reader thread, awaited from any asyncio loop."""
+"""One SQLite file with its writer thread and its reader threads, awaited from any asyncio loop."""
 
 from __future__ import annotations
 
 import asyncio
+import queue
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any, TypeVar
 
 from conduit_desktop.core.errors import DatabaseUnusable
 from conduit_desktop.store.sqlite import connections
-from conduit_desktop.store.sqlite.threads import Reader, Sink, Writer
+from conduit_desktop.store.sqlite.threads import Reader, ReadQueue, Sink, Writer
 
 T = TypeVar("T")
+MAX_READERS = 4
+"""Long queries at a time, beyond which a short one waits."""
 HealthListener = Callable[[bool, str], None]
 
 
@@ -31,16 +34,27 @@ class Database:
         self._closed = False
         self._gathered: list[tuple[Any, asyncio.Future[None]]] = []
         self._writer = Writer(path, connection, sink)
-        self._reader = Reader(path, connections.reading(path))
+        self._read_jobs: ReadQueue = queue.SimpleQueue()
+        self._reads = 0
+        self._readers: list[Reader] = []
         self._writer.start()
-        self._reader.start()
+        self._add_reader()
 
     def read(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Run `job` on the reader's connection, within one snapshot; rows are `sqlite3.Row`."""
+        """Run `job` on a reader's connection, within one snapshot; rows are `sqlite3.Row`. A long read holds up no other."""
         future: asyncio.Future[T] = self._future()
         self._hand_over()
-        self._reader.queue.put((job, future))
+        # Most homes never need a second thread, which costs memory: it is started once a read would have to wait.
+        if self._reads - sum(reader.done for reader in self._readers) >= len(self._readers) < MAX_READERS:
+            self._add_reader()
+        self._reads += 1
+        self._read_jobs.put((job, future))
         return future
+
+    def _add_reader(self) -> None:
+        reader = Reader(self.path, connections.reading(self.path), self._read_jobs)
+        self._readers.append(reader)
+        reader.start()
 
     def write(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run `job` on the writer's connection; resolves once its changes are durable.
@@ -98,11 +112,13 @@ class Database:
         if not self._closed:
             self._closed = True
             self._hand_over()
-            self._reader.queue.put(None)
+            for _ in self._readers:
+                self._read_jobs.put(None)
             self._writer.queue.put(None)
             self._join()
 
     def _join(self) -> None:
-        # The reader goes first: the last connection to close removes the WAL, and only a writing one can.
-        self._reader.join()
+        # The readers go first: the last connection to close removes the WAL, and only a writing one can.
+        for reader in self._readers:
+            reader.join()
         self._writer.join()

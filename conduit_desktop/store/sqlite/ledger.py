@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
-from typing import Any
 
 from conduit_desktop.core import clock
-from conduit_desktop.core.cursor import page, read_cursor
+from conduit_desktop.core.cursor import read_cursor
 from conduit_desktop.core.records import FormerCost, RequestRecord, UsageRow
 from conduit_desktop.store.interface import KeyUse, PricedRequests, RequestFilter, Spending, UsageGroup
-from conduit_desktop.store.sqlite import pricing, recent_use
+from conduit_desktop.store.sqlite import pricing, recent_use, summaries
 from conduit_desktop.store.sqlite import usage as sums
 from conduit_desktop.store.sqlite.database import Database
-from conduit_desktop.store.sqlite.records import QUOTED, read_record
+from conduit_desktop.store.sqlite.records import read_record
+from conduit_desktop.store.sqlite.search import SELECT, search
 
 PRUNE_STEP = 100
 PRUNE_PAUSE_S = 0.01
 DAY_MS = 86_400_000
 
-_EXACT = ("model", "provider", "status", "client", "session", "user", "endpoint", "upstream_model")
-SEARCHED = ("model", "upstream_model", "client", "error_text", "error_code")
-"""The columns in which a text is searched for."""
-
-_SELECT = f"SELECT {', '.join(QUOTED)} FROM requests"
+SUMMARY_STEP = 500
+"""Rows of summaries that are written at a time."""
 
 
 class SqliteLedger:
@@ -45,7 +41,7 @@ class SqliteLedger:
 
     async def get(self, id: str) -> RequestRecord | None:
         """The record of one request."""
-        rows = await self._database.read(lambda connection: connection.execute(f"{_SELECT} WHERE id = ?", (id,)).fetchall())
+        rows = await self._database.read(lambda connection: connection.execute(f"{SELECT} WHERE id = ?", (id,)).fetchall())
         return read_record(rows[0]) if rows else None
 
     async def usage(
@@ -77,70 +73,81 @@ class SqliteLedger:
     async def to_price(self, wanted: PricedRequests, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
         """Records that can have a cost, the oldest first, behind `after`."""
         where, values = pricing.conditions(wanted, after)
-        statement = f"{_SELECT} WHERE {where} ORDER BY started_at, id LIMIT ?"
+        statement = f"{SELECT} WHERE {where} ORDER BY started_at, id LIMIT ?"
         return await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (*values, limit))])
 
     async def former_costs(self, id: str) -> list[FormerCost]:
         """What a record's cost was before each of its corrections, the oldest first."""
         return await self._database.read(lambda connection: pricing.former_costs(connection, id))
 
+    async def summarize(self, now_ms: int | None = None) -> int:
+        """Sum up the hours and days that are over, in small steps; how many there were."""
+        now = clock.now_ms() if now_ms is None else now_ms
+        end = (now - summaries.SETTLE_MS) // summaries.HOUR_MS
+        done = 0
+        while (hour := await self._database.write(partial(summaries.next_hour, end=end))) is not None:
+            changes, rows = await self._database.read(partial(summaries.sums_of_hour, hour=hour))
+            await self._write_summary("hour", hour, changes, ((summaries.HOURLY, rows),))
+            done += 1
+        while (day := await self._database.write(summaries.next_day)) is not None:
+            changes, rows, combined = await self._database.read(partial(summaries.sums_of_day, day=day))
+            await self._write_summary("day", day, changes, ((summaries.DAILY, rows), (summaries.COMBINATIONS, combined)))
+            done += 1
+        return done
+
+    async def _write_summary(
+        self, level: summaries.Level, number: int, changes: int, tables: Iterable[tuple[str, summaries.Rows]]
+    ) -> None:
+        for statement, rows in tables:
+            for start in range(0, len(rows), SUMMARY_STEP):
+                step = rows[start : start + SUMMARY_STEP]
+                await self._database.write(partial(summaries.put, statement=statement, rows=step))
+        await self._database.write(partial(summaries.finish, level=level, number=number, changes=changes))
+
     async def prune(self, max_age_days: int, max_rows: int, now_ms: int | None = None) -> int:
         """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay."""
         now = clock.now_ms() if now_ms is None else now_ms
-        count = await self._database.read(lambda c: int(c.execute("SELECT count(*) FROM requests").fetchone()[0]))
-        before, surplus, removed = now - max_age_days * DAY_MS, max(0, count - max_rows), 0
+        # Sums by session, user and tag are made of requests.
+        await self.summarize(now)
+        end = await self._database.read(summaries.kept_from_ms)
+        surplus, removed = await self._database.read(partial(_surplus, max_rows=max_rows)), 0
+        before = min(now - max_age_days * DAY_MS, end)
         # Small steps with pauses: the writer thread makes the records of live requests durable between them.
-        while gone := await self._database.write(partial(_prune_step, before_ms=before, surplus=surplus)):
+        while gone := await self._database.write(partial(_prune_step, before_ms=before, surplus=surplus, end_ms=end)):
             removed, surplus = removed + gone, max(0, surplus - gone)
+            await asyncio.sleep(PRUNE_PAUSE_S)
+        forgotten = PRUNE_STEP
+        while forgotten == PRUNE_STEP:
+            forgotten = await self._database.write(partial(summaries.forget_names, limit=PRUNE_STEP))
             await asyncio.sleep(PRUNE_PAUSE_S)
         return removed
 
     async def list(
         self, filters: RequestFilter | None = None, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[RequestRecord], str | None]:
-        """Records, newest first, and the cursor of the next page; raises Invalid("cursor")."""
-        where, values = _conditions(filters or RequestFilter(), cursor)
-        statement = f"{_SELECT} {where} ORDER BY started_at DESC, id DESC LIMIT ?"
-        rows = await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (*values, limit + 1))])
-        return page(rows, limit, lambda record: (record.started_at, record.id))
+        """Records, newest first, and the cursor of the next page; raises Invalid("cursor").
+
+        A page may be short, even empty, though there is a cursor: a search looks through a part of the log at a time.
+        """
+        place = _place(cursor) if cursor is not None else None
+        return await self._database.read(lambda connection: search(connection, filters or RequestFilter(), limit, place))
 
 
-def _conditions(filters: RequestFilter, cursor: str | None) -> tuple[str, list[Any]]:
-    parts: list[tuple[str, tuple[Any, ...]]] = []
-    if filters.key is not None:
-        # Also by name: that of a removed or renamed key is found in its records alone.
-        parts.append(("(key_id = ? OR key_name = ?)", (filters.key, filters.key)))
-    for name in _EXACT:
-        if (wanted := getattr(filters, name)) is not None:
-            parts.append((f'"{name}" = ?', (wanted,)))
-    if filters.tag is not None:
-        parts.append(("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", (filters.tag,)))
-    if filters.min_cost_nano is not None:
-        parts.append(("cost_nano >= ?", (filters.min_cost_nano,)))
-    if filters.text is not None:
-        # As text, not as a pattern: `%` and `_` are what they are.
-        pattern = re.sub(r"([%_\\])", r"\\\1", filters.text)
-        found = " OR ".join(f"{name} LIKE ? ESCAPE '\\'" for name in SEARCHED)
-        parts.append((f"({found})", (f"%{pattern}%",) * len(SEARCHED)))
-    if filters.since_ms is not None:
-        parts.append(("started_at >= ?", (filters.since_ms,)))
-    if filters.until_ms is not None:
-        parts.append(("started_at < ?", (filters.until_ms,)))
-    if cursor is not None:
-        # A pair: requests may start in the same millisecond, and a page that ends between two must lose neither.
-        parts.append(("(started_at, id) < (?, ?)", tuple(read_cursor(cursor, int, str))))
-    where = "WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
-    return where, [value for _, values in parts for value in values]
+def _place(cursor: str) -> tuple[int, str]:
+    at, id = read_cursor(cursor, int, str)
+    return at, id
 
 
-def _prune_step(connection: sqlite3.Connection, before_ms: int, surplus: int) -> int:
-    old = connection.execute(
-        "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE started_at < ? ORDER BY started_at, id LIMIT ?)",
-        (before_ms, PRUNE_STEP),
-    ).rowcount
-    if old or not surplus:
-        return old
-    return connection.execute(
-        "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests ORDER BY started_at, id LIMIT ?)",
-        (min(surplus, PRUNE_STEP),),
-    ).rowcount
+def _surplus(connection: sqlite3.Connection, max_rows: int) -> int:
+    """How many records there are too many."""
+    first, last = connection.execute("SELECT (SELECT min(rowid) FROM requests), (SELECT max(rowid) FROM requests)").fetchone()
+    # To count millions takes a second; there are at most as many as row ids.
+    if first is None or last - first < max_rows:
+        return 0
+    return max(0, int(connection.execute("SELECT count(*) FROM requests").fetchone()[0]) - max_rows)
+
+
+def _prune_step(connection: sqlite3.Connection, before_ms: int, surplus: int, end_ms: int) -> int:
+    oldest = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE started_at < ? ORDER BY started_at, id LIMIT ?)"
+    old = connection.execute(oldest, (before_ms, PRUNE_STEP)).rowcount
+    return old or connection.execute(oldest, (end_ms, min(surplus, PRUNE_STEP))).rowcount

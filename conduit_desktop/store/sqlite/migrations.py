@@ -145,6 +145,7 @@ def m004_money(db: Database) -> None:
     _records_with_units(db)
     _totals_by_slot(db)
     _notifications_by_occasion(db)
+    _summaries(db)
     db.execute("PRAGMA user_version = 4")
 
 
@@ -189,37 +190,53 @@ def _records_with_units(db: Database) -> None:
         db.execute(f"ALTER TABLE requests ADD COLUMN {column} TEXT NOT NULL DEFAULT '{empty}'")
 
 
+_COUNTS = ("requests", "failed", "refused", "input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out",
+           "image_in", "image_out", "cost_nano", "unpriced", "estimated")  # fmt: skip
+
+
 def _totals_by_slot(db: Database) -> None:
     # A slot is a quarter of an hour, counted since 1970: every time zone's days begin at one. WITHOUT ROWID as before.
-    counts = ("requests", "failed", "refused", "input", "cache_read", "cache_write", "output", "reasoning", "audio_in",
-              "audio_out", "image_in", "image_out", "cost_nano", "unpriced", "estimated")  # fmt: skip
     db.execute("ALTER TABLE totals RENAME TO totals_by_day")
     db.execute("DROP INDEX totals_day")
     db.execute(f"""
         CREATE TABLE totals (
             key_id TEXT NOT NULL, slot INTEGER NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
             upstream_model TEXT NOT NULL, client TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, team TEXT NOT NULL,
-            key_name TEXT NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in counts)},
-            PRIMARY KEY (key_id, slot, model, provider, upstream_model, client, endpoint, status, team)
+            key_name TEXT NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in _COUNTS)},
+            PRIMARY KEY (slot, key_id, model, provider, upstream_model, client, endpoint, status, team)
         ) WITHOUT ROWID""")
-    db.execute("CREATE INDEX totals_slot ON totals (slot)")
     # Totals of a day lie in its first slot. They do not tell failed from refused.
     db.execute(f"""
         INSERT INTO totals (key_id, slot, model, provider, upstream_model, client, endpoint, status, team, key_name,
-            {", ".join(counts)})
+            {", ".join(_COUNTS)})
         SELECT key_id, strftime('%s', day) / 900, model, provider, '', '', '', '', '', key_name,
             requests, errors, 0, input, cache_read, cache_write, output, reasoning, audio_in, audio_out, 0, 0,
             cost_nano, unpriced, estimated
         FROM totals_by_day""")
     db.execute("DROP TABLE totals_by_day")
-    # Sums by what clients name themselves, per UTC day: there may be one of each for every session.
+
+
+def _summaries(db: Database) -> None:
+    # Sorted by time: what is added lies together, and so does what a query reads. The other index is for one value over time.
+    sums = f"{', '.join(f'{name} INTEGER NOT NULL' for name in _COUNTS)}"
+    for table, unit, more in (("hourly", "hour", "name TEXT NOT NULL, "), ("daily", "day", "")):
+        db.execute(f"""
+            CREATE TABLE {table} (
+                kind TEXT NOT NULL, {unit} INTEGER NOT NULL, value TEXT NOT NULL, {more}{sums},
+                PRIMARY KEY (kind, {unit}, value)
+            ) WITHOUT ROWID""")
+        db.execute(f"CREATE INDEX {table}_value ON {table} (kind, value, {unit})")
+        db.execute(f"CREATE TABLE stale_{unit}s ({unit} INTEGER PRIMARY KEY, changes INTEGER NOT NULL)")
     db.execute(f"""
-        CREATE TABLE attributed (
-            kind TEXT NOT NULL, value TEXT NOT NULL, day INTEGER NOT NULL,
-            {", ".join(f"{name} INTEGER NOT NULL" for name in counts)},
-            PRIMARY KEY (kind, value, day)
+        CREATE TABLE daily_combinations (
+            day INTEGER NOT NULL, key_id TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, upstream_model TEXT NOT NULL,
+            client TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, team TEXT NOT NULL, {sums},
+            PRIMARY KEY (day, key_id, model, provider, upstream_model, client, endpoint, status, team)
         ) WITHOUT ROWID""")
-    db.execute("CREATE INDEX attributed_day ON attributed (kind, day)")
+    db.execute("CREATE TABLE summarized (hours INTEGER NOT NULL, days INTEGER NOT NULL, complete_from INTEGER NOT NULL)")
+    db.execute("INSERT INTO summarized SELECT 0, 0, coalesce(max(started_at) / 3600000 + 1, 0) FROM requests")
+    # Few requests have an error: a text is searched for in theirs alone.
+    db.execute("CREATE INDEX requests_with_errors ON requests (started_at, id) WHERE error_code <> '' OR error_text <> ''")
 
 
 def _notifications_by_occasion(db: Database) -> None:

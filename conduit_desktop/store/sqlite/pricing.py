@@ -12,8 +12,6 @@ from conduit_desktop.core.records import CostCorrection, FormerCost, RequestReco
 from conduit_desktop.store.interface import PricedRequests
 from conduit_desktop.store.sqlite.records import TOTALS_KEY, TOTALS_OF_REQUEST, UNPRICED
 
-DAY_MS = 86_400_000
-
 
 def conditions(wanted: PricedRequests, after: RequestRecord | None) -> tuple[str, list[Any]]:
     """The records to price, as SQL with its values."""
@@ -55,13 +53,13 @@ _IS_PLACE = " AND ".join(f"{name} = ?" for name in TOTALS_KEY)
 
 def _correct(connection: sqlite3.Connection, correction: CostCorrection, actor: str, at_ms: int) -> bool:
     before = connection.execute(
-        f"""SELECT cost_state, price_source, price_date, started_at, session, "user", tags, {_PLACE}
+        f"""SELECT cost_state, price_source, price_date, {_PLACE}
         FROM requests WHERE id = ? AND cost_nano IS ?""",
         (correction.id, correction.before_nano),
     ).fetchone()
     if before is None:
         return False
-    state, source, date, started_at, session, user, tags, *place = before
+    state, source, date, *place = before
     former = {
         "at": at_ms, "actor": actor, "cost_nano": correction.before_nano, "cost_state": state, "price_source": source,
         "price_date": date,
@@ -80,10 +78,6 @@ def _correct(connection: sqlite3.Connection, correction: CostCorrection, actor: 
     is_estimated = correction.cost_state == "estimated"
     change = (correction.cost_nano - (correction.before_nano or 0), int(was_unknown), is_estimated - was_estimated)
     add = "SET cost_nano = cost_nano + ?, unpriced = unpriced - ?, estimated = estimated + ?"
+    # Sums of the hour and the day are made anew: the change of the record has marked them.
     connection.execute(f"UPDATE totals {add} WHERE {_IS_PLACE}", (*change, *place))
-    named = [("session", session), ("user", user), *(("tag", tag) for tag in set(orjson.loads(tags)))]
-    for kind, value in named:
-        if value:
-            where = "WHERE kind = ? AND value = ? AND day = ?"
-            connection.execute(f"UPDATE attributed {add} {where}", (*change, kind, value, started_at // DAY_MS))
     return True

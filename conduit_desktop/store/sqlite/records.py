@@ -60,7 +60,7 @@ TOTALS_OF_REQUEST = {
 }
 """What one request adds to its slot's totals, by column; `{0}` is what its own columns are called by."""
 
-TOTALS_KEY = ("key_id", "slot", "model", "provider", "upstream_model", "client", "endpoint", "status", "team")
+TOTALS_KEY = ("slot", "key_id", "model", "provider", "upstream_model", "client", "endpoint", "status", "team")
 COUNTED = tuple(name for name in TOTALS_OF_REQUEST if name not in (*TOTALS_KEY, "key_name"))
 
 _KEY = ", ".join(TOTALS_KEY)
@@ -92,19 +92,17 @@ _ADD_ATTEMPTS = f"""
         GROUP BY a.value ->> '$.provider', a.value ->> '$.model'
         ON CONFLICT ({_KEY}) DO UPDATE SET {_ADD};
     END"""
-_ATTRIBUTED = {name: TOTALS_OF_REQUEST[name].format("NEW.") for name in COUNTED} | {"cost_nano": "coalesce(NEW.cost_nano, 0)"}
-_ADD_ATTRIBUTED = f"""
-    CREATE TEMP TRIGGER add_attributed AFTER INSERT ON main.requests
-    WHEN NEW.session <> '' OR NEW."user" <> '' OR NEW.tags <> '[]' BEGIN
-        INSERT INTO attributed (kind, value, day, {", ".join(_ATTRIBUTED)})
-        SELECT n.kind, n.value, NEW.started_at / 86400000, {", ".join(_ATTRIBUTED.values())}
-        FROM (
-            SELECT 'session' AS kind, NEW.session AS value WHERE NEW.session <> ''
-            UNION ALL SELECT 'user', NEW."user" WHERE NEW."user" <> ''
-            UNION ALL SELECT DISTINCT 'tag', t.value FROM json_each(NEW.tags) AS t
-        ) AS n WHERE true
-        ON CONFLICT (kind, value, day) DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTED)};
-    END"""
+# Sums of hours and days that are over are made in the background (`summaries`): a late change makes them stale.
+_IS_LATE = "NEW.started_at < (SELECT hours FROM summarized) * 3600000"
+_MARK = """
+    INSERT INTO stale_hours (hour, changes) VALUES (NEW.started_at / 3600000, 1)
+        ON CONFLICT (hour) DO UPDATE SET changes = changes + 1;
+    INSERT INTO stale_days (day, changes) SELECT NEW.started_at / 86400000, 1
+        WHERE NEW.started_at < (SELECT days FROM summarized) * 86400000
+        ON CONFLICT (day) DO UPDATE SET changes = changes + 1;"""
+_MARK_LATE = f"CREATE TEMP TRIGGER mark_late AFTER INSERT ON main.requests WHEN {_IS_LATE} BEGIN {_MARK} END"
+_MARK_CORRECTED = f"""
+    CREATE TEMP TRIGGER mark_corrected AFTER UPDATE OF cost_nano, cost_state ON main.requests WHEN {_IS_LATE} BEGIN {_MARK} END"""
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
 _AS_JSON = tuple(COLUMNS.index(name) for name in ("dropped", "attempts", "tags", "units", "cost_breakdown"))
 _columns = attrgetter(*COLUMNS)
@@ -150,7 +148,7 @@ class RecordSink:
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Make the triggers that add to the totals; they live as long as `connection`."""
-        for trigger in (_ADD_TOTALS, _ADD_ATTEMPTS, _ADD_ATTRIBUTED):
+        for trigger in (_ADD_TOTALS, _ADD_ATTEMPTS, _MARK_LATE, _MARK_CORRECTED):
             connection.execute(trigger)
 
     def write(self, connection: sqlite3.Connection, items: list[RequestRecord]) -> list[BaseException | None] | None:

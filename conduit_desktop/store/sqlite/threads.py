@@ -49,19 +49,26 @@ class Sink(Protocol):
         ...
 
 
-class Reader(threading.Thread):
-    """Runs read jobs one after the other, each on one snapshot of the database."""
+ReadQueue = queue.SimpleQueue["tuple[Job, asyncio.Future[Any]] | None"]
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+
+class Reader(threading.Thread):
+    """Runs read jobs of a shared queue one after the other, each on one snapshot of the database."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, jobs: ReadQueue) -> None:
         super().__init__(name=f"{path.name} reader", daemon=True)
         self._path = path
         self._connection = connection
-        self.queue: queue.SimpleQueue[tuple[Job, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs = jobs
+        self.done = 0
+        """Jobs that this thread has finished."""
 
     def run(self) -> None:
-        while (item := self.queue.get()) is not None:
+        while (item := self._jobs.get()) is not None:
             job, future = item
-            settle([(future, *self._attempt(job))])
+            outcome = self._attempt(job)
+            self.done += 1
+            settle([(future, *outcome)])
         self._connection.close()
 
     def _attempt(self, job: Job) -> tuple[Any, BaseException | None]:

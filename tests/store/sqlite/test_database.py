@@ -1,4 +1,4 @@
-"""One file, two threads, any loop."""
+"""One file, a writer thread and reader threads, any loop."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ def _put(name: str) -> object:
 async def test_what_is_written_is_read_at_once(store: SqliteStore):
     assert await store.database.write(_put("a")) == 1
     assert await store.database.read(_count) == 1
+
+
+async def test_a_long_read_holds_up_neither_another_read_nor_a_write(store: SqliteStore):
+    go = threading.Event()
+    long = [store.database.read(lambda c: go.wait(10)) for _ in range(2)]
+    assert await asyncio.wait_for(store.database.write(_put("a")), 10) == 1
+    assert await asyncio.wait_for(store.database.read(_count), 10) == 1
+    assert not any(one.done() for one in long)
+    go.set()
+    assert await asyncio.gather(*long) == [True, True]
+
+
+async def test_reads_one_after_the_other_need_one_thread(store: SqliteStore):
+    for _ in range(20):
+        await store.database.read(_count)
+    assert [thread.name for thread in threading.enumerate()].count("conduit.db reader") == 1
 
 
 async def test_jobs_that_wait_together_share_one_commit(store: SqliteStore):

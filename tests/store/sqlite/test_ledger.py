@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -206,14 +207,101 @@ async def test_a_failed_attempt_is_charged_to_the_provider_that_was_paid(store: 
     assert (part.requests, part.cost_nano) == (1, 1300)
 
 
-async def test_sessions_users_and_tags_have_sums_of_their_own(store: SqliteStore):
+async def test_sessions_users_and_tags_keep_their_sums_once_their_requests_are_gone(store: SqliteStore):
     await write(store, record(1, session="s1", user="ann", tags=("a", "b", "a")), record(2, session="s1"), record(3))
-    rows = await store.database.read(
-        lambda c: c.execute("SELECT kind, value, requests, cost_nano FROM attributed ORDER BY kind, value").fetchall()
-    )
-    assert [tuple(row) for row in rows] == [
-        ("session", "s1", 2, 2000), ("tag", "a", 1, 1000), ("tag", "b", 1, 1000), ("user", "ann", 1, 1000),
+    assert await store.ledger.prune(1, 1000, NOON + 2 * DAY) == 3
+    for group, sums in (("session", {"s1": 2}), ("user", {"ann": 1}), ("tag", {"a": 1, "b": 1})):
+        rows = await store.ledger.usage([group])
+        assert {getattr(row, group): row.requests for row in rows} == sums
+        assert {row.cost_nano for row in rows} == {1000 * requests for requests in sums.values()}
+
+
+async def test_a_late_answer_and_a_new_cost_reach_the_sums_of_their_hour(store: SqliteStore):
+    unknown = {"cost_nano": None, "cost_state": "unknown"}
+    await write(store, record(1, session="s", **unknown), record(2))
+    later = NOON + 3 * DAY
+    assert await store.ledger.summarize(later) == 2
+    assert await store.ledger.summarize(later) == 0
+    await write(store, record(3, session="s"))
+    await store.transact(lambda tx: tx.ledger.correct([corrected(record(1).id, None, 70)], "cli", NOON))
+    for summed in (0, 2):
+        [row] = await store.ledger.usage(["session"])
+        assert (row.session, row.requests, row.cost_nano, row.unpriced_requests) == ("s", 2, 1070, 0)
+        assert await store.ledger.spent([Spending("global"), Spending("alias", "FAST")]) == [2070, 2070]
+        assert await store.ledger.summarize(later) == (2 if not summed else 0)
+
+
+async def test_a_late_answer_does_not_undo_what_was_summed_of_requests_that_are_gone(store: SqliteStore):
+    await write(store, record(1, session="s"), record(2, session="s"))
+    await store.ledger.prune(1, 1000, NOON + 3 * DAY)
+    await write(store, record(3, session="s"))
+    await store.ledger.summarize(NOON + 3 * DAY)
+    assert [(row.session, row.requests) for row in await store.ledger.usage(["session"])] == [("s", 2)]
+    [row] = await store.ledger.usage([])
+    assert row.requests == 3
+
+
+async def test_the_running_hour_is_not_summed_up_and_not_pruned(store: SqliteStore):
+    await write(store, record(1), record(2, started_at=NOON + DAY))
+    assert await store.ledger.prune(1, 0, NOON + DAY + 60_000) == 1
+    assert [row.id for row in (await store.ledger.list())[0]] == [record(2).id]
+
+
+@pytest.mark.parametrize("summed", [False, True])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"key": "key_rare"}, {"key": "old name"}, {"model": "rare"}, {"model": "made up"}, {"client": "stranger"},
+        {"session": "s"}, {"tag": "t"}, {"user": "u"}, {"min_cost_nano": 10**9}, {"text": "RAR"}, {"text": "timed out"},
+        {"provider": "other", "model": "rare"}, {"endpoint": "speech"}, {"upstream_model": "up"}, {"status": "broken"},
+        {"since_ms": NOON + 40 * DAY, "until_ms": NOON + 41 * DAY},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_a_rare_record_is_found_in_a_long_log_page_by_page(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, wanted: dict, summed: bool
+):
+    """With small steps and no time, so that each page looks at a few records."""
+    monkeypatch.setattr("conduit_desktop.store.sqlite.search.STEP", 3)
+    monkeypatch.setattr("conduit_desktop.store.sqlite.search.MAX_S", 0.0)
+    rare = [
+        record(100, started_at=NOON + 40 * DAY, key_id="key_rare", key_name="old name", model="rare", provider="other",
+               session="s", user="u", tags=("t",), cost_nano=10**9, endpoint="speech", upstream_model="up", status="broken",
+               error_text="it timed out"),
+        record(101, started_at=NOON + 20 * DAY, model="made up", status="refused", error_code="model_not_found", key_id="",
+               client="stranger"),
     ]  # fmt: skip
+    await write(store, *(record(n, started_at=NOON + n * DAY) for n in range(60)), *rare)
+    if summed:
+        await store.ledger.summarize(NOON + 70 * DAY)
+    found: list[str] = []
+    cursor = None
+    for _ in range(100):
+        rows, cursor = await store.ledger.list(RequestFilter(**wanted), 2, cursor)
+        found += [row.id for row in rows]
+        if cursor is None:
+            break
+    expected = [record(101).id] if wanted in ({"model": "made up"}, {"client": "stranger"}) else [record(100).id]
+    expected += [record(40).id] if "since_ms" in wanted else []
+    assert sorted(found) == sorted(expected)
+
+
+async def test_a_value_that_no_record_has_ends_the_search_at_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("conduit_desktop.store.sqlite.search.STEP", 3)
+    # Time for two looks and no more: at the running hour, and at whatever hour has the value.
+    looks = 0
+
+    def monotonic() -> float:
+        nonlocal looks
+        looks += 1
+        return 0.0 if looks < 3 else 1e9
+
+    monkeypatch.setattr("conduit_desktop.store.sqlite.search.time", SimpleNamespace(monotonic=monotonic))
+    await write(store, *(record(n, started_at=NOON + n * DAY) for n in range(60)))
+    await store.ledger.summarize(NOON + 70 * DAY)
+    for wanted in ({"model": "absent"}, {"key": "absent"}, {"session": "absent"}, {"tag": "absent"}, {"min_cost_nano": 10**12}):
+        looks = 0
+        assert await store.ledger.list(RequestFilter(**wanted)) == ([], None)
 
 
 async def test_refused_requests_cannot_grow_the_totals(store: SqliteStore):

@@ -42,9 +42,16 @@ def records() -> list[RequestRecord]:
     return made
 
 
-@pytest.fixture
-async def filled(store: SqliteStore) -> SqliteStore:
-    await write(store, *records())
+@pytest.fixture(params=["totals", "summaries", "stale"])
+async def filled(request: pytest.FixtureRequest, store: SqliteStore) -> SqliteStore:
+    """The same requests three times: not summed up yet, all summed up, and some written after their hour was summed up."""
+    made = records()
+    late = made[::5] if request.param == "stale" else []
+    await write(store, *(one for one in made if one not in late))
+    if request.param != "totals":
+        # In the middle of a day: that day has summaries by hour alone, its last hours none.
+        assert await store.ledger.summarize(SET_BACK + 55 * HOUR) > 24
+    await write(store, *late)
     return store
 
 
