@@ -14,7 +14,7 @@ from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import show_usd, to_nano
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Page, Ui
-from conduit_desktop.gui.pages.usage.series import UsageTotals, days_between, grouped, stacked, totals_of
+from conduit_desktop.gui.pages.usage.series import GroupBy, UsageTotals, days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Card, Figure
@@ -45,6 +45,8 @@ class UsagePage(Page):
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
         self.rows: list[UsageView] = []
+        """By day and model."""
+        self.by_group: dict[GroupBy, list[UsageView]] = {}
         self.chart = StackedBars()
         self._header_actions()
         content = QWidget()
@@ -125,17 +127,18 @@ class UsagePage(Page):
         today = datetime.now(UTC).date()
         return today - timedelta(days=days - 1), today
 
-    def _query(self) -> UsageQuery:
+    def _query(self, group_by: str) -> UsageQuery:
         first, last = self.span()
         # `until` is exclusive: one day more, so that the last day counts.
-        # Grouped by everything at once: the chart and each table are made of one answer, without another query.
-        return UsageQuery(
-            group_by="day,model,key,provider", since=first.isoformat(), until=(last + timedelta(days=1)).isoformat(), limit=500
-        )
+        return UsageQuery(group_by=group_by, since=first.isoformat(), until=(last + timedelta(days=1)).isoformat(), limit=500)
 
     async def refresh(self) -> None:
         """Load the totals of the range."""
-        self.rows = await self.client.usage(self._query())
+        # Each group by itself: all of them at once would be a row for each of their combinations, on a large log a million.
+        self.rows, by_key, by_provider = await asyncio.gather(
+            *(self.client.usage(self._query(group_by)) for group_by in ("day,model", "key", "provider"))
+        )
+        self.by_group = {"key": by_key, "provider": by_provider}
         self._show_figures()
         self._show_chart()
         self._show_table()
@@ -159,7 +162,8 @@ class UsagePage(Page):
         self.chart.show_series([_short(day) for day in days], series, show)
 
     def _show_table(self) -> None:
-        self.table.model.set_rows(grouped(self.rows, self.group.value()))
+        group = self.group.value()
+        self.table.model.set_rows(grouped(self.by_group.get(group, self.rows), group))
 
     def _on_range(self, days: int) -> None:
         self.custom.setVisible(not days)
@@ -170,7 +174,7 @@ class UsagePage(Page):
         first, last = self.span()
         path = await choose_file(self, "Export usage", "save", "CSV (*.csv)", f"conduit-usage-{first}-{last}.csv")
         if path is not None:
-            text = await self.client.usage_csv(self._query())
+            text = await self.client.usage_csv(self._query("day,model,key,provider"))
             await asyncio.to_thread(path.write_text, text, "utf-8")
             self.ui.notify(f"Saved to {path.name}")
 
