@@ -13,15 +13,19 @@ from rich.console import Console
 
 from benchmarks.bench import NAMES, Bench, Row, running
 from benchmarks.compare import DEFAULT, KINDS, PAIRS, compare, show_comparison
+from benchmarks.ledger import ledger
 from benchmarks.measures import MEASURES
 from benchmarks.report import document, show
 from benchmarks.subjects import ROOT
+
+LEDGER = "ledger"
+"""A measure of its own, which needs no gateway and gigabytes of disk."""
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures Conduit, a bare proxy and other gateways.")
     parser.add_argument("--quick", action="store_true", help="one short round of everything, and no document")
-    parser.add_argument("--only", help=f"measures, of: {', '.join(MEASURES)}; with --compare of: {', '.join(KINDS)}")
+    parser.add_argument("--only", help=f"measures, of: {', '.join(MEASURES)}, or {LEDGER}; with --compare of: {', '.join(KINDS)}")
     parser.add_argument("--subjects", default=",".join(NAMES), help=f"of: {', '.join(NAMES)}")
     parser.add_argument("--rounds", "--pairs", type=int, default=0, help=f"default 5, quick 1; with --compare {PAIRS}, quick 3")
     parser.add_argument("--pin", action="store_true", help="gateways on core 0, load and upstream on core 1 (needs taskset)")
@@ -29,12 +33,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--compare", nargs="+", metavar="REVISION", help="measure BASE and the working tree, or BASE and HEAD, in alternating pairs"
     )
+    parser.add_argument(
+        "--records", type=int, default=1_000_000, help="requests in the log of `--only ledger`, which runs by itself"
+    )
     parser.add_argument("--allow-slower", action="store_true", help="with --compare: exit with 0 even if a measure is slower")
     options = parser.parse_args()
     if options.compare and (len(options.compare) > 2 or options.output or options.subjects != ",".join(NAMES)):
         parser.error("--compare takes one or two revisions, and neither --output nor --subjects")
     measures = tuple(KINDS if options.compare else MEASURES)
     options.only = options.only or ",".join(DEFAULT if options.compare else MEASURES)
+    if options.only == LEDGER and not options.compare:
+        return options
     for given, known in ((options.only, measures), (options.subjects, NAMES)):
         if unknown := set(given.split(",")) - set(known):
             parser.error(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
@@ -79,6 +88,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="conduit-bench-") as folder:
         bench = Bench(Path(folder), options.rounds or (1 if options.quick else 5), 2 if options.quick else 5, options.quick)
         _pin(bench, options)
+        if options.only == LEDGER:
+            show(ledger(bench.folder, options.records), Console(width=None if sys.stdout.isatty() else 160))
+            return
         with running(bench, options.subjects.split(",")):
             console.print(f"Measuring {', '.join(bench.subjects)}")
             for name in options.only.split(","):

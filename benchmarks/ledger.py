@@ -1,0 +1,247 @@
+"""The log at size: how long every query of the window and the admin API takes, a start, and pruning beside writes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from benchmarks import ledger_fill
+from benchmarks.bench import Row
+from conduit_desktop.core.cursor import write_cursor
+from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.store.interface import RequestFilter, Spending
+from conduit_desktop.store.sqlite.store import SqliteStore
+
+MOST_MS = 100.0
+MOST_START_S = 2.0
+REPEATS = 5
+RATE = 200
+"""Requests a second that are written while the log is pruned."""
+DAY_MS = 86_400_000
+SUBJECT = "Conduit"
+
+ABSENT = "absent"
+_FILTERS: dict[str, tuple[str, ...]] = {
+    "key": ("key_007", ledger_fill.RARE, ABSENT),
+    "model": ("model-03", ledger_fill.RARE, ABSENT),
+    "provider": ("provider-02", ledger_fill.RARE, ABSENT),
+    "status": ("success", "broken"),
+    "client": ("client-3", ledger_fill.RARE, ABSENT),
+    "session": ("session-000100", ledger_fill.RARE, ABSENT),
+    "user": ("user-77", ledger_fill.RARE, ABSENT),
+    "tag": ("prod", ledger_fill.RARE, ABSENT),
+    "endpoint": ("embeddings", ledger_fill.RARE, ABSENT),
+    "upstream_model": ("vendor-model-03-2026-05-01", ledger_fill.RARE, ABSENT),
+    "text": ("model-03", "overloaded", "rar", ABSENT),
+}
+"""Values that are frequent, those of one request, and those that no request has."""
+
+Query = Callable[[], Awaitable[Any]]
+
+
+def ledger(folder: Path, count: int) -> list[Row]:
+    """Every measure on a log of `count` requests, made in `folder`."""
+    home = Home(folder / "ledger")
+    now = int(time.time() * 1000)
+    asyncio.run(SqliteStore.open(home).close())
+    start = time.monotonic()
+    ledger_fill.fill(home.database, count, now)
+    rows = [Row("ledger: filling", SUBJECT, (time.monotonic() - start,), "s", note=f"{home.database.stat().st_size / 1e9:.2f} GB")]
+    return rows + asyncio.run(measures(home, now))
+
+
+async def measures(home: Home, now: int) -> list[Row]:
+    """Every measure on a log that is there and ends at `now` (epoch ms)."""
+    async with _opened(home) as store:
+        start = time.monotonic()
+        done = await store.ledger.summarize(now)
+        rows = [Row("ledger: summing up hours and days", SUBJECT, (time.monotonic() - start,), "s", note=f"{done} of them")]
+    rows.append(await _start(home))
+    async with _opened(home) as store:
+        for name, query in {**_pages(store, now), **_usage(store, now), **_budgets(store, now)}.items():
+            rows.append(await _timed(f"ledger: {name}", query))
+        rows.append(await _searched(store))
+        rows.append(await _beside_a_long_read(store))
+        rows += await _pruned(store, now)
+    return rows
+
+
+@asynccontextmanager
+async def _opened(home: Home) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore.open(home)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _start(home: Home) -> Row:
+    taken = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        async with _opened(home) as store:
+            await store.ledger.list(limit=1)
+            taken.append(time.perf_counter() - start)
+    return Row("ledger: start", SUBJECT, tuple(taken), "s", None, f"{MOST_START_S:g} s", max(taken) <= MOST_START_S)
+
+
+async def _timed(name: str, query: Query) -> Row:
+    """The wall time of a query, repeated; the first time, with nothing of it in memory yet, apart."""
+    walls: list[float] = []
+    cpu = time.process_time()
+    found: Any = None
+    for _ in range(REPEATS + 1):
+        start = time.perf_counter()
+        found = await query()
+        walls.append((time.perf_counter() - start) * 1000)
+    cpu = (time.process_time() - cpu) / len(walls) * 1000
+    first, *walls = walls
+    row = Row(name, SUBJECT, tuple(walls), "ms", None, f"{MOST_MS:g} ms")
+    note = f"{_size(found)}; first {first:.0f} ms; {cpu:.0f} ms of CPU"
+    return Row(name, SUBJECT, tuple(walls), "ms", None, f"{MOST_MS:g} ms", row.value <= MOST_MS, note)
+
+
+def _size(found: Any) -> str:
+    if isinstance(found, tuple):
+        return f"{len(found[0])} rows" + ("" if found[1] is None else ", and more")
+    return f"{len(found)} rows" if isinstance(found, list) else "1 value"
+
+
+def _pages(store: SqliteStore, now: int) -> dict[str, Query]:
+    listed = store.ledger.list
+    queries: dict[str, Query] = {
+        "requests, newest": lambda: listed(None, 50),
+        "requests, 500 newest": lambda: listed(None, 500),
+        "requests, 45 days deep": lambda: listed(None, 50, write_cursor(now - 45 * DAY_MS, "")),
+        "requests, since and until": lambda: listed(RequestFilter(since_ms=now - 50 * DAY_MS, until_ms=now - 49 * DAY_MS), 50),
+    }
+    for name, values in _FILTERS.items():
+        for value in values:
+            queries[f"requests, {name} {value}"] = lambda name=name, value=value: listed(RequestFilter(**{name: value}), 50)
+    for cost in (10**6, 10**11, 10**13):
+        queries[f"requests, cost from ${cost / 1e9:g}"] = lambda cost=cost: listed(RequestFilter(min_cost_nano=cost), 50)
+    both = RequestFilter(key="key_007", model="model-03", status="broken")
+    queries["requests, key, model and status"] = lambda: listed(both, 50)
+    queries["requests, unpriced"] = lambda: store.ledger.unpriced(500)
+    return queries
+
+
+def _usage(store: SqliteStore, now: int) -> dict[str, Query]:
+    queries: dict[str, Query] = {}
+    groups: list[list[Any]] = [
+        [], ["day"], ["model"], ["upstream_model"], ["key"], ["team"], ["provider"], ["client"], ["endpoint"], ["status"],
+        ["session"], ["user"], ["tag"], ["day", "model"], ["day", "key"], ["model", "key"],
+    ]  # fmt: skip
+    for zone_name in ("UTC", "Europe/Berlin"):
+        zone: tzinfo = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
+        midnight = datetime.fromtimestamp(now / 1000, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        for label, days in (("today", 0), ("7 days", 6), ("30 days", 29), ("90 days", 89), ("all", None)):
+            since = None if days is None else round((midnight - timedelta(days=days)).timestamp() * 1000)
+            for group in groups:
+                # Without a part by time, only the edges of the range differ between zones.
+                if zone is UTC or "day" in group or group == ["key"]:
+                    name = f"usage by {' and '.join(group) or 'nothing'}, {label}, {zone_name}"
+                    queries[name] = lambda group=group, since=since, zone=zone: store.ledger.usage(group, since, None, zone)
+    queries["usage by hour, 7 days, UTC"] = lambda: store.ledger.usage(["hour"], now - 7 * DAY_MS)
+    return queries
+
+
+def _budgets(store: SqliteStore, now: int) -> dict[str, Query]:
+    month = now // DAY_MS * DAY_MS - 29 * DAY_MS
+    accounts = {
+        "global": Spending("global"), "a provider, 30 days": Spending("provider", "Provider-02", month),
+        "an alias, 30 days": Spending("alias", "model-03", month), "a team": Spending("team", "team 3"),
+        "a key, 30 days": Spending("key", "key_007", month),
+    }  # fmt: skip
+    queries: dict[str, Query] = {
+        f"spend of {name}": lambda account=account: store.ledger.spent([account]) for name, account in accounts.items()
+    }
+    every = [Spending("key", f"key_{number:03}", month) for number in range(ledger_fill.KEYS)]
+    queries["spend of 200 keys, 30 days, as at the start"] = lambda: store.ledger.spent(every)
+    queries["first moment of the totals"] = store.ledger.began
+    return queries
+
+
+async def _searched(store: SqliteStore) -> Row:
+    """A whole search for a text that no request has, page by page."""
+    pages, cursor, longest, start = 0, None, 0.0, time.perf_counter()
+    while pages == 0 or cursor is not None:
+        began = time.perf_counter()
+        found, cursor = await store.ledger.list(RequestFilter(text="no such text"), 50, cursor)
+        longest = max(longest, time.perf_counter() - began)
+        assert not found
+        pages += 1
+    note = f"{pages} pages in {time.perf_counter() - start:.1f} s"
+    return Row("ledger: a page of a search to the end", SUBJECT, (longest * 1000,), "ms", None, "", None, note)
+
+
+async def _beside_a_long_read(store: SqliteStore) -> Row:
+    """How long a page takes while another query reads for seconds."""
+    long = store.database.read(lambda connection: connection.execute("SELECT sum(length(attempts)) FROM requests").fetchone())
+    walls = []
+    while not long.done() and len(walls) < 50:
+        start = time.perf_counter()
+        await store.ledger.list(None, 50)
+        walls.append((time.perf_counter() - start) * 1000)
+        await asyncio.sleep(0.01)
+    await long
+    row = Row("ledger: newest requests beside a long read", SUBJECT, tuple(walls), "ms", None, f"{MOST_MS:g} ms")
+    return Row(row.measure, SUBJECT, row.values, "ms", None, row.target, row.value <= MOST_MS, f"worst {max(walls):.0f} ms")
+
+
+def _p99(delays: list[float]) -> float:
+    return delays[len(delays) * 99 // 100]
+
+
+async def _pruned(store: SqliteStore, now: int) -> list[Row]:
+    """Prune the oldest tenth while `RATE` requests a second are written."""
+    delays: list[float] = []
+
+    async def write() -> None:
+        number = 0
+        start = time.perf_counter()
+        while True:
+            began = time.perf_counter()
+            made = RequestRecord(
+                id=f"req_{now:011x}{secrets.token_hex(8)}", started_at=int(time.time() * 1000), key_id="key_007", model="model-03",
+                provider="provider-03", session=f"new-{number // 100}", cost_nano=1000, cost_state="final",
+            )  # fmt: skip
+            await store.ledger.record(made)
+            delays.append((time.perf_counter() - began) * 1000)
+            number += 1
+            await asyncio.sleep(max(0.0, start + number / RATE - time.perf_counter()))
+
+    writing = asyncio.ensure_future(write())
+    try:
+        await asyncio.sleep(3)
+        alone = sorted(delays)
+        delays.clear()
+        start = time.perf_counter()
+        gone = await store.ledger.prune(ledger_fill.DAYS - ledger_fill.DAYS // 10, 10**12, now)
+        took = time.perf_counter() - start
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    delays.sort()
+    note = f"p99 {_p99(delays):.1f} ms; without pruning p99 {_p99(alone):.1f}, longest {alone[-1]:.1f} ms"
+    return [
+        Row("ledger: pruning a tenth", SUBJECT, (took,), "s", note=f"{gone} requests"),
+        Row(
+            "ledger: longest write while pruning",
+            SUBJECT,
+            (delays[-1],),
+            "ms",
+            None,
+            f"{MOST_MS:g} ms",
+            delays[-1] <= MOST_MS,
+            note,
+        ),
+    ]
