@@ -17,7 +17,7 @@ from benchmarks.bench import Row
 from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.store.interface import RequestFilter, Spending
+from conduit_desktop.store.interface import PricedRequests, RequestFilter, Spending
 from conduit_desktop.store.sqlite.store import SqliteStore
 
 MOST_MS = 100.0
@@ -130,7 +130,7 @@ def _pages(store: SqliteStore, now: int) -> dict[str, Query]:
         queries[f"requests, cost from ${cost / 1e9:g}"] = lambda cost=cost: listed(RequestFilter(min_cost_nano=cost), 50)
     both = RequestFilter(key="key_007", model="model-03", status="broken")
     queries["requests, key, model and status"] = lambda: listed(both, 50)
-    queries["requests, unpriced"] = lambda: store.ledger.unpriced(500)
+    queries["requests, unpriced"] = lambda: store.ledger.to_price(PricedRequests(), 500)
     return queries
 
 
