@@ -11,7 +11,7 @@ from typing import Any
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.gateway.admission.estimate import input_estimate
+from conduit_desktop.gateway.admission.estimate import input_estimate, max_output_tokens
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect, json_text
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -66,6 +66,7 @@ class Call:
     """Messages taken out so that the rest fits into the context."""
     _neutral: ChatRequest | None = None
     _input_tokens: int = 0
+    _output_cap: int = 0
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -77,6 +78,13 @@ class Call:
         if not self._input_tokens:
             self._input_tokens = input_estimate(self)
         return self._input_tokens
+
+    @property
+    def output_cap(self) -> int:
+        """The most output tokens that the request allows, computed once; UNBOUNDED where it sets no limit."""
+        if not self._output_cap:
+            self._output_cap = max_output_tokens(self.body, self.dialect.name)
+        return self._output_cap
 
     @property
     def rough_tokens(self) -> int:
@@ -91,7 +99,7 @@ class Call:
 
     def replace_body(self, body: dict[str, Json]) -> None:
         """Replace the body by another in the same dialect."""
-        self.body, self._neutral, self._input_tokens = body, None, 0
+        self.body, self._neutral, self._input_tokens, self._output_cap = body, None, 0, 0
 
     @property
     def neutral(self) -> ChatRequest:

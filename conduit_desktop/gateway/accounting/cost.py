@@ -299,6 +299,8 @@ class CompiledPrice:
                 dearest_input, dearest_output = max(dearest_input, inputs), max(dearest_output, outputs)
         tokens = (input_tokens * dearest_input + output_tokens * dearest_output) * _PER_TOKEN
         numerator, denominator = self._dearest_factors[speeds]
+        if units is NO_UNITS and self.is_plain:
+            return -(-tokens * numerator // (_SCALE * denominator))
         scaled = max(tokens, self._media(units)) * numerator + self._fees(units) * self._dearest_fee_factor * denominator
         # Rounded up: it is a bound.
         return -(-scaled // (_SCALE * denominator))

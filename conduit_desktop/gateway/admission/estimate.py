@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import mul
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
-from conduit_desktop.gateway.admission.token_weights import CLASS_OF_BYTE, PIECES, WEIGHTS, script_of
+from conduit_desktop.gateway.admission.token_weights import ASCII_PIECES, ASCII_WEIGHTS, CLASS_OF_BYTE, PIECES, WEIGHTS, script_of
 from conduit_desktop.providers.image_limits import dimensions
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.usage import requested_units
@@ -67,6 +68,7 @@ _OF_DIALECT = {"anthropic_messages": "claude", "gemini": "gemini"}
 _OPENAI = _Family()
 
 
+@lru_cache(maxsize=256)
 def _family(model: str, dialect: str) -> _Family:
     model = model.lower()
     own = _OF_DIALECT.get(dialect)
@@ -102,7 +104,7 @@ _OBJECTS = frozenset({
     "responseJsonSchema", "response_schema", "format", "input_schema", "output_config", "text",
 })  # fmt: skip
 """Names whose objects are read as JSON, with their keys."""
-_TOOLS = ("tools", "functions", "toolConfig", "tool_config")
+_TOOLS = frozenset({"tools", "functions", "toolConfig", "tool_config"})
 _CONVERSATIONS = ("messages", "contents", "input")
 _PARTS_OF_TEXT = frozenset({"text", "input_text", "output_text"})
 _LONGEST_SETTING = 256
@@ -112,7 +114,11 @@ _SETTINGS = frozenset(
     {"generationConfig", "generation_config", "safetySettings", "options", "metadata", "stream_options", "thinking"}
 )
 """What no vendor counts; Gemini's schema of the answer neither."""
-_UNSEEN = ("previous_response_id", "conversation", "cachedContent", "cached_content", "container", "thread", "thread_id")
+_UNSEEN = (
+    "previous_response_id", "conversation", "cachedContent", "cached_content", "container", "thread", "thread_id",
+    "plugins", "web_search_options", "search_parameters", "mcp_servers",
+)  # fmt: skip
+"""Fields by which the vendor reads more than the body."""
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{256}")
 _LEAST_ENCODED = 256
 _LINK = ("http://", "https://", "gs://", "s3://")
@@ -125,7 +131,6 @@ _HOSTED = re.compile(
     rb'"type":\s*"[a-z_:]*(?:search|fetch|code_execution|code_interpreter|computer|mcp|advisor|bash|text_editor|memory|shell)'
     rb'|"(?:googleSearch|google_search|urlContext|url_context|codeExecution|code_execution)"'
 )
-_HOSTED_NAMES = ("plugins", "web_search_options", "search_parameters", "mcp_servers")
 
 
 # ---- what a body holds -------------------------------------------------------------------------------------------------
@@ -220,7 +225,7 @@ def _take_text(name: str, text: str, found: _Content) -> None:
 
 
 def _may_have_media(written: bytes) -> bool:
-    return any(mark in written for mark in _MEDIA_MARKS)
+    return any(map(written.__contains__, _MEDIA_MARKS))
 
 
 def _is_known_format(data: str) -> bool:
@@ -276,7 +281,8 @@ def text_tokens(text: bytes) -> int:
         step = (size - _SAMPLE) // (_SAMPLES - 1)
         text = b"".join([text[at : at + _SAMPLE] for at in range(0, size, step)])[: _SAMPLES * _SAMPLE]
     mapped = text.translate(CLASS_OF_BYTE)
-    tokens: float = 0.5 + sum(map(mul, map(mapped.count, PIECES), WEIGHTS[script_of(mapped)]))
+    pieces, weights = (ASCII_PIECES, ASCII_WEIGHTS) if text.isascii() else (PIECES, WEIGHTS[script_of(mapped)])
+    tokens: float = 0.5 + sum(map(mul, map(mapped.count, pieces), weights))
     # Never more than a token for each byte, and spaces are the longest tokens that there are.
     tokens = min(max(tokens, len(text) / 64), len(text))
     return max(1, round(tokens * size / len(text)))
@@ -349,18 +355,14 @@ def input_estimate(call: Call, dialect: str = "", model: str = "") -> int:
     return max(1, round(tokens * LEARNED.factor(call.model)))
 
 
-def input_bound(call: Call) -> int:
-    """More tokens than any provider counts for the call's input: a token for each byte, and what vendors add to it."""
-    return sum(_bounds(call))
+def input_bounds(call: Call) -> tuple[int, int]:
+    """More tokens than any provider counts for the call's input, and tokens that the input passes by little at most.
 
-
-def likely_bound(call: Call) -> int:
-    """Tokens that the call's input passes by little at most: what is expected, and the bound of what cannot be estimated.
-
-    That are pictures, stored conversations, and what a vendor's own tools find.
+    The first has a token for each byte, and what vendors add to it; the second what is expected, and the bound of what cannot be
+    estimated: pictures, stored conversations, and what a vendor's own tools find.
     """
     text, unseen = _bounds(call)
-    return min(text, call.input_tokens) + unseen
+    return text + unseen, min(text, call.input_tokens) + unseen
 
 
 def _bounds(call: Call) -> tuple[int, int]:
@@ -369,7 +371,7 @@ def _bounds(call: Call) -> tuple[int, int]:
     raw = call.received[0] if call.received is not None and call.received[1] is body else _dumps(body)
     conversation = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), ())
     text, unseen = len(raw) + _BOUND_PER_MESSAGE * len(conversation) + _BOUND_PER_REQUEST, 0
-    if any(body.get(name) for name in _TOOLS):
+    if any(map(body.get, _TOOLS)):
         text += _BOUND_OF_TOOLS
     if _may_have_media(raw):
         for kind, data in _content_of(body).media:
@@ -384,7 +386,7 @@ def _bounds(call: Call) -> tuple[int, int]:
 
 def _adds_unseen(body: dict[str, Json]) -> bool:
     """Whether the vendor reads more than the body: a stored conversation, or what its own tools and plugins find."""
-    if any(body.get(name) for name in (*_UNSEEN, *_HOSTED_NAMES)) or str(body.get("model", "")).endswith(":online"):
+    if any(map(body.get, _UNSEEN)) or str(body.get("model", "")).endswith(":online"):
         return True
     tools = body.get("tools")
     return bool(tools) and _HOSTED.search(_dumps(tools)) is not None
@@ -409,21 +411,28 @@ def output_tokens(size: int, sample: bytes = b"") -> int:
 
 # ---- what a model may answer -------------------------------------------------------------------------------------------
 
-_CAPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "openai_chat": (("max_completion_tokens", "max_tokens"), ("n",)),
-    "openrouter_chat": (("max_completion_tokens", "max_tokens"), ("n",)),
-    "openai_completions": (("max_tokens",), ("n", "best_of")),
-    "openai_responses": (("max_output_tokens",), ()),
-    "anthropic_messages": (("max_tokens",), ()),
+_Paths = tuple[tuple[str, ...], ...]
+
+
+def _paths(*paths: str) -> _Paths:
+    return tuple(tuple(path.split(".")) for path in paths)
+
+
+_CAPS: dict[str, tuple[_Paths, _Paths]] = {
+    "openai_chat": (_paths("max_completion_tokens", "max_tokens"), _paths("n")),
+    "openrouter_chat": (_paths("max_completion_tokens", "max_tokens"), _paths("n")),
+    "openai_completions": (_paths("max_tokens"), _paths("n", "best_of")),
+    "openai_responses": (_paths("max_output_tokens"), ()),
+    "anthropic_messages": (_paths("max_tokens"), ()),
     "gemini": (
-        ("generationConfig.maxOutputTokens", "generationConfig.max_output_tokens", "generation_config.maxOutputTokens",
-         "generation_config.max_output_tokens"),
-        ("generationConfig.candidateCount", "generationConfig.candidate_count", "generation_config.candidate_count"),
+        _paths("generationConfig.maxOutputTokens", "generationConfig.max_output_tokens", "generation_config.maxOutputTokens",
+               "generation_config.max_output_tokens"),
+        _paths("generationConfig.candidateCount", "generationConfig.candidate_count", "generation_config.candidate_count"),
     ),
-    "bedrock": (("inferenceConfig.maxTokens",), ()),
-    "cohere": (("max_tokens",), ()),
-    "ollama": (("options.num_predict",), ()),
-    "ollama_generate": (("options.num_predict",), ()),
+    "bedrock": (_paths("inferenceConfig.maxTokens"), ()),
+    "cohere": (_paths("max_tokens"), ()),
+    "ollama": (_paths("options.num_predict"), ()),
+    "ollama_generate": (_paths("options.num_predict"), ()),
 }  # fmt: skip
 """The fields for the maximum of output tokens and for the number of answers, by dialect."""
 _MOST_CHOICES = 10**6
@@ -436,18 +445,19 @@ def output_cap(body: dict[str, Json], dialect: str) -> int | None:
     servers differ in which they read.
     """
     caps, _ = _CAPS.get(dialect, ((), ()))
-    found = [value for path in caps if (value := _cap(_at(body, path), dialect)) > 0]
+    found = [value for path in caps if path[0] in body and (value := _cap(_at(body, path), dialect)) > 0]
     return max(found) * choices(body, dialect) if found else None
 
 
 def choices(body: dict[str, Json], dialect: str) -> int:
     """How many answers the request asks for at once, each as long as the limit."""
     _, counts = _CAPS.get(dialect, ((), ()))
-    return max([1, *(min(_count(_at(body, path)), _MOST_CHOICES) for path in counts)])
+    asked = [min(_count(_at(body, path)), _MOST_CHOICES) for path in counts if path[0] in body]
+    return max(1, *asked) if asked else 1
 
 
-def _at(body: Json, path: str) -> Json:
-    for name in path.split("."):
+def _at(body: Json, path: tuple[str, ...]) -> Json:
+    for name in path:
         body = body.get(name) if isinstance(body, dict) else None
     return body
 

@@ -26,9 +26,7 @@ from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Bu
 from conduit_desktop.gateway.admission.estimate import (
     choices,
     expected_units,
-    input_bound,
-    likely_bound,
-    max_output_tokens,
+    input_bounds,
     worst_units,
 )
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
@@ -64,10 +62,9 @@ class CostEstimate:
 
     def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]]) -> None:
         """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer."""
-        body, dialect = call.body, call.dialect.name
-        cap, answers = (0, 1) if call.endpoint in READ_ONLY else (max_output_tokens(body, dialect), choices(body, dialect))
+        cap, answers = (0, 1) if call.endpoint in READ_ONLY else (call.output_cap, choices(call.body, call.dialect.name))
         units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
-        bound, likely, speeds = input_bound(call), likely_bound(call), "speed" in body
+        (bound, likely), speeds = input_bounds(call), "speed" in call.body
         for compiled_price, most_output in targets:
             if compiled_price is not None:
                 output = min(cap, most_output * answers)
@@ -91,7 +88,7 @@ class CostEstimate:
         inputs = call.input_tokens if limited else call.rough_tokens
         if call.endpoint in READ_ONLY:
             return cls.of(inputs, 0, compiled_prices, Units())
-        output = min(max_output_tokens(call.body, call.dialect.name), reserve_output_tokens)
+        output = min(call.output_cap, reserve_output_tokens)
         units = expected_units(call.media_request) if call.media_request is not None else None
         return cls.of(inputs, output, compiled_prices, units, cache_rate)
 

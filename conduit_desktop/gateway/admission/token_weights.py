@@ -525,6 +525,12 @@ WEIGHTS: dict[str, tuple[float, ...]] = {
 """The tokens that each piece counts for, by the script of most of the text (`script_of`)."""
 
 
+_OF_ASCII = [(piece, weight) for piece, weight in zip(PIECES, WEIGHTS["ascii"], strict=True) if set(piece) <= set(b"aA0 n.")]
+ASCII_PIECES = tuple(piece for piece, _ in _OF_ASCII)
+"""Those that an ASCII text can have: all others are counted in vain."""
+ASCII_WEIGHTS = tuple(weight for _, weight in _OF_ASCII)
+
+
 def script_of(text: bytes) -> str:
     """The row of WEIGHTS for a mapped text."""
     size, count = len(text), text.count

@@ -23,9 +23,8 @@ from conduit_desktop.gateway.admission.estimate import (
     LearnedFactors,
     expected_units,
     image_tokens,
-    input_bound,
+    input_bounds,
     input_tokens,
-    likely_bound,
     max_output_tokens,
     output_cap,
     output_tokens,
@@ -45,6 +44,14 @@ PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (1024).to_by
 def call(body: dict[str, Any], dialect_name: str = "openai_chat", received: bool = True) -> Call:
     raw = orjson.dumps(body)
     return Call(dialect(dialect_name), body, "m", received=(raw, body) if received else None)
+
+
+def input_bound(made: Call) -> int:
+    return input_bounds(made)[0]
+
+
+def likely_bound(made: Call) -> int:
+    return input_bounds(made)[1]
 
 
 # Input
