@@ -279,12 +279,15 @@ class PreparedRequest:
         # Only in passthrough: one vendor's beta header would change, or fail, a request that was translated for another.
         if not self.passthrough:
             return self.headers
-        relayed: dict[str, str] = {}
         names = _relayed_names(target.bound.kind.relayed_headers)
-        for name, value in self.call.headers.items():
-            lower = names[name]
+        named = [(lower, value) for name, value in self.call.headers.items() if (lower := names[name])]
+        relayed = dict(named)
+        if len(relayed) == len(named) and "".join(relayed.values()).isascii():
+            return relayed
+        relayed = {}
+        for lower, value in named:
             # aiohttp decodes bytes that are no text as surrogates, which it could not write again.
-            if lower and (value.isascii() or _is_text(value)):
+            if value.isascii() or _is_text(value):
                 # A list header may be sent in several parts: `anthropic-beta` twice.
                 relayed[lower] = f"{relayed[lower]}, {value}" if lower in relayed else value
         return relayed
