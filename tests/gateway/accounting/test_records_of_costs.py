@@ -140,7 +140,32 @@ async def test_a_stream_that_breaks_off_after_its_start_is_paid_for_as_the_start
     assert record.status == "success"
     assert record.attempts[0].cost_nano == record.attempts_nano == 4000 * 1000 + 2000
     assert record.cost_nano == record.attempts_nano + 4000 * 1000 + 10 * 2000
+    # What the start reports is not the whole of what the attempt used.
+    assert record.cost_state == "estimated"
     check_sum(record)
+
+
+CHUNK = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{}}]}\n\n'
+CUT: dict[str, tuple[str, bytes]] = {
+    "a stream after its usage": (CLAUDE, streamed(START, ending="chunked-cut")),
+    "a stream before its first event": (CLAUDE, streamed(ending="chunked-cut")),
+    "a stream before its first content": (OPENAI, http_answer(CHUNK, "text/event-stream", "chunked-cut")),
+    "a whole answer": (OPENAI, http_answer(orjson.dumps(GOOD)[:40], "application/json", "length-cut")),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+async def test_an_answer_cut_off_before_its_content_is_an_estimate_and_never_free(home: Home, name: str) -> None:
+    record = await recorded(home, CUT[name], stream=name.startswith("a stream"))
+    assert (record.status, record.cost_state) == ("error", "estimated")
+    assert record.cost_nano
+    assert record.cost_nano == record.attempts_nano == record.attempts[0].cost_nano
+    check_sum(record)
+
+
+async def test_an_answer_cut_off_before_its_content_is_unknown_without_a_price(home: Home) -> None:
+    record = await recorded(home, CUT["a stream before its first event"], stream=True, prices=False)
+    assert (record.cost_nano, record.cost_state) == (None, "unknown")
 
 
 async def test_attempts_without_a_known_price_leave_the_cost_unknown(home: Home) -> None:
