@@ -15,6 +15,7 @@ from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import Budget, VirtualKey
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.tokens import total_input, total_output
 from conduit_desktop.gateway.admission.budgets import BudgetAccount
 from conduit_desktop.gateway.admission.limits import NO_PRICE
 from conduit_desktop.gateway.gateway import Gateway
@@ -90,6 +91,28 @@ class _WatchedBudgets:
             providers = {record.provider, *(attempt.provider for attempt in record.attempts)}
             holders += {("provider", provider.casefold()) for provider in providers}
         return [watched for holder in holders if holder in by_holder for watched in by_holder[holder]]
+
+
+_UNIT_RATES = {
+    "images": "--per-image USD", "image_edits": "--per-image USD", "speech": "--per-1k-chars USD",
+    "transcriptions": "--per-minute USD", "translations": "--per-minute USD", "rerank": "--per-search USD",
+}  # fmt: skip
+"""Endpoints that are billed by something else than tokens, with the option of `prices add`."""
+
+
+def _rates(record: RequestRecord) -> str:
+    """The options of `prices add` by which a call like this one has a price."""
+    by_tokens = "--input USD --output USD"
+    by_units = _UNIT_RATES.get(record.endpoint)
+    if by_units is None or total_input(record) + total_output(record):
+        return by_tokens
+    # Some models for pictures and sound are billed by tokens: a refused call does not show it.
+    return f"{by_units} (where it is billed by tokens: {by_tokens})" if record.status == "refused" else by_units
+
+
+def _quoted(name: str) -> str:
+    """The name as one word of a shell: clients choose it, and the command is copied into a terminal."""
+    return "'" + name.replace("'", "'\"'\"'") + "'"
 
 
 class Alerts:
@@ -183,7 +206,7 @@ class Alerts:
                 self._unpriced.clear()
             self._unpriced.add(name)
             what = "A request was refused, because a budget holds for it." if refused else "Its requests count in no budget."
-            way = f"Enter its price on the page Prices, or with: conduit-desktop prices add '{name}' --input USD --output USD"
+            way = f"Enter its price on the page Prices, or with: conduit-desktop prices add {_quoted(name)} {_rates(record)}"
             self._notify("budget", "warning", f"No price is known for {name}", f"{what} {way}", f"unpriced:{name}")
 
     def _targets(self, model: str) -> list[str]:

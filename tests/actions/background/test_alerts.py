@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,6 +146,36 @@ async def test_a_model_without_a_price_is_notified_once_with_the_way_to_it(conte
     assert await notified(context, do) == [("budget", "warning", "No price is known for gpu/dark")]
     [note] = (await do("GET", "/notifications"))["data"]
     assert "conduit-desktop prices add 'gpu/dark' --input USD --output USD" in note["text"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "tokens", "options"),
+    [
+        ("images", 0, "--per-image USD"),
+        ("images", 5, "--input USD --output USD"),
+        ("speech", 0, "--per-1k-chars USD"),
+        ("transcriptions", 0, "--per-minute USD"),
+        ("rerank", 0, "--per-search USD"),
+        ("embeddings", 0, "--input USD --output USD"),
+    ],
+)
+async def test_the_way_to_a_price_names_the_rate_by_which_the_endpoint_is_billed(
+    context: AppContext, do: Do, alerts: Alerts, endpoint: str, tokens: int, options: str
+) -> None:
+    made = RequestRecord(id="u", started_at=NOW, provider="gpu", upstream_model="dark", endpoint=endpoint, input=tokens)
+    context.bus.publish("requests", made)
+    await notified(context, do)
+    [note] = (await do("GET", "/notifications"))["data"]
+    assert note["text"].endswith(f"prices add 'gpu/dark' {options}")
+
+
+async def test_a_name_chosen_by_a_client_is_one_word_of_the_command_to_copy(context: AppContext, do: Do, alerts: Alerts) -> None:
+    name = "x'; touch pwned; echo '"
+    context.bus.publish("requests", RequestRecord(id="u", started_at=NOW, provider="gpu", upstream_model=name))
+    await notified(context, do)
+    [note] = (await do("GET", "/notifications"))["data"]
+    words = shlex.split(note["text"].partition("conduit-desktop ")[2])
+    assert words == ["prices", "add", f"gpu/{name}", "--input", "USD", "--output", "USD"]
 
 
 async def test_a_request_refused_for_its_price_names_the_targets_of_its_alias(context: AppContext, do: Do, alerts: Alerts) -> None:
