@@ -64,6 +64,17 @@ async def test_a_repriced_request_counts_against_its_key(context: AppContext, do
     assert (found["spend_usd"], found["status"]) == (2, "budget_spent")
 
 
+async def test_the_attempt_that_answered_gets_the_new_cost_and_a_failed_one_keeps_its_own(context: AppContext, do: Do) -> None:
+    failed = AttemptRecord("other", "n", outcome="malformed", cost_nano=500_000_000)
+    await record(
+        context, "a", attempts=[failed, AttemptRecord("gpu", "m", outcome="ok")], attempts_nano=500_000_000, status="success"
+    )
+    await do("PUT", "/prices/gpu/m", {"input": 2, "output": 2})
+    await do("POST", "/prices/reprice")
+    found = await do("GET", "/requests/a")
+    assert (found["cost_usd"], [attempt["cost_usd"] for attempt in found["attempts"]]) == (2.5, [0.5, 2])
+
+
 async def test_the_catalog_is_not_read_where_it_is_switched_off(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", {"name": "openai", "kind": "openai", "api_key": "k"})
     await record(context, "a", provider="openai", upstream_model="gpt-4o-mini")

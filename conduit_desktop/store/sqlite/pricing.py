@@ -48,6 +48,8 @@ def correct_in(
 
 
 _PLACE = ", ".join(TOTALS_OF_REQUEST[name].format("") for name in TOTALS_KEY)
+_HAS_ANSWER = "status IN ('success', 'broken', 'cancelled') AND json_array_length(attempts) > 0"
+"""Whether the last attempt is the one that answered, and costs what the failed ones do not."""
 _IS_PLACE = " AND ".join(f"{name} = ?" for name in TOTALS_KEY)
 
 
@@ -65,12 +67,13 @@ def _correct(connection: sqlite3.Connection, correction: CostCorrection, actor: 
         "price_date": date,
     }  # fmt: skip
     connection.execute(
-        """UPDATE requests SET cost_nano = ?, cost_state = ?, cost_breakdown = ?, price_source = ?, price_date = ?,
-            corrections = json_insert(corrections, '$[#]', json(?))
+        f"""UPDATE requests SET cost_nano = ?, cost_state = ?, cost_breakdown = ?, price_source = ?, price_date = ?,
+            corrections = json_insert(corrections, '$[#]', json(?)),
+            attempts = CASE WHEN {_HAS_ANSWER} THEN json_set(attempts, '$[#-1].cost_nano', ? - attempts_nano) ELSE attempts END
         WHERE id = ?""",
         (
             correction.cost_nano, correction.cost_state, orjson.dumps(correction.cost_breakdown).decode(), correction.price_source,
-            correction.price_date, orjson.dumps(former).decode(), correction.id,
+            correction.price_date, orjson.dumps(former).decode(), correction.cost_nano, correction.id,
         ),
     )  # fmt: skip
     was_unknown = correction.before_nano is None
