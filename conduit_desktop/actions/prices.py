@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from typing import Any
 
 from conduit_desktop.actions import price_csv
 from conduit_desktop.actions.changes import check_unlocked, difference
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
+from conduit_desktop.actions.schemas.checks import price_pattern
 from conduit_desktop.actions.schemas.inputs import NewPrice, epoch_ms
 from conduit_desktop.actions.schemas.views import PricesImportedView, PriceView, chosen_time, rfc3339
 from conduit_desktop.core.clock import now_ms
@@ -49,7 +52,7 @@ async def put(context: AppContext, pattern: str, new: NewPrice, actor: Actor, so
 
 
 def check_rates(new: NewPrice) -> None:
-    """Raises Invalid for a price by tokens without both input and output, and for one without any rate."""
+    """Raises Invalid for half a price by tokens, for a price without any rate, and for two rates of the same."""
     by_token = [name for name in RATE_NAMES if getattr(new, name) is not None]
     missing = [name for name in BASE_RATES if getattr(new, name) is None]
     # Half a price would have the other half cost nothing, and say that this is final.
@@ -57,6 +60,21 @@ def check_rates(new: NewPrice) -> None:
         raise Invalid(f"{missing[0]}: a price for tokens needs input and output; 0 is free", missing[0])
     if not by_token and all(getattr(new, name) in (None, []) for name in UNIT_RATES):
         raise Invalid("input: give a price for input and output, or for a unit; 0 is free", "input")
+    images = new.per_image if isinstance(new.per_image, list) else []
+    if twice := _repeated((image.size.strip().lower(), image.quality.strip().lower()) for image in images):
+        raise Invalid(f"per_image: size {twice[0]!r} and quality {twice[1]!r} have two prices", "per_image")
+    if above := _repeated(tier.above_input_tokens for tier in new.tiers):
+        raise Invalid(f"tiers: above {above} input tokens there are two tiers", "tiers")
+
+
+def _repeated(values: Iterable[Any]) -> Any:
+    """The first of the values that was there before; None where each is there once."""
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
 
 
 def put_in(edit: Edit, pattern: str, new: NewPrice, source: Source = "user") -> Price:
@@ -64,6 +82,10 @@ def put_in(edit: Edit, pattern: str, new: NewPrice, source: Source = "user") -> 
     # A body copied from another price would be stored under the wrong name.
     if new.pattern is not None and new.pattern != pattern:
         raise Invalid(f"pattern: is {new.pattern!r} here, and {pattern!r} in the path", "pattern")
+    try:
+        price_pattern(pattern)
+    except ValueError as error:
+        raise Invalid(f"pattern: {error}", "pattern") from None
     check_rates(new)
     starts = epoch_ms(new.valid_from) if new.valid_from else 0
     # A price with another `valid_from` is one more version: requests of the past keep the price that held then.

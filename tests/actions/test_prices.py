@@ -32,6 +32,32 @@ async def test_half_a_price_is_refused_and_names_the_half_that_is_missing(do: Do
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "path"),
+    [
+        ("per_image", -1, "per_image"),
+        ("per_image", {}, "per_image"),
+        ("per_image", [{"size": "1024x1024"}], "per_image[0].usd"),
+        ("per_image", [{"usd": 1}, {"usd": -1}], "per_image[1].usd"),
+        ("per_image", [{"usd": 1, "sise": "x"}], "per_image[0].sise"),
+        ("per_image", [{"size": "1x1", "usd": 1}, {"size": "1X1 ", "usd": 2}], "per_image"),
+        ("tiers", [{"above_input_tokens": 9, "input": 1}, {"above_input_tokens": 9, "input": 2}], "tiers"),
+    ],
+)
+async def test_a_wrong_or_ambiguous_rate_is_refused_with_its_path(do: Do, field: str, value: object, path: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        await do("PUT", "/prices/x", {"input": 1, "output": 1, field: value})
+    assert raised.value.field == path
+    assert str(raised.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("pattern", [" x", "x ", "\x1b[31m", "x" * 301])
+async def test_a_pattern_in_the_path_is_checked_as_one_in_the_body(do: Do, pattern: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        await do("PUT", f"/prices/{quote(pattern, safe='')}", {"input": 1, "output": 1})
+    assert raised.value.field == "pattern"
+
+
+@pytest.mark.parametrize(
     "field", ["cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "image_in", "min_seconds"]
 )
 async def test_a_rate_that_only_refines_another_makes_no_price(do: Do, field: str) -> None:

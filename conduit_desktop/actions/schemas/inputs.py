@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AliasChoices, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from conduit_desktop.actions.schemas.checks import (
     alias_name,
@@ -24,7 +24,7 @@ from conduit_desktop.actions.schemas.checks import (
     time_zone,
     zone_name,
 )
-from conduit_desktop.actions.schemas.validation import Body, Query
+from conduit_desktop.actions.schemas.validation import AS_LIST, AS_NUMBER, Body, Query, number_or_list
 from conduit_desktop.actions.schemas.validation import read as read
 from conduit_desktop.core.entities import BudgetPeriod, BudgetScope, Sticky, Strategy, TimeoutOverrides
 from conduit_desktop.core.records import RequestStatus
@@ -231,11 +231,15 @@ class NewImageRate(Body):
     usd: Rate
 
 
+# With a tag for each, so that an error names the field and no other member of the union.
+ImageRates = Annotated[Annotated[Rate, Tag(AS_NUMBER)] | Annotated[list[NewImageRate], Tag(AS_LIST)], Discriminator(number_or_list)]
+
+
 class NewPrice(NewRates):
     """PUT /prices/{pattern}. `pattern` may be repeated in the body; it must then be the path's."""
 
     pattern: Annotated[str, AfterValidator(price_pattern)] | None = None
-    per_image: Rate | list[NewImageRate] | None = None
+    per_image: ImageRates | None = None
     per_minute: Rate | None = None
     min_seconds: Rate | None = None
     per_1k_chars: Rate | None = None

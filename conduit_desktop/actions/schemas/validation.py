@@ -53,10 +53,21 @@ def complaint(error: ValidationError) -> Invalid:
     return Invalid(f"{field}: {_message(first)}" if field else _message(first), field or None)
 
 
+AS_NUMBER, AS_LIST = "(number)", "(list)"
+"""Tags of the members of a union: pydantic has them in an error's location, where they are no part of the path."""
+
+
+def number_or_list(value: object) -> str:
+    """The tag of the union's member that `value` is meant for."""
+    return AS_LIST if isinstance(value, list | tuple) else AS_NUMBER
+
+
 def path_of(loc: tuple[int | str, ...]) -> str:
     """A field's path as the API writes it: `targets[0].provider`."""
     text = ""
     for step in loc:
+        if step in (AS_NUMBER, AS_LIST):
+            continue
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
     return text
 
