@@ -68,6 +68,9 @@ _SEARCHES = (
     ("server_tool_use", "web_search_requests"),  # Claude behind OpenAI's API
     ("server_side_tool_usage_details", "web_search_calls", "x_search_calls"),  # xAI's agent tools
 )
+_HIDDEN = "hidden_tokens"
+"""Output that only the total shows: of any vendor but Google a contradiction."""
+_HIDES_THINKING = ("gemini", "gemma")
 _SINGLE_SEARCHES = ("num_search_queries", "num_sources_used", "web_search_requests")
 """Perplexity's searches; xAI's sources, each billed as a search; others."""
 _FURTHER = frozenset(
@@ -257,8 +260,8 @@ def _sums(
     elif written and outside in (written, cached + written) and outside != reasoning:
         prompt += outside
         outside = 0
-    if outside and reasoning and outside != reasoning:
-        unclear.append("total_tokens")
+    if outside and outside != reasoning:
+        unclear.append("total_tokens" if reasoning else _HIDDEN)
     return prompt, completion + outside, outside
 
 
@@ -297,7 +300,7 @@ BESIDE_USAGE = frozenset({"service_tier", "usage_breakdown"})
 
 
 def take_answer(usage: Usage, body: dict[str, Json], *earlier: dict[str, Json]) -> Usage:
-    """Add what the body says beside its usage: the tier that served it, and the models within Groq's `compound`.
+    """Add what the body says beside its usage: the tier, the models within Groq's `compound`, and Google's hidden thinking.
 
     `earlier` are fields of the chunks before, where the body is a chunk. The usage itself is returned.
     """
@@ -307,6 +310,8 @@ def take_answer(usage: Usage, body: dict[str, Json], *earlier: dict[str, Json]) 
         # Each model within has its own price: https://console.groq.com/docs/compound
         if "usage_breakdown" in fields and _details(fields, "usage_breakdown").get("models") and usage.cost_nano is None:
             usage.unclear = names((*usage.unclear, "usage_breakdown"))
+        if _HIDDEN in usage.unclear and str(fields.get("model") or "").rpartition("/")[2].startswith(_HIDES_THINKING):
+            usage.unclear = tuple(name for name in usage.unclear if name != _HIDDEN)
     return usage
 
 

@@ -303,7 +303,8 @@ def test_cached_tokens_that_azures_grok_counts_apart_are_read_apart_in_every_dia
     [
         (110, {"reasoning_tokens": 6}, Usage(input=100, output=10, reasoning=6)),
         (116, {"reasoning_tokens": 6}, Usage(input=100, output=16, reasoning=6)),
-        (150, {}, Usage(input=100, output=50, reasoning=40)),
+        # Only Google hides its thinking so: of another vendor it is paid for, and said to be unclear.
+        (150, {}, Usage(input=100, output=50, reasoning=40, unclear=("hidden_tokens",))),
         # More than there is: the vendor contradicts itself.
         (
             110,
@@ -314,6 +315,32 @@ def test_cached_tokens_that_azures_grok_counts_apart_are_read_apart_in_every_dia
 )
 def test_thinking_is_counted_inside_the_output_wherever_the_vendor_counts_it(total: int, details: Any, expected: Usage) -> None:
     assert counted(prompt_tokens=100, completion_tokens=10, total_tokens=total, completion_tokens_details=details) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "unclear"),
+    [
+        ("gemini-2.5-pro", ()),
+        ("google/gemini-2.5-pro", ()),
+        ("models/gemma-4", ()),
+        ("gpt-x", ("hidden_tokens",)),
+        (None, ("hidden_tokens",)),
+    ],
+)
+def test_a_total_above_its_parts_is_thinking_at_google_and_a_contradiction_elsewhere(
+    model: str | None, unclear: tuple[str, ...]
+) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 150}
+    body = {"model": model, "choices": [{"message": {"content": "a"}}], "usage": usage}
+    [found] = [event.usage for event in CHAT.read_response(body) if isinstance(event, UsageReported)]
+    assert found == Usage(input=100, output=50, reasoning=40, unclear=unclear)
+    chunks = [
+        {"model": model, "choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]},
+        {"model": model, "choices": [], "usage": usage},
+    ]
+    reader = CHAT.reader()
+    events = reader.feed(b"".join(b"data: %b\n\n" % orjson.dumps(chunk) for chunk in chunks) + b"data: [DONE]\n\n")
+    assert [event.usage for event in events if isinstance(event, UsageReported)][-1] == found
 
 
 def test_mistral_counts_audio_outside_the_prompt() -> None:
