@@ -14,13 +14,14 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.actions import models, providers
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
+from conduit_desktop.actions.schemas.inputs import NewBudget, NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.records import AttemptRecord
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.dashboard.page import DashboardPage
 from conduit_desktop.gui.pages.requests.page import RequestsPage
 from conduit_desktop.gui.pages.usage.page import UsagePage
+from conduit_desktop.gui.widgets.labels import PlainLabel
 from tests.fakes.waiting import until
 from tests.gui.conftest import RecordingUi, child
 from tests.gui.samples import keep, record
@@ -101,18 +102,62 @@ async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(
     assert any("NOT_SET_ANYWHERE" in text for text in words)
 
 
+async def test_the_dashboard_shows_budgets_at_their_first_threshold(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    key = await client.create_key(read(NewKey, {"name": "laptop", "budget_usd": 2, "budget_period": "monthly"}))
+    await keep(context, record(key_id=key.id, cost_nano=1_700_000_000))
+    for name, limit in (("half", 3.4), ("<b>little</b>", 100)):
+        await client.create_budget(read(NewBudget, {"name": name, "scope": "global", "limit_usd": limit, "thresholds": [0.5]}))
+    await context.gateway.state.reload_spend()
+    page = await opened(DashboardPage(client, feed, ui), ui, qtbot)
+    texts = [one.text() for one in page.budgets.findChildren(PlainLabel) if one.isVisible()]
+    assert [text for text in texts if text in ("laptop", "half", "<b>little</b>")] == ["laptop", "half"]
+    assert "$1.70 of $3.40" in texts
+    qtbot.mouseClick(child(page.budgets, QPushButton, "Budgets"), Qt.MouseButton.LeftButton)
+    assert ui.visited == [("budgets", {})]
+
+
 async def test_usage_by_model_shows_unknown_for_a_missing_price(
     context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
     await keep(context, record(), record(), record(model="new/one", cost_nano=None, cost_state="unknown"))
     page = await opened(UsagePage(client, feed, ui), ui, qtbot)
-    sums = dict(zip(shown(page.table, 0), shown(page.table, 6), strict=True))
+    sums = dict(zip(shown(page.table, 0), shown(page.table, 7), strict=True))
     assert sums == {"smart": "$0.0050", "new/one": "unknown"}
     assert page.cost.value == "$0.0050"
     assert page.unpriced.value == "1"
     qtbot.mouseClick(page.group.button("provider"), Qt.MouseButton.LeftButton)
     assert shown(page.table, 0) == ["openai"]
-    assert shown(page.table, 6) == ["$0.0050 + 1 unknown"]
+    assert shown(page.table, 7) == ["$0.0050 + 1 unknown"]
+
+
+async def test_failed_requests_are_told_from_refused_ones(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    nothing = {"cost_nano": 0, "input": 0, "output": 0}
+    refused = [record(status="refused", attempts=[], **nothing) for _ in range(2)]
+    await keep(context, record(), record(status="error", **nothing), *refused)
+    page = await opened(UsagePage(client, feed, ui), ui, qtbot)
+    assert page.requests._note.text() == "1 failed, 2 refused"
+    assert (shown(page.table, 2), shown(page.table, 3)) == (["1"], ["2"])
+
+
+async def test_usage_is_grouped_by_team_and_by_client(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    await keep(context, record(team="research", client="aider"), record(client="aider"))
+    page = await opened(UsagePage(client, feed, ui), ui, qtbot)
+    qtbot.mouseClick(page.group.button("team"), Qt.MouseButton.LeftButton)
+    await ui.settle()
+    assert sorted(shown(page.table, 0)) == ["(no team)", "research"]
+    await keep(context, record(client="curl"))
+    qtbot.mouseClick(page.group.button("client"), Qt.MouseButton.LeftButton)
+    await ui.settle()
+    await page.refresh()
+    assert sorted(shown(page.table, 0)) == ["aider", "curl"]
+    qtbot.mouseClick(page.group.button("key"), Qt.MouseButton.LeftButton)
+    assert shown(page.table, 0) == ["laptop"]
 
 
 async def test_a_rejected_request_is_grouped_under_no_model(

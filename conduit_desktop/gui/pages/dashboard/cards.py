@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
-from conduit_desktop.actions.schemas.views import KeyView, ProviderStateView
+from conduit_desktop.actions.schemas.views import ProviderStateView
+from conduit_desktop.core.money import show_usd
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
+from conduit_desktop.gui.pages.budgets.rows import BudgetRow
 from conduit_desktop.gui.pages.providers.card import TONES as PROVIDER_TONES
 from conduit_desktop.gui.request_rows import STATUS_LABELS, TONES, RequestRow, cost_text
 from conduit_desktop.gui.theme import theme
@@ -18,13 +21,9 @@ from conduit_desktop.gui.widgets.card import Card
 from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.labels import ElidedLabel, label
 from conduit_desktop.gui.widgets.layouts import clear
-from conduit_desktop.gui.widgets.pills import Dot
+from conduit_desktop.gui.widgets.pills import Dot, share_tone
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
-
-# The share at which the operator is notified too (`actions.background.alerts.ALMOST`).
-NEARLY_USED = 0.8
-"""The used share of a budget from which it is shown."""
 
 MOST = 5
 
@@ -87,38 +86,38 @@ class ProvidersCard(Card):
 
 
 class BudgetsCard(Card):
-    """Keys that have used 80 % of their budget or more; hidden while there are none."""
+    """Budgets, those of keys included, that have reached their first threshold; hidden while there are none."""
 
     def __init__(self, ui: Ui) -> None:
         super().__init__("Budgets almost used")
-        self._shown: list[tuple[KeyView, float]] = []
-        self.add_action(button("Keys", "ghost", on_click=lambda: ui.navigate("keys")))
+        self._shown: list[BudgetRow] = []
+        self.add_action(button("Budgets", "ghost", on_click=lambda: ui.navigate("budgets")))
         self.hide()
 
-    def show_keys(self, keys: Sequence[KeyView]) -> None:
-        """Show the keys that have used 80 % of their budget or more, the highest share first."""
-        near = [
-            (key, key.spend_usd / key.budget_usd)
-            for key in keys
-            if key.budget_usd and key.spend_usd >= NEARLY_USED * key.budget_usd
-        ]
-        # Called twice a second as well (see `ProvidersCard`).
+    def show_budgets(self, rows: Sequence[BudgetRow]) -> None:
+        """Show the budgets that have reached their first threshold (without any, 80 %), the highest share first."""
+        near = [row for row in rows if row.limit_nano and share_tone(row.share, row.thresholds) != "accent"]
+        # Called twice a second as well (see `ProvidersCard`). Reservations, which come and go, are not shown.
+        near = [replace(row, reserved_nano=0) for row in near]
         if near == self._shown:
             return
         self._shown = near
         clear(self.body)
-        for key, share in sorted(near, key=lambda pair: -pair[1])[:MOST]:
+        for shown in sorted(near, key=lambda row: -row.share)[:MOST]:
             row = QHBoxLayout()
-            row.addWidget(ElidedLabel(key.name), 1)
-            row.addWidget(label(f"{formatting.cost(key.spend_usd)} of {formatting.cost(key.budget_usd)}", "muted"))
+            row.addWidget(ElidedLabel(shown.name), 1)
+            row.addWidget(label(f"{show_usd(shown.spend_nano)} of {show_usd(shown.limit_nano)}", "muted"))
             bar = QProgressBar()
             bar.setTextVisible(False)
             bar.setRange(0, 100)
-            bar.setValue(min(100, round(share * 100)))
-            bar.setProperty("tone", "danger" if share >= 1 else "warning")
+            bar.setValue(min(100, round(shown.share * 100)))
+            bar.setProperty("tone", share_tone(shown.share, shown.thresholds))
+            bar.setAccessibleName(f"{shown.name}: {shown.spent_text}")
             holder = QWidget()
             holder.setLayout(row)
             row.setContentsMargins(0, 2, 0, 0)
             self.body.addWidget(holder)
             self.body.addWidget(bar)
+        if len(near) > MOST:
+            self.body.addWidget(label(f"and {len(near) - MOST} more", "faint"))
         self.setVisible(bool(near))

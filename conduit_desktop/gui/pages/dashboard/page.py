@@ -19,6 +19,7 @@ from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Page, Ui
+from conduit_desktop.gui.pages.budgets.rows import rows_of
 from conduit_desktop.gui.pages.dashboard.cards import BudgetsCard, ProvidersCard, recent_table
 from conduit_desktop.gui.pages.dashboard.counters import LiveCounters
 from conduit_desktop.gui.request_rows import RequestRow, row_of
@@ -51,7 +52,7 @@ class DashboardPage(Page):
     title = "Dashboard"
     subtitle = "Today, since midnight UTC"
     icon = "squares-four"
-    topics = frozenset({"providers", "keys", "models", "prices", "health", "requests"})
+    topics = frozenset({"providers", "keys", "budgets", "models", "prices", "health", "requests"})
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
@@ -174,7 +175,7 @@ class DashboardPage(Page):
         # Before the queries: a request that ends while they run makes the cards stale again.
         self._cards_stale = False
         self.providers.show_providers(await self.client.provider_states())
-        self.budgets.show_keys(await self.client.keys())
+        self.budgets.show_budgets(rows_of(await self.client.budgets(), await self.client.keys()))
 
     async def _load_in_flight(self) -> None:
         self.in_flight.show_value(f"{(await self.client.status()).in_flight:,}")

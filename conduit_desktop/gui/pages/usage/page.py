@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from conduit_desktop.actions.admin_client import AdminClient
     from conduit_desktop.gui.feed import Feed
 
+GROUPS = (("Model", "model"), ("Key", "key"), ("Provider", "provider"), ("Team", "team"), ("Client", "client"), ("Day", "day"))
+SELDOM: frozenset[GroupBy] = frozenset({"team", "client"})
+"""Groups that are loaded only while they are chosen."""
+
 RANGES = (("7 days", 7), ("30 days", 30), ("90 days", 90), ("Custom", 0))
 
 
@@ -100,8 +104,8 @@ class UsagePage(Page):
         self._column.addWidget(self.card, 3)
 
     def _table(self) -> None:
-        self.group = Segments((("Model", "model"), ("Key", "key"), ("Provider", "provider"), ("Day", "day")), "Group by")
-        self.group.chosen.connect(lambda _: self._show_table())
+        self.group = Segments(GROUPS, "Group by")
+        self.group.chosen.connect(self._on_group)
         head = QHBoxLayout()
         title = label("Breakdown", "sectionTitle")
         head.addWidget(title)
@@ -135,21 +139,25 @@ class UsagePage(Page):
     async def refresh(self) -> None:
         """Load the totals of the range."""
         # Each group by itself: all of them at once would be a row for each of their combinations, on a large log a million.
-        self.rows, by_key, by_provider = await asyncio.gather(
-            *(self.client.usage(self._query(group_by)) for group_by in ("day,model", "key", "provider"))
-        )
-        self.by_group = {"key": by_key, "provider": by_provider}
+        groups = ("key", "provider", *({self.group.value()} & SELDOM))
+        self.rows, *others = await asyncio.gather(*(self.client.usage(self._query(one)) for one in ("day,model", *groups)))
+        self.by_group = dict(zip(groups, others, strict=True))
         self._show_figures()
         self._show_chart()
         self._show_table()
+
+    def _on_group(self, group: GroupBy) -> None:
+        if group in SELDOM:
+            self.request_refresh()
+        else:
+            self._show_table()
 
     def _show_figures(self) -> None:
         total = totals_of("all", self.rows)
         estimated = f"{total.estimated:,} requests with estimated cost" if total.estimated else ""
         self.cost.show_value(show_usd(total.cost_known), estimated)
-        self.requests.show_value(
-            formatting.count(total.requests), f"{total.errors:,} failed" if total.errors else "", "danger" if total.errors else ""
-        )
+        failed = [f"{count:,} {what}" for count, what in ((total.failed, "failed"), (total.refused, "refused")) if count]
+        self.requests.show_value(formatting.count(total.requests), ", ".join(failed), "danger" if total.failed else "")
         cached = f"{total.cached / total.tokens_in:.0%} of the input from cache" if total.cached else ""
         self.tokens.show_value(formatting.count(total.tokens), cached)
         self.unpriced.show_value(formatting.count(total.unpriced), "not included in the spend" if total.unpriced else "", "warning")
@@ -162,8 +170,10 @@ class UsagePage(Page):
         self.chart.show_series([_short(day) for day in days], series, show)
 
     def _show_table(self) -> None:
+        # Another group may have been chosen while the totals were loaded: it is loaded next.
         group = self.group.value()
-        self.table.model.set_rows(grouped(self.by_group.get(group, self.rows), group))
+        if group in self.by_group or group not in SELDOM:
+            self.table.model.set_rows(grouped(self.by_group.get(group, self.rows), group))
 
     def _on_range(self, days: int) -> None:
         self.custom.setVisible(not days)
@@ -188,9 +198,14 @@ _COLUMNS: tuple[Column[UsageTotals], ...] = (
     Column("Name", lambda row: row.name, bold=True),
     Column("Requests", lambda row: f"{row.requests:,}", sort=lambda row: row.requests, align="right", width=100),
     Column(
-        "Errors", lambda row: f"{row.errors:,}" if row.errors else "–", sort=lambda row: row.errors, align="right", width=86,
-        hide_order=2,
-        colour=lambda row: "danger" if row.errors else "text_faint",
+        "Failed", lambda row: f"{row.failed:,}" if row.failed else "–", sort=lambda row: row.failed, align="right", width=80,
+        hide_order=2, colour=lambda row: "danger" if row.failed else "text_faint",
+        tooltip=lambda _: "A provider or the gateway failed",
+    ),
+    Column(
+        "Refused", lambda row: f"{row.refused:,}" if row.refused else "–", sort=lambda row: row.refused, align="right", width=84,
+        hide_order=4, colour=lambda row: "warning" if row.refused else "text_faint",
+        tooltip=lambda _: "No provider was called: a limit, a budget, or a request that is not valid",
     ),
     Column("Tokens in", lambda row: formatting.count(row.tokens_in), sort=lambda row: row.tokens_in, align="right", width=104),
     Column("Cached", lambda row: formatting.count(row.cached), sort=lambda row: row.cached, align="right", width=96, hide_order=3),

@@ -12,21 +12,27 @@ from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.tokens import INPUT_CLASSES, OUTPUT_CLASSES, total_input, total_output
 
 Measure = Literal["cost", "requests", "tokens"]
-GroupBy = Literal["day", "model", "key", "provider"]
+GroupBy = Literal["day", "model", "key", "provider", "team", "client"]
 MOST = 7
 """Series of the chart; the rest are joined into one."""
 
-UNNAMED: dict[GroupBy, str] = {"model": "(no model)", "key": "(no key)", "provider": "(no provider)", "day": "–"}
+UNNAMED: dict[GroupBy, str] = {
+    "model": "(no model)", "key": "(no key)", "provider": "(no provider)", "team": "(no team)", "client": "(no client)", "day": "–",
+}  # fmt: skip
 """The group of requests that have none: rejected before routing, or sent from Chat without a key."""
 
 
 @dataclass(frozen=True)
 class UsageTotals:
-    """One row of the table, or the whole range. `cost_nano` counts priced requests alone; see `cost_known`."""
+    """One row of the table, or the whole range.
+
+    `refused`: no provider was called. `cost_nano` counts priced requests alone; see `cost_known`.
+    """
 
     name: str
     requests: int
-    errors: int
+    failed: int
+    refused: int
     tokens_in: int
     cached: int
     tokens_out: int
@@ -55,7 +61,8 @@ def totals_of(name: str, rows: Iterable[UsageView]) -> UsageTotals:
     return UsageTotals(
         name=name,
         requests=add("requests"),
-        errors=add("errors"),
+        failed=add("failed"),
+        refused=add("refused"),
         tokens_in=add(*INPUT_CLASSES),
         cached=add("cache_read"),
         tokens_out=add(*OUTPUT_CLASSES),

@@ -85,10 +85,10 @@ def test_totals_are_grouped_and_an_unknown_cost_is_never_zero():
     rows = [
         row(requests=2, cost_usd=1.0),
         row(model="new", requests=3, unpriced_requests=3),
-        row(requests=1, errors=1, cost_usd=0.5),
+        row(requests=1, errors=1, failed=1, cost_usd=0.5),
     ]
     smart, new = grouped(rows, "model")
-    assert (smart.name, smart.requests, smart.errors, smart.cost_known) == ("smart", 3, 1, to_nano("1.5"))
+    assert (smart.name, smart.requests, smart.failed, smart.refused, smart.cost_known) == ("smart", 3, 1, 0, to_nano("1.5"))
     assert new.cost_known is None
     assert totals_of("all", rows).cost_known == to_nano("1.5")
     assert [one.name for one in grouped(rows, "key")] == ["laptop"]
