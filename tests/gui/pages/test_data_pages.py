@@ -58,11 +58,13 @@ async def test_the_dashboard_shows_the_day_and_counts_new_requests(
     assert page.spend.value == "$0.0025"
     assert page.spend._note.text() == "1 without a price"
     assert page.latency.value == "300 ms"
-    page.on_changes([Change("requests", record(id="req_live", model="fast"))])
+    assert page.errors._note.text() == "1 failed"
+    refused = record(id="req_refused", status="refused", cost_nano=0, input=0, output=0)
+    page.on_changes([Change("requests", record(id="req_live", model="fast")), Change("requests", refused)])
     page.show_numbers()
-    assert page.requests.value == "4"
+    assert (page.requests.value, page.errors._note.text()) == ("5", "1 failed, 1 refused")
     assert page.recent.model.row("req_live").model == "fast"
-    assert len(page.recent.model.rows) == 4
+    assert len(page.recent.model.rows) == 5
 
 
 async def test_a_day_with_free_and_unpriced_requests_has_an_unknown_cost(

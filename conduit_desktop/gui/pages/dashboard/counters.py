@@ -21,13 +21,15 @@ MINUTE_MS = 60_000
 class LiveCounters:
     """Totals of one UTC day, requests per minute of the last hour, and the latest durations in ms.
 
-    `spend` is nano-dollars by model. Requests without a known price are counted in `unpriced` and never as $0.
+    `errors` are the failed and the refused requests. `spend` is nano-dollars by model. Requests without a known price are counted
+    in `unpriced` and never as $0.
     """
 
     minutes: int = 60
     day: int = 0
     requests: int = 0
     errors: int = 0
+    refused: int = 0
     tokens: int = 0
     unpriced: int = 0
     spend: dict[str, int] = field(default_factory=dict)
@@ -38,11 +40,12 @@ class LiveCounters:
     def load(self, now_ms: int, by_model: Iterable[UsageView], recent: Iterable[RequestRow]) -> None:
         """Start again from the day's totals by model and the records of the last hour, in any order."""
         self.day = now_ms // DAY_MS
-        self.requests = self.errors = self.tokens = self.unpriced = 0
+        self.requests = self.errors = self.refused = self.tokens = self.unpriced = 0
         self.spend.clear()
         for row in by_model:
             self.requests += row.requests
             self.errors += row.errors
+            self.refused += row.refused
             self.tokens += total_input(row) + total_output(row)
             self.unpriced += row.unpriced_requests
             self.spend[row.model or "unknown"] = to_nano(row.cost_usd or 0)
@@ -60,6 +63,7 @@ class LiveCounters:
         if record.started_at // DAY_MS == self.day:
             self.requests += 1
             self.errors += record.status in FAILED
+            self.refused += record.status == "refused"
             self.tokens += total_input(record) + total_output(record)
             if record.cost_nano is None:
                 # No provider answered these, so that there is no cost to be unknown.

@@ -205,8 +205,12 @@ class DashboardPage(Page):
         known = show_usd(counters.spent_nano) if counters.spent_nano or not counters.unpriced else "unknown"
         self.spend.show_value(known, unpriced, "warning" if unpriced else "")
         self.tokens.show_value(formatting.count(counters.tokens))
-        share = f"{counters.errors / counters.requests:.1%} of all" if counters.errors else "none" if counters.requests else ""
-        self.errors.show_value(formatting.count(counters.errors), share, "danger" if counters.errors else "")
+        failed = counters.errors - counters.refused
+        parts = [f"{count:,} {what}" for count, what in ((failed, "failed"), (counters.refused, "refused")) if count]
+        note = ", ".join(parts) or ("none" if counters.requests else "")
+        self.errors.show_value(
+            formatting.count(counters.errors), note, "danger" if failed else "warning" if counters.refused else ""
+        )
         total = f"total {formatting.duration(counters.duration_ms)}" if counters.durations else ""
         self.latency.show_value(formatting.duration(counters.first_token_ms or counters.duration_ms), total)
         ranked = sorted(((model, nano) for model, nano in counters.spend.items() if nano), key=lambda pair: -pair[1])
