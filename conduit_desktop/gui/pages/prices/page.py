@@ -108,8 +108,8 @@ class PricesPage(TablePage[PriceRow]):
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
         self._wanted: str | None = None
-        self._newest: dict[tuple[str, str], tuple[int, RequestRecord]] = {}
-        """The newest answered request of each model, with the number of requests that the model had then."""
+        self._newest: dict[tuple[str, str], tuple[int, RequestRecord | None]] = {}
+        """The newest answered request of each model (None: there is none), with the number of requests that the model had then."""
         self._catalog: CatalogPricesView | None = None
         self._widened = False
         self.editor = PriceEditor(client, ui)
@@ -168,38 +168,49 @@ class PricesPage(TablePage[PriceRow]):
         if self._catalog is None:
             self._catalog = await self.client.catalog_prices(CatalogQuery(limit=1))
         prices = await self.client.prices()
-        usage = await self.client.usage(UsageQuery(group_by="day,upstream_model,provider", since=since.isoformat()))
+        usage = await self.client.usage(UsageQuery(group_by="upstream_model,provider", since=since.isoformat()))
         used = used_models(usage)
-        await self._find_newest(used)
-        newest = {key: record for key, (_, record) in self._newest.items()}
+        await self._find_newest(used, since)
+        newest = {key: record for key, (_, record) in self._newest.items() if record is not None}
         self.show_rows(await asyncio.to_thread(price_rows, prices, list(used.values()), newest, datetime.now(UTC)))
         self._show_notes()
         if self._wanted is not None:
             self._open(self._wanted)
             self._wanted = None
 
-    async def _find_newest(self, used: dict[tuple[str, str], UsedModel]) -> None:
+    async def _find_newest(self, used: dict[tuple[str, str], UsedModel], since: date) -> None:
         found, _ = await self.client.records(RequestQuery(limit=NEWEST))
-        known: dict[tuple[str, str], tuple[int, RequestRecord]] = {}
+        known: dict[tuple[str, str], tuple[int, RequestRecord | None]] = {}
         for record in found:
             key = (record.provider, record.upstream_model)
             if key in used and key not in known and tells_price(record):
                 known[key] = used[key].requests, record
-        for key, (count, record) in self._newest.items():
+        for key, (count, kept) in self._newest.items():
             # As long as the model had no further request, the one that was found before is still the newest.
             if key in used and key not in known and used[key].requests == count:
-                known[key] = count, record
+                known[key] = count, kept
         missing = sorted(
             (model for key, model in used.items() if key not in known), key=lambda one: (not one.unpriced, -one.requests)
         )
-        for model in missing[:MOST_SINGLE]:
-            if (newest := await self._newest_of(model)) is not None:
+        if missing:
+            days = await self._last_days(since)
+            for model in missing[:MOST_SINGLE]:
+                newest = await self._newest_of(model, days[model.key]) if model.key in days else None
                 known[model.key] = model.requests, newest
         self._newest = known
 
-    async def _newest_of(self, model: UsedModel) -> RequestRecord | None:
+    async def _last_days(self, since: date) -> dict[tuple[str, str], str]:
+        """The last day of use of each model."""
+        days: dict[tuple[str, str], str] = {}
+        query = UsageQuery(group_by="day,upstream_model,provider", since=since.isoformat())
+        for row in await self.client.usage(query):
+            key = row.provider or "", row.upstream_model or ""
+            days[key] = max(days.get(key, ""), row.day or "")
+        return days
+
+    async def _newest_of(self, model: UsedModel, last_day: str) -> RequestRecord | None:
         # Of its last day alone: without bounds, a rare model would be looked for in the whole log.
-        day = date.fromisoformat(model.last_day)
+        day = date.fromisoformat(last_day)
         query = RequestQuery(
             limit=5, provider=model.provider, upstream_model=model.model, since=day.isoformat(),
             until=(day + timedelta(days=1)).isoformat(),

@@ -45,7 +45,6 @@ class UsedModel:
     requests: int
     unpriced: int
     spend_nano: int
-    last_day: str
 
     @property
     def key(self) -> tuple[str, str]:
@@ -91,19 +90,18 @@ class PriceRow:
 
 
 def used_models(rows: Iterable[UsageView]) -> dict[tuple[str, str], UsedModel]:
-    """The models of usage rows by day; calls that reached no provider are left out."""
+    """The models of usage rows; calls that reached no provider are left out."""
     found: dict[tuple[str, str], UsedModel] = {}
     for row in rows:
         if not row.provider or not row.upstream_model:
             continue
         key = row.provider, row.upstream_model
-        before = found.get(key, UsedModel(*key, 0, 0, 0, ""))
+        before = found.get(key, UsedModel(*key, 0, 0, 0))
         found[key] = UsedModel(
             *key,
             before.requests + row.requests,
             before.unpriced + row.unpriced_requests,
             before.spend_nano + to_nano(row.cost_usd or 0),
-            max(before.last_day, row.day or ""),
         )
     return found
 

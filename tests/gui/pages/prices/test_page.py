@@ -23,7 +23,7 @@ from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.prices import page as prices_page
 from conduit_desktop.gui.pages.prices.dialogs import ImportFailedDialog, RepriceDialog
 from conduit_desktop.gui.pages.prices.page import COLUMNS, PricesPage
-from conduit_desktop.gui.pages.prices.rows import PriceRow, UsedModel, price_rows, used_models
+from conduit_desktop.gui.pages.prices.rows import PriceRow, UsedModel, price_rows
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.labels import PlainLabel
 from tests.fakes.waiting import until
@@ -109,7 +109,7 @@ async def test_the_search_finds_models(context: AppContext, client: AdminClient,
 def test_a_price_holds_for_the_name_that_was_asked_for():
     """Answers may give the model another name, by which no price is looked up."""
     answered = unpriced(upstream_model="gpt-9-2026-11-01", attempts=[AttemptRecord("work", "gpt-9")])
-    used = [UsedModel("work", "gpt-9-2026-11-01", 3, 1, 0, "2026-11-30"), UsedModel("work", "gpt-9", 2, 2, 0, "2026-11-30")]
+    used = [UsedModel("work", "gpt-9-2026-11-01", 3, 1, 0), UsedModel("work", "gpt-9", 2, 2, 0)]
     (row,) = price_rows([], used, {used[0].key: answered, used[1].key: unpriced()}, NOW)
     assert (row.pattern, row.origin, row.requests, row.unpriced) == ("work/gpt-9", "unknown", 5, 3)
 
@@ -124,7 +124,7 @@ def view(pattern: str, valid_from: str | None = None, **values: Any) -> PriceVie
 
 def test_the_version_of_a_price_that_holds_is_told_from_the_others():
     versions = [view("m", None), view("m", "2026-11-15T00:00:00Z"), view("m", "2027-01-01T00:00:00Z")]
-    used = [UsedModel("work", "m", 4, 0, 0, "2026-11-30")]
+    used = [UsedModel("work", "m", 4, 0, 0)]
     rows = price_rows(versions, used, {used[0].key: record(provider="work", attempts=[AttemptRecord("work", "m")])}, NOW)
     assert [(row.origin, row.date, row.requests) for row in rows] == [
         ("former", "2026-11-02", 0),
@@ -134,7 +134,7 @@ def test_the_version_of_a_price_that_holds_is_told_from_the_others():
 
 
 def test_an_exact_price_holds_before_a_pattern_and_the_longer_pattern_before_the_shorter():
-    used = [UsedModel("work", name, 1, 0, 0, "2026-11-30") for name in ("gpt-9", "gpt-8", "gpt-[8]")]
+    used = [UsedModel("work", name, 1, 0, 0) for name in ("gpt-9", "gpt-8", "gpt-[8]")]
     newest = {one.key: record(attempts=[AttemptRecord("work", one.model)]) for one in used}
     prices = [view("gpt-*", input=7), view("work/GPT-*", input=8), view("gpt-9", input=9)]
     rows = {row.pattern: row for row in price_rows(prices, used, newest, NOW)}
@@ -144,13 +144,13 @@ def test_an_exact_price_holds_before_a_pattern_and_the_longer_pattern_before_the
 
 
 def test_rates_under_a_service_tier_are_not_shown_as_the_price():
-    used = [UsedModel("openai", "gpt-5.1", 1, 0, 0, "2026-11-30")]
+    used = [UsedModel("openai", "gpt-5.1", 1, 0, 0)]
     (row,) = price_rows([], used, {used[0].key: priced(service_tier="flex")}, NOW)
     assert (row.origin, row.rates) == ("catalog", {})
 
 
 def test_a_removed_price_is_not_shown_as_the_one_that_holds():
-    used = [UsedModel("openai", "gpt-5.1", 1, 0, 0, "2026-11-30")]
+    used = [UsedModel("openai", "gpt-5.1", 1, 0, 0)]
     (row,) = price_rows([], used, {used[0].key: priced(price_source="override")}, NOW)
     assert row.origin == "removed"
 
@@ -162,9 +162,17 @@ async def test_the_newest_request_of_a_rare_model_is_read_singly(
     old = int((datetime.now(UTC) - timedelta(days=9)).timestamp() * 1000)
     failed = priced(upstream_model="rare", started_at=old + 1000, status="error", price_source="", cost_nano=0)
     await keep(context, priced(), priced(upstream_model="rare", started_at=old), failed)
+    never = priced(upstream_model="never", started_at=old, status="error", price_source="", cost_nano=0)
+    await keep(context, never)
     page = await shown(client, feed, ui)
-    assert {row.origin for row in listed(page)} == {"catalog"}
-    assert used_models([]) == {}
+    assert {(row.pattern, row.origin) for row in listed(page)} == {
+        ("openai/gpt-5.1", "catalog"),
+        ("openai/never", "priced"),
+    }
+    read: list[str] = []
+    monkeypatch.setattr(page, "_newest_of", lambda model, day: read.append(model.model))
+    await page.refresh()
+    assert read == []  # what was found, and what was not, is known until the model is used again
 
 
 async def test_a_price_is_edited_in_the_pane(context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi):
