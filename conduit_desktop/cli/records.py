@@ -110,8 +110,14 @@ def requests(connection: Connection, /, id: str | None, follow: bool, **query: A
     if follow:
         _follow(connection, query)
         return
-    # One page, not `all`: the log may hold a million rows.
-    rows = connection.call("GET", "/requests", query=query)["data"]
+    # Up to the limit, not `all`: the log may hold a million rows. A page of a search may be short though there is more.
+    rows: list[Any] = []
+    while len(rows) < query["limit"]:
+        page = connection.call("GET", "/requests", query=query | {"limit": query["limit"] - len(rows)})
+        rows += page["data"]
+        query["cursor"] = page["next"]
+        if page["next"] is None:
+            break
     connection.print_rows(rows, COLUMNS)
 
 
