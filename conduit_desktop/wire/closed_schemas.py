@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import orjson
-
 from conduit_desktop.core.chat import Json
-from conduit_desktop.wire.function_schemas import mapped, without_root_union
+from conduit_desktop.wire.function_schemas import current_draft, mapped, with_description, without_root_union
 
 _KEPT = frozenset({
     "type", "enum", "const", "anyOf", "allOf", "$ref", "$defs", "definitions", "title", "description", "default", "properties",
@@ -26,7 +24,7 @@ _PROPERTY_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
 def closed(schema: dict[str, Json]) -> dict[str, Json]:
     """The schema with every object closed ("'additionalProperties' must be explicitly set to false") and known keywords only."""
-    return mapped(schema, _closed)
+    return mapped(schema, lambda one: _closed(current_draft(one)))
 
 
 def is_recursive(schema: dict[str, Json]) -> bool:
@@ -77,15 +75,6 @@ def _closed(schema: dict[str, Json]) -> dict[str, Json]:
     return with_description(made, described)
 
 
-def with_description(schema: dict[str, Json], described: dict[str, Json]) -> dict[str, Json]:
-    """The schema with keywords in its description, in JSON."""
-    if not described:
-        return schema
-    text = orjson.dumps(described).decode()
-    before = schema.get("description")
-    return {**schema, "description": f"{before}\n\n{text}" if isinstance(before, str) and before else text}
-
-
 def with_known_keys(schema: dict[str, Json]) -> dict[str, Json]:
     """The schema without properties whose keys Claude refuses, which go into the description; the same object without such.
 
@@ -115,6 +104,7 @@ def _with_known_keys(schema: dict[str, Json]) -> dict[str, Json]:
 
 def tool_schema(schema: dict[str, Json]) -> dict[str, Json]:
     """A tool's schema with an object at its root, no union there, and keys that Claude takes; what that loses is described."""
+    schema = mapped(schema, current_draft)
     made, lost = without_root_union(schema)
     made = with_known_keys(made)
     # The API refuses a schema without it: "tools.0.custom.input_schema.type: Field required".

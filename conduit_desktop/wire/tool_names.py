@@ -25,7 +25,7 @@ _Named = TypeVar("_Named", Tool, ToolCall, ToolResult)
 class Fitting:
     """The texts that a target accepts: `first` and `other` match one character (the first, any other); `exact`: only that length.
 
-    `default` stands for a text of which nothing can be kept.
+    `default` stands for a text of which nothing can be kept. `reserved`: texts that the target keeps for itself.
     """
 
     max_length: int
@@ -33,10 +33,11 @@ class Fitting:
     first: str = ""
     exact: bool = False
     default: str = "tool"
+    reserved: tuple[str, ...] = ()
 
     def fits(self, text: str) -> bool:
         """Whether the target accepts `text`."""
-        return _pattern(self).fullmatch(text) is not None
+        return _pattern(self).fullmatch(text) is not None and text not in self.reserved
 
     def fit(self, text: str) -> str:
         """`text` where it fits, else the same short text for it in every request."""
@@ -58,7 +59,7 @@ def _shortened(fitting: Fitting, text: str) -> str:
     allowed = re.compile(fitting.other, re.ASCII)
     clean = "".join(letter if allowed.match(letter) else "_" for letter in text)
     if fitting.first and clean and not re.match(fitting.first, clean, re.ASCII):
-        clean = f"_{clean}"
+        clean = f"_{clean}" if re.match(fitting.first, "_") else f"{fitting.default}_{clean}"
     return f"{clean[: fitting.max_length - 13] or fitting.default}_{digest[:12]}"
 
 

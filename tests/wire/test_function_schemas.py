@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from conduit_desktop.wire.function_schemas import for_grammars, function_schema, strict_schema, without_root_union
+from conduit_desktop.wire.function_schemas import (
+    current_draft,
+    for_grammars,
+    function_schema,
+    mapped,
+    strict_schema,
+    with_object_schemas,
+    without_root_union,
+)
 
 STRING = {"type": "string"}
 
@@ -148,3 +156,59 @@ def test_a_schema_for_a_grammar_has_only_what_llama_cpp_reads(given: dict[str, A
 def test_a_schema_that_llama_cpp_reads_stays_the_same_object() -> None:
     fine = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "additionalProperties": False, "$defs": {"A": STRING}}
     assert for_grammars(fine) is fine
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ({"items": [STRING, {"type": "number"}]}, {"prefixItems": [STRING, {"type": "number"}]}),
+        ({"items": [STRING], "additionalItems": False}, {"prefixItems": [STRING], "maxItems": 1}),
+        ({"items": [STRING], "additionalItems": STRING}, {"prefixItems": [STRING], "items": STRING}),
+        ({"minimum": 0, "exclusiveMinimum": True}, {"exclusiveMinimum": 0}),
+        ({"maximum": 9, "exclusiveMaximum": False}, {"maximum": 9}),
+        ({"exclusiveMinimum": True}, {}),
+        (
+            {"properties": {"a": {**STRING, "required": True}, "b": {**STRING, "required": False}}},
+            {"properties": {"a": STRING, "b": STRING}, "required": ["a"]},
+        ),
+        (
+            {"properties": {"a": {**STRING, "required": True}, "b": STRING}, "required": ["b", "a"]},
+            {"properties": {"a": STRING, "b": STRING}, "required": ["b", "a"]},
+        ),
+    ],
+)
+def test_older_drafts_of_json_schema_are_written_in_the_current_one(given: dict[str, Any], written: dict[str, Any]) -> None:
+    nested = {"type": "object", "properties": {"x": {"anyOf": [given]}}}
+    assert mapped(nested, current_draft) == {"type": "object", "properties": {"x": {"anyOf": [written]}}}
+
+
+def test_a_schema_of_the_current_draft_is_the_same_object() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "exclusiveMinimum": 0}}, "required": ["a"]}
+    assert mapped(schema, current_draft) is schema
+
+
+def test_a_strict_schema_of_a_fine_tuned_model_states_no_limits() -> None:
+    schema = {"type": "object", "properties": {"a": {**STRING, "minLength": 1}}, "required": ["a"], "additionalProperties": False}
+    assert strict_schema(schema) == schema
+    assert strict_schema(schema, fine_tuned=True) is None
+
+
+def test_a_strict_schema_has_at_most_a_thousand_values_in_its_enums() -> None:
+    def of(count: int) -> dict[str, Any]:
+        values = {**STRING, "enum": [f"v{number}" for number in range(count)]}
+        return {"type": "object", "properties": {"a": values, "b": values}, "required": ["a", "b"], "additionalProperties": False}
+
+    assert strict_schema(of(500)) is not None
+    assert strict_schema(of(501)) is None
+
+
+def test_lengths_that_make_a_grammar_too_long_are_described() -> None:
+    given = {"type": "object", "properties": {"a": {**STRING, "maxLength": 50_000, "minLength": 1, "description": "text"}}}
+    assert for_grammars(given)["properties"]["a"] == {**STRING, "minLength": 1, "description": 'text\n\n{"maxLength":50000}'}
+
+
+def test_true_and_false_become_objects_where_ollama_reads_properties() -> None:
+    given = {"properties": {"a": True, "b": {"type": "array", "items": False}}, "additionalProperties": False}
+    made = with_object_schemas(given)
+    assert made == {"properties": {"a": {}, "b": {"type": "array", "items": {"not": {}}}}, "additionalProperties": False}
+    assert with_object_schemas(made) is made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +106,10 @@ def test_of_two_tools_of_one_name_the_first_stays() -> None:
     assert without_repeated_tools(tools) == ([Tool("a", "one"), Tool("b")], ["tools[a]"])
     fine = [Tool("a"), Tool("b"), Tool("search", kind="hosted", type="search"), Tool("search", kind="hosted", type="search2")]
     assert without_repeated_tools(fine)[0] is fine
+
+
+def test_a_reserved_name_and_one_that_begins_wrongly_are_replaced() -> None:
+    letters = replace(OPENAI_NAME, first="[a-zA-Z]", reserved=("search",))
+    assert [letters.fits(name) for name in ("find", "search", "21st_magic", "_x")] == [True, False, False, False]
+    assert letters.fit("21st_magic").startswith("tool_21st_magic_")
+    assert all(letters.fits(letters.fit(name)) for name in ("search", "21st_magic", "_x"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.wire.function_schemas import current_draft, mapped, with_description
 from conduit_desktop.wire.gemini.field_names import INT64
 
 Fields = dict[str, Json]
@@ -77,7 +78,40 @@ def for_gemini(schema: Fields) -> Fields:
     result: Fields = writer.write({key: value for key, value in schema.items() if key not in defs}, ())
     if writer.kept:
         result["$defs"] = writer.definitions()
-    return result
+    return _within_budget(result)
+
+
+_MOST_ITEMS = 960
+"""What every `maxItems` of a schema may add up to: beyond it Google answers "Request contains an invalid argument".
+
+https://github.com/googleapis/python-genai/issues/2170, https://github.com/vercel/ai/issues/21192
+"""
+
+
+def _within_budget(schema: Fields) -> Fields:
+    """`schema` with its greatest `maxItems` in descriptions, where they add up to too much."""
+    limits: list[int] = []
+
+    def count(one: Fields) -> Fields:
+        if isinstance(one.get("maxItems"), int):
+            limits.append(one["maxItems"])
+        return one
+
+    mapped(schema, count)
+    if sum(limits) <= _MOST_ITEMS:
+        return schema
+    limits.sort()
+    least = 0
+    while sum(limits) > _MOST_ITEMS:
+        least = limits.pop()
+
+    def describe(one: Fields) -> Fields:
+        most = one.get("maxItems")
+        if not isinstance(most, int) or most < least:
+            return one
+        return with_description({name: value for name, value in one.items() if name != "maxItems"}, {"maxItems": most})
+
+    return mapped(schema, describe)
 
 
 class _Writer:
@@ -99,7 +133,7 @@ class _Writer:
         """`schema`, which is part of the definitions named `within`."""
         if not isinstance(schema, dict):
             return schema
-        schema = _merged(schema)
+        schema = current_draft(_merged(schema))
         if isinstance(schema.get("$ref"), str):
             return self._resolved(schema, within)
         # An allow-list: JSON Schema has many more keywords, and Google refuses some of them.
