@@ -10,9 +10,11 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import KindField, OutboundRequest, Secrets
+from conduit_desktop.providers.chat_mends.messages import with_texts
 from conduit_desktop.providers.fields import key_from
 from conduit_desktop.providers.model_lists import rows_of
-from conduit_desktop.providers.openai_compatible import TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.request_rules import RequestRule
 
 _TASKS: dict[str, tuple[str, ...]] = {"Text Generation": (), "Text Embeddings": ("embeddings",)}
 _FEATURES = {"function_calling": "tools", "vision": "vision", "reasoning": "thinking"}
@@ -43,6 +45,14 @@ class Cloudflare(OpenAICompatible):
     reasons: ClassVar[Mapping[str, Reason]] = {"3023": "auth", "3040": "overloaded", "5016": "permission", "7003": "auth"}
     unsupported = (
         "n", "logprobs", "top_logprobs", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
+    )  # fmt: skip
+
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(
+            with_texts(), "decolua/9router#4180; anomalyco/opencode#30381: Type mismatch of '/messages/0/content'",
+            dialect="openai_chat",
+        ),
     )  # fmt: skip
 
     def __init__(self, config: Provider) -> None:

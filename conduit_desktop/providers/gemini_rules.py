@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.json_instruction import json_instruction
@@ -117,6 +118,44 @@ def drop_tools(body: Body, facts: ModelFacts) -> list[str]:
     return ["tools"] if body.pop("toolConfig", None) is None else ["tools", "tool_choice"]
 
 
+_MOST_FUNCTIONS = 512
+
+
+def at_most_functions(body: Body, facts: ModelFacts) -> list[str]:
+    """Raises BadRequest for more functions than Google takes: which could be left out only the client knows."""
+    tools = body.get("tools")
+    lists = [tool.get("functionDeclarations") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    count = sum(len(functions) for functions in lists if isinstance(functions, list))
+    if count > _MOST_FUNCTIONS:
+        text = f"This model takes at most {_MOST_FUNCTIONS} tools, and the request has {count}."
+        raise BadRequest(text, code="invalid_parameter", param="tools")
+    return []
+
+
+def drop_call_ids(body: Body, facts: ModelFacts) -> list[str]:
+    """Leaves out the ids of calls and results: before generation 3 Vertex AI answers "Unknown name "id"". Nothing is lost, as
+    results follow in the order of their calls.
+    """
+    contents = [_without_ids(content) for content in body.get("contents") or ()]
+    if any(new is not old for new, old in zip(contents, body.get("contents") or (), strict=True)):
+        body["contents"] = contents
+    return []
+
+
+def _without_ids(content: Json) -> Json:
+    parts = [_without_id(part) for part in content.get("parts") or ()]
+    changed = any(new is not old for new, old in zip(parts, content.get("parts") or (), strict=True))
+    return {**content, "parts": parts} if changed else content
+
+
+def _without_id(part: Json) -> Json:
+    for name in ("functionCall", "functionResponse"):
+        inner = part.get(name)
+        if isinstance(inner, dict) and "id" in inner:
+            return {**part, name: {key: value for key, value in inner.items() if key != "id"}}
+    return part
+
+
 def words_for_json(body: Body, facts: ModelFacts) -> list[str]:
     """Puts the format into the instructions where the model cannot be held to it, or not together with functions.
 
@@ -218,6 +257,11 @@ _RULES: tuple[RequestRule, ...] = (
         spread_results, "https://ai.google.dev/gemini-api/docs/function-calling: multimodal responses since Gemini 3", _BEFORE_3
     ),
     RequestRule(sign_calls, "https://ai.google.dev/gemini-api/docs/thought-signatures", _FROM_3),
+    RequestRule(at_most_functions, "https://github.com/google-gemini/gemini-cli/issues/25440: at most 512 function declarations"),
 )
 GEMINI_RULES = tuple(replace(rule, of_model=True) for rule in _RULES)
 """In the order of their application. Each depends on the generation of the model."""
+VERTEX_RULES = (
+    *GEMINI_RULES,
+    RequestRule(drop_call_ids, "charmbracelet/fantasy#265; anomalyco/opencode#50504: since generation 3", _BEFORE_3, of_model=True),
+)

@@ -8,9 +8,18 @@ from typing import ClassVar
 
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
 from conduit_desktop.providers.chat_mends.answer_format import any_object_as_schema, format_or_prefill
+from conduit_desktop.providers.chat_mends.fields import above_zero, greedy, within, without_empty_stops
 from conduit_desktop.providers.chat_mends.media import images_of, without_parts, without_remote_images
-from conduit_desktop.providers.chat_mends.messages import json_arguments, with_content
-from conduit_desktop.providers.chat_mends.tools import grammar_schemas, logprobs_or_streamed_tools, named_tool_alone, unknown_tools
+from conduit_desktop.providers.chat_mends.messages import json_arguments, with_content, with_texts, without_null_content
+from conduit_desktop.providers.chat_mends.tools import (
+    grammar_schemas,
+    logprobs_or_streamed_tools,
+    named_tool_alone,
+    object_schemas,
+    unknown_tools,
+    with_functions,
+    with_object_parameters,
+)
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
@@ -18,6 +27,7 @@ from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
 _OLLAMA = "https://github.com/ollama/ollama/blob/main/openai/openai.go"
+_VLLM_SAMPLING = "https://github.com/vllm-project/vllm/blob/main/vllm/sampling_params.py"
 
 ONE_SYSTEM = replace(CHAT_TURNS, system="first", in_passthrough=True)
 """The name of a local model need not show its chat template, and many templates refuse a second system message."""
@@ -60,6 +70,9 @@ class Ollama(LocalServer):
         RequestRule(without_remote_images, "https://github.com/ollama/ollama/issues/6753", dialect=_CHAT),
         RequestRule(without_parts("file", "video_url"), f"{_OLLAMA}: invalid message format", dialect=_CHAT),
         RequestRule(images_of("png", "jpe?g", "webp"), f"{_OLLAMA}: invalid image input", dialect=_CHAT),
+        RequestRule(without_null_content, f"{_OLLAMA}: invalid message content type", dialect=_CHAT),
+        RequestRule(json_arguments, f"{_OLLAMA}: invalid tool call arguments", dialect=_CHAT),
+        RequestRule(with_functions(object_schemas), "can1357/oh-my-pi#4488: cannot unmarshal bool", dialect=_CHAT),
         RequestRule(unknown_tools, "https://github.com/sigoden/aichat/issues/1375: does not support tools", dialect=_CHAT),
     )
     # https://docs.ollama.com/capabilities/thinking; its OpenAI-compatible API reads and writes this name.
@@ -94,6 +107,13 @@ class LMStudio(LocalServer):
             dialect=_CHAT,
         ),
         RequestRule(named_tool_alone, "lmstudio-ai/lmstudio-bug-tracker: Invalid tool_choice type: 'object'", dialect=_CHAT),
+        RequestRule(with_texts("tool"), "NousResearch/hermes-agent#95229: Invalid 'messages' in payload", dialect=_CHAT),
+        RequestRule(
+            without_null_content, "lmstudio-ai/lmstudio-bug-tracker#261: must be a string or an array of objects", dialect=_CHAT
+        ),
+        RequestRule(
+            with_functions(with_object_parameters), "elie222/rakazo#851; lmstudio-ai/lmstudio-bug-tracker#2254", dialect=_CHAT
+        ),
         RequestRule(without_remote_images, "https://lmstudio.ai/docs/developer/openai-compat", dialect=_CHAT),
     )  # fmt: skip
     unsupported = ("n", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
@@ -144,6 +164,12 @@ class VLLM(LocalServer):
         *CHAT_RULES,
         ORPHANS,
         RequestRule(json_arguments, "vllm-project/vllm, entrypoints/chat_utils.py: it parses them", dialect=_CHAT),
+        RequestRule(greedy, f"{_VLLM_SAMPLING}: _verify_greedy_sampling", dialect=_CHAT),
+        RequestRule(above_zero("top_p", 0.01), _VLLM_SAMPLING, dialect=_CHAT),
+        RequestRule(within("temperature", 0, 2), _VLLM_SAMPLING, dialect=_CHAT),
+        RequestRule(within("presence_penalty", -2, 2), _VLLM_SAMPLING, dialect=_CHAT),
+        RequestRule(within("frequency_penalty", -2, 2), _VLLM_SAMPLING, dialect=_CHAT),
+        RequestRule(without_empty_stops, _VLLM_SAMPLING, dialect=_CHAT),
     )
     unsupported = ("user", "metadata", "service_tier", "store")
 

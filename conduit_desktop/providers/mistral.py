@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.chat_mends.fields import only_fields
+from conduit_desktop.providers.chat_mends.fields import greedy, only_fields
 from conduit_desktop.providers.chat_mends.messages import json_arguments, known_message_fields
 from conduit_desktop.providers.chat_mends.tools import with_functions, with_parameters
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts
-from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.tool_names import MISTRAL_ID
 from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
@@ -62,6 +62,8 @@ class Mistral(OpenAICompatible):
     renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
+        ORPHANS,
+        RequestRule(greedy, "devoxx/DevoxxGenieIDEAPlugin#338: top_p must be 1 when using greedy sampling", dialect="openai_chat"),
         RequestRule(only_fields(_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted", dialect="openai_chat"),
         RequestRule(
             known_message_fields(*_MESSAGE_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted",

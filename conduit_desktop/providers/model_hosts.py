@@ -13,10 +13,19 @@ from conduit_desktop.providers.chat_mends.answer_format import (
     schema_in_instructions,
     tools_or_format,
 )
-from conduit_desktop.providers.chat_mends.fields import at_most_stops, cap_output, dropping_unless, short_id, within
+from conduit_desktop.providers.chat_mends.fields import (
+    at_most_stops,
+    cap_output,
+    counted_logprobs,
+    dropping_unless,
+    first_of,
+    only_fields,
+    short_id,
+    within,
+)
 from conduit_desktop.providers.chat_mends.media import last_images, without_parts
-from conduit_desktop.providers.chat_mends.messages import at_most_cache_marks
-from conduit_desktop.providers.chat_mends.reasoning import effort_or_budget, parsed_reasoning
+from conduit_desktop.providers.chat_mends.messages import at_most_cache_marks, known_message_fields, with_texts
+from conduit_desktop.providers.chat_mends.reasoning import effort_or_budget, flat_effort, parsed_reasoning
 from conduit_desktop.providers.chat_mends.tools import at_most_tools, strict_all_or_none, strict_where_it_can_be
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_lists import OPENROUTER_PRICES, PriceFields
@@ -53,6 +62,7 @@ class OpenRouter(OpenAICompatible):
         # Claude Code's identifiers have 150 characters and more. https://github.com/ujisati/claude-code-provider-proxy/issues/11
         RequestRule(short_id("user", 128), "ujisati/claude-code-provider-proxy#11", dialect=_CHAT),
         RequestRule(effort_or_budget, "https://openrouter.ai/docs/use-cases/reasoning-tokens", dialect=_CHAT),
+        RequestRule(first_of("models", 3), "coder/xum#2963: 'models' array must have 3 items or fewer", dialect=_CHAT),
         RequestRule(at_most_cache_marks(4), "https://openrouter.ai/docs/features/prompt-caching", models=".*claude", dialect=_CHAT),
     )
     # https://openrouter.ai/docs/guides/best-practices/reasoning-tokens: "preserving reasoning", unmodified.
@@ -79,11 +89,15 @@ class Groq(OpenAICompatible):
     price_provider = "groq"
     max_tokens_field = "max_completion_tokens"
     # https://console.groq.com/docs/openai: a 400 "if they are supplied".
-    refused = ("logprobs", "top_logprobs", "logit_bias")
-    message_refused = ("name", "reasoning_content", "reasoning_details")
-    unsupported = ("metadata", "store")
+    # `metadata` and `chat_template_kwargs`: skye-harris/hass_local_openai_llm#59, immersive-translate/immersive-translate#3016.
+    refused = ("logprobs", "top_logprobs", "logit_bias", "metadata", "store", "chat_template_kwargs")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
+        RequestRule(
+            known_message_fields("role", "content", "tool_calls", "tool_call_id", "reasoning", "function_call"),
+            "ServiceStack/llms#17; diegosouzapw/OmniRoute#11026: property 'timestamp' is unsupported", dialect=_CHAT,
+        ),
+        RequestRule(with_texts("system", "tool"), "CherryHQ/cherry-studio#3307: value must be a string", dialect=_CHAT),
         RequestRule(dropping_unless(1, "n"), "https://console.groq.com/docs/openai", dialect=_CHAT),
         RequestRule(
             cap_output, "khoj-ai/khoj#1236; Alishahryar1/free-claude-code#955: must be less than or equal to", dialect=_CHAT
@@ -97,7 +111,10 @@ class Groq(OpenAICompatible):
             schema_in_instructions("json_object"), "https://console.groq.com/docs/structured-outputs: supported models",
             "llama-3|gemma|allam|qwen/qwen3-32b", _CHAT,
         ),
-        RequestRule(strict_where_it_can_be(required=True), "https://console.groq.com/docs/structured-outputs", dialect=_CHAT),
+        RequestRule(
+            strict_where_it_can_be(required=True, unknown=("minItems", "maxItems")),
+            "https://console.groq.com/docs/structured-outputs; i-am-bee/beeai-framework#1215", dialect=_CHAT,
+        ),
         RequestRule(mention_json, "https://console.groq.com/docs/structured-outputs: JSON object mode", dialect=_CHAT),
         RequestRule(parsed_reasoning, "https://console.groq.com/docs/reasoning", "qwen|deepseek-r1", _CHAT),
         RequestRule(without_parts("file", "input_audio"), "https://console.groq.com/docs/api-reference", dialect=_CHAT),
@@ -133,8 +150,23 @@ class Together(OpenAICompatible):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(without_parts("file"), "https://docs.together.ai/reference/chat-completions-1", dialect=_CHAT),
+        RequestRule(counted_logprobs, "UKGovernmentBEIS/inspect_ai#1613: 1 rather than true", dialect=_CHAT),
     )
     returns_reasoning = "as_sent"
+
+
+_FIREWORKS_FIELDS = frozenset(
+    {
+        "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "max_tokens",
+        "max_completion_tokens", "temperature", "top_p", "top_k", "min_p", "typical_p", "frequency_penalty", "presence_penalty",
+        "repetition_penalty", "mirostat_target", "mirostat_lr", "n", "stop", "seed", "stream", "stream_options", "logprobs",
+        "top_logprobs", "logit_bias", "response_format", "reasoning_effort", "reasoning_history", "thinking", "user", "metadata",
+        "prompt_cache_key", "prompt_cache_isolation_key", "prompt_truncate_len", "context_length_exceeded_behavior", "ignore_eos",
+        "echo", "echo_last", "raw_output", "return_token_ids", "perf_metrics_in_response", "prediction", "speculation",
+        "prompt_cache_max_len", "safety_identifier", "service_tier", "store",
+    }
+)  # fmt: skip
+"""https://docs.fireworks.ai/api-reference/post-chatcompletions"""
 
 
 class Fireworks(OpenAICompatible):
@@ -155,6 +187,9 @@ class Fireworks(OpenAICompatible):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(at_most_stops(4), "https://docs.fireworks.ai/api-reference/post-chatcompletions", dialect=_CHAT),
+        RequestRule(
+            only_fields(_FIREWORKS_FIELDS), "web-infra-dev/midscene#1322: Extra inputs are not permitted, field: …", dialect=_CHAT
+        ),
     )
 
 
@@ -240,7 +275,13 @@ class Nvidia(OpenAICompatible):
     fields = (key_from("build.nvidia.com/settings/api-keys", "nvapi-…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings"})
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "nvidia"}
+    # The request's schema allows no others: sipeed/picoclaw#1019; can1357/oh-my-pi#2299.
+    refused = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "verbosity", "enable_thinking")
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
+    rules: ClassVar[tuple[RequestRule, ...]] = (
+        *CHAT_RULES,
+        RequestRule(flat_effort, "NousResearch/hermes-agent#77973, #19888: Unsupported parameter(s): reasoning", dialect=_CHAT),
+    )
 
 
 class GitHubModels(OpenAICompatible):

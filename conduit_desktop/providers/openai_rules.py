@@ -12,13 +12,13 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.chat_mends.answer_format import mention_json
-from conduit_desktop.providers.chat_mends.fields import at_most_stops, cap_output, short_id, within, without_tool_settings
+from conduit_desktop.providers.chat_mends.fields import at_most_stops, cap_output, dropping, short_id, within, without_tool_settings
 from conduit_desktop.providers.chat_mends.media import images_of
 from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling, thinks
 from conduit_desktop.providers.chat_mends.tools import at_most_tools
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import RequestRule
-from conduit_desktop.wire.function_schemas import function_schema, strict_schema, without_root_union
+from conduit_desktop.wire.function_schemas import current_draft, function_schema, mapped, strict_schema, without_root_union
 
 _ENCRYPTED = "reasoning.encrypted_content"
 MIN_OUTPUT_TOKENS = 16
@@ -126,11 +126,16 @@ def fit_functions(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     """
     lost: list[str] = []
     if isinstance(tools := body.get("tools"), list):
-        body["tools"] = [_fitted_tool(tool, lost) for tool in tools]
+        fine_tuned = _is_fine_tuned(body)
+        body["tools"] = [_fitted_tool(tool, fine_tuned, lost) for tool in tools]
     return lost
 
 
-def _fitted_tool(tool: Any, lost: list[str]) -> Any:
+def _is_fine_tuned(body: dict[str, Json]) -> bool:
+    return str(body.get("model")).startswith("ft:")
+
+
+def _fitted_tool(tool: Any, fine_tuned: bool, lost: list[str]) -> Any:
     if not isinstance(tool, dict) or tool.get("type") != "function":
         return tool
     # Flat in the Responses API, an object of its own in chat.
@@ -143,7 +148,7 @@ def _fitted_tool(tool: Any, lost: list[str]) -> Any:
     lost += [f"tools.parameters.{name}" for name in flattened]
     fitted = {**function, "parameters": schema}
     if function.get("strict"):
-        strict = strict_schema(schema)
+        strict = strict_schema(schema, fine_tuned)
         lost += [] if strict is not None else ["tools.strict"]
         fitted |= {"strict": False} if strict is None else {"parameters": strict}
     return fitted if function is tool else {**tool, "function": fitted}
@@ -156,7 +161,7 @@ def fit_answer_schema(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     inner = holder.get(name)
     if not isinstance(inner, dict) or not inner.get("strict") or not isinstance(inner.get("schema"), dict):
         return []
-    strict = strict_schema(inner["schema"])
+    strict = strict_schema(mapped(inner["schema"], current_draft), _is_fine_tuned(body))
     body[field] = {**holder, name: {**inner, "strict": False} if strict is None else {**inner, "schema": strict}}
     return ["response_format.strict"] if strict is None else []
 
@@ -254,6 +259,12 @@ OPENAI_RULES: tuple[RequestRule, ...] = (
     ),
 )
 AZURE_RULES: tuple[RequestRule, ...] = (
+    RequestRule(
+        dropping("prompt_cache_retention"), "OpenHands/software-agent-sdk#2295, #2311: not supported on this model", of_model=True
+    ),
+    RequestRule(
+        dropping("prompt_cache_key"), "vectorize-io/hindsight#3518: unrecognized request argument", f"(?!{_OPENAIS})", of_model=True
+    ),
     # Its search is Bing's, which has to be connected to the resource, and whose results leave Azure's compliance boundary.
     RequestRule(drop_search, "https://learn.microsoft.com/azure/foundry/openai/how-to/web-search", dialect=_RESPONSES),
     *OPENAI_RULES,

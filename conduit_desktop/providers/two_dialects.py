@@ -12,17 +12,33 @@ from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField, Secrets, missing_reasoning
 from conduit_desktop.providers.anthropic import ANTHROPIC_HEADERS
 from conduit_desktop.providers.chat_mends.answer_format import mention_json, schema_in_instructions
-from conduit_desktop.providers.chat_mends.fields import at_most_stops, dropping, dropping_unless, short_id, within
+from conduit_desktop.providers.chat_mends.fields import (
+    above_zero,
+    at_most_stops,
+    cap_output,
+    dropping,
+    dropping_unless,
+    short_id,
+    within,
+)
 from conduit_desktop.providers.chat_mends.media import without_parts, without_remote_images
 from conduit_desktop.providers.chat_mends.messages import json_arguments
-from conduit_desktop.providers.chat_mends.reasoning import one_switch, while_thinking
-from conduit_desktop.providers.chat_mends.tools import at_most_tools, offered_tools_only, type_in_branches, with_functions
+from conduit_desktop.providers.chat_mends.reasoning import named_thinking, one_switch, while_thinking
+from conduit_desktop.providers.chat_mends.tools import (
+    at_most_tools,
+    moonshot_schemas,
+    offered_tools_only,
+    search_settings,
+    with_functions,
+    with_parameters,
+)
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.messages_mends import forced_tools_without_thinking, unread_blocks
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
+from conduit_desktop.wire.tool_names import OPENAI_NAME
 from conduit_desktop.wire.turns import BORROWED_MESSAGES, CHAT_TURNS, TurnRules
 
 ANTHROPIC = "anthropic_messages"
@@ -125,6 +141,10 @@ class DeepSeek(TwoDialectVendor):
         RequestRule(mention_json, "https://api-docs.deepseek.com/guides/json_mode: the word json in a message", dialect=CHAT),
         RequestRule(without_parts("file", "input_audio"), "https://api-docs.deepseek.com/api/create-chat-completion", dialect=CHAT),
         RequestRule(json_arguments, "https://api-docs.deepseek.com/api/create-chat-completion: a string", dialect=CHAT),
+        RequestRule(
+            cap_output, "Gitlawb/openclaude#35; Aider-AI/aider#4125: the valid range of max_tokens is [1, 8192]",
+            "deepseek-(chat|reasoner)$",
+        ),
         RequestRule(unread_blocks, "deepseek-ai/DeepSeek-V3#1026: unknown variant `image`", dialect=ANTHROPIC),
         RequestRule(
             forced_tools_without_thinking(always_on="deepseek-reasoner"), "deepseek-ai/awesome-deepseek-integration#598, #606",
@@ -149,7 +169,8 @@ class Moonshot(TwoDialectVendor):
     # "the message at position 1 with role 'assistant' must not be empty"
     turns: ClassVar[Mapping[str, TurnRules]] = {
         ANTHROPIC: BORROWED_MESSAGES,
-        "openai_chat": replace(CHAT_TURNS, empty_messages=False, in_passthrough=True),
+        # "function name is invalid, must start with a letter": MoonshotAI/kimi-cli#2531
+        "openai_chat": replace(CHAT_TURNS, empty_messages=False, names=replace(OPENAI_NAME, first="[a-zA-Z]"), in_passthrough=True),
     }
     # https://platform.kimi.ai/docs/guide/kimi-k2-6-quickstart#tool-use-compatibility: a 400 for a call without it.
     returns_reasoning = "reasoning_content"
@@ -177,7 +198,10 @@ class Moonshot(TwoDialectVendor):
             r"kimi-k2(\.[5-9]|-thinking)", ANTHROPIC,
         ),
         RequestRule(one_switch(switch), "https://platform.kimi.ai/docs/guide/use-thinking-effort", r"kimi-k", CHAT),
-        RequestRule(with_functions(type_in_branches), "MoonshotAI/kimi-cli: type should be defined in anyOf items", dialect=CHAT),
+        RequestRule(
+            moonshot_schemas, "vercel/ai#18921; MoonshotAI/kimi-cli#2061; MoonshotAI/kimi-code#1610: moonshot flavored json schema",
+            dialect=CHAT,
+        ),
         RequestRule(without_remote_images, "https://platform.kimi.ai/docs/guide/use-kimi-vision-model", dialect=CHAT),
     )  # fmt: skip
     unsupported = (
@@ -215,6 +239,8 @@ class Zai(TwoDialectVendor):
         *CHAT_RULES,
         RequestRule(offered_tools_only, "https://docs.z.ai/api-reference/llm/chat-completion: auto only", dialect=CHAT),
         RequestRule(within("temperature", 0, 1), "https://docs.z.ai/api-reference/llm/chat-completion", dialect=CHAT),
+        RequestRule(above_zero("top_p", 0.01), "songquanpeng/one-api#1045: code 1214", dialect=CHAT),
+        RequestRule(search_settings, "cornellsh/codex-proxy#1: tools[6].web_search can not be null", dialect=CHAT),
         RequestRule(at_most_stops(1), "https://docs.z.ai/api-reference/llm/chat-completion", dialect=CHAT),
         RequestRule(short_id("user_id", 128, 6), "https://docs.z.ai/api-reference/llm/chat-completion", dialect=CHAT),
         RequestRule(
@@ -273,6 +299,9 @@ class MiniMax(TwoDialectVendor):
         # Not 0 itself: the range is open below.
         RequestRule(unread_blocks, "https://platform.minimax.io/docs/api-reference/text-anthropic-api", dialect=ANTHROPIC),
         RequestRule(within("temperature", 0.01, 1), "https://platform.minimax.io/docs/api-reference/text-openai-api"),
+        RequestRule(with_functions(with_parameters), "QwenLM/qwen-code#11834: function parameters is empty", dialect=CHAT),
+        RequestRule(json_arguments, "earendil-works/pi#5468: invalid function arguments json string", dialect=CHAT),
+        RequestRule(named_thinking({"enabled": "adaptive"}), "CherryHQ/cherry-studio#16431: allowed: adaptive, disabled"),
     )
     max_tokens_field = "max_completion_tokens"
     unsupported = (

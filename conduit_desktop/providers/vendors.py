@@ -14,21 +14,22 @@ from conduit_desktop.providers.chat_mends.answer_format import (
     json_without_thinking,
     mention_json,
 )
-from conduit_desktop.providers.chat_mends.fields import dropping
+from conduit_desktop.providers.chat_mends.fields import above_zero, dropping, within, without_zero
 from conduit_desktop.providers.chat_mends.media import images_of, without_parts
+from conduit_desktop.providers.chat_mends.messages import without_null_content
 from conduit_desktop.providers.chat_mends.reasoning import fit_effort
-from conduit_desktop.providers.chat_mends.tools import at_most_tools
+from conduit_desktop.providers.chat_mends.tools import at_most_tools, only_chosen
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.image_limits import XAI_IMAGES
 from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.openai_compatible import (
     CHAT_RULES,
-    TEXT_EMBEDDINGS,
     OpenAICompatible,
 )
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.providers.xai_rules import fit_tools, has_foreign_tools, without_null_contents
+from conduit_desktop.wire.tool_names import OPENAI_NAME
 from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
@@ -56,6 +57,8 @@ class XAI(OpenAICompatible):
         "prompt_text_token_price", "completion_text_token_price", "0.0001",
         (("cache_read", "cached_prompt_text_token_price"), ("image_in", "prompt_image_token_price")),
     )  # fmt: skip
+    # langbot-app/LangBot#1205: every message needs at least one non-empty content element
+    turns: ClassVar[Mapping[str, TurnRules]] = {"openai_chat": replace(CHAT_TURNS, empty_messages=False, in_passthrough=True)}
     unsupported = ("logit_bias", "metadata", "service_tier", "store")
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
@@ -65,6 +68,10 @@ class XAI(OpenAICompatible):
             "https://docs.x.ai/developers/model-capabilities/text/reasoning", r"grok-(?:[4-9]|code)(?!.*non-reasoning)", _CHAT,
         ),
         RequestRule(dropping("presence_penalty"), "miaoxworld/NativeTavern#83", r"grok-4\.(?:2\d|[3-9])|grok-[5-9]", _CHAT),
+        RequestRule(
+            without_null_content, "langchain-ai/langchain#34140; AstrBotDevs/AstrBot#6447: at least one content element",
+            dialect=_CHAT,
+        ),
         RequestRule(at_most_tools(128), "https://docs.x.ai/docs/api-reference"),
         RequestRule(images_of("png", "jpe?g"), "https://docs.x.ai/docs/guides/image-understanding", dialect=_CHAT),
         RequestRule(fit_effort, "https://docs.x.ai/developers/model-capabilities/text/reasoning", dialect="openai_responses"),
@@ -115,6 +122,9 @@ class Perplexity(OpenAICompatible):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         RequestRule(without_parts("file", "input_audio"), "https://docs.perplexity.ai/api-reference", dialect=_CHAT),
+        RequestRule(
+            without_zero("frequency_penalty"), "brianpetro/obsidian-smart-connections#627: must satisfy p > 0", dialect=_CHAT
+        ),
         RequestRule(any_object_as_schema, "567-labs/instructor#1005: text, json_schema and regex only", dialect=_CHAT),
     )
     features = frozenset({"stream", "vision", "json", "usage_in_stream"})
@@ -138,7 +148,11 @@ class Qwen(OpenAICompatible):
     )  # fmt: skip
     version = "compatible-mode/v1"
     endpoints = frozenset({"chat", "completions", "embeddings"})
-    media_formats = TEXT_EMBEDDINGS
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "qwen"}
+    # tailcallhq/forgecode#1580: Tool names are not allowed to be [search]
+    turns: ClassVar[Mapping[str, TurnRules]] = {
+        "openai_chat": replace(CHAT_TURNS, names=replace(OPENAI_NAME, reserved=("search",)), in_passthrough=True)
+    }
     unsupported = ("logit_bias", "user", "metadata", "service_tier", "store", "frequency_penalty")
     # From 3.5 on they think by default, and refuse a forced tool while they do.
     applies_templates = False
@@ -155,6 +169,11 @@ class Qwen(OpenAICompatible):
             "https://help.aliyun.com/en/model-studio/error-code: JSON mode is not supported in thinking mode", dialect=_CHAT,
         ),
         RequestRule(mention_json, "https://help.aliyun.com/en/model-studio/error-code: must contain the word json", dialect=_CHAT),
+        RequestRule(above_zero("top_p", 0.01), "nicepkg/aide#26: range of top_p should be (0.0, 1.0]", dialect=_CHAT),
+        RequestRule(
+            within("temperature", 0, 1.99), "https://docs.qwencloud.com/api-reference/chat/dashscope: 0 <= x < 2", dialect=_CHAT
+        ),
+        RequestRule(only_chosen("none", "auto"), "pydantic/pydantic-ai#1265", "qwen-long", _CHAT),
     )  # fmt: skip
     # https://help.aliyun.com/en/model-studio/error-code: OpenAI's code for an empty account is a limit of tokens a minute here.
     reasons: ClassVar[Mapping[str, Reason]] = {

@@ -16,7 +16,7 @@ from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.claude import MESSAGES_RULES
 from conduit_desktop.providers.gemini import adapt_gemini, method
-from conduit_desktop.providers.gemini_rules import GEMINI_RULES
+from conduit_desktop.providers.gemini_rules import VERTEX_RULES
 from conduit_desktop.providers.image_limits import CLAUDE_IMAGES_OF_CLOUDS, VERTEX_IMAGES, ImageLimits, claude_images
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.model_lists import rows_of
@@ -59,7 +59,7 @@ class Vertex(ProviderKind):
     price_provider: ClassVar[str | None] = "vertex"
     relayed_headers = (*CLIENT_HEADERS, "anthropic-beta", "x-goog-api-client", "x-goog-user-project", "x-vertex-ai-")
     renews_credentials = True
-    rules = (*GEMINI_RULES, RequestRule(_drop_tier, "a request header on Vertex AI", dialect="gemini"))
+    rules = (*VERTEX_RULES, RequestRule(_drop_tier, "a request header on Vertex AI", dialect="gemini"))
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)

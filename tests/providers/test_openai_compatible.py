@@ -50,6 +50,7 @@ def test_what_a_borrower_of_the_dialect_only_ignores_stays_in_a_passed_through_b
         "metadata": {"a": "b"},
         "prediction": {"type": "content"},
     }
+    body = {name: value for name, value in body.items() if name not in CATALOG[kind].refused}
     assert adapt(kind, body, translated=False) == (body, [])
 
 
@@ -175,7 +176,7 @@ def test_a_schema_goes_into_the_instructions_where_schemas_are_unsupported(kind:
 
 def test_fields_that_groq_refuses_are_dropped_from_passed_through_requests_too():
     body, dropped = adapt("groq", FULL, translated=False)
-    assert dropped == ["logprobs", "top_logprobs", "logit_bias", "messages.reasoning_content", "messages.name", "n"]
+    assert dropped == ["logprobs", "top_logprobs", "logit_bias", "store", "messages.reasoning_content", "messages.name", "n"]
     assert "name" not in body["messages"][1]
     assert body["seed"] == 3
     assert body["stream_options"] == {"include_usage": True}

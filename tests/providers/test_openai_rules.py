@@ -304,3 +304,10 @@ def test_the_facts_of_openais_models_hold_behind_a_relay_and_not_for_open_models
         400_000,
         16_384,
     )
+
+
+def test_azure_gets_no_cache_fields_that_its_models_refuse() -> None:
+    assert mended("gpt-4.1", kind="azure", prompt_cache_retention="24h", prompt_cache_key="k") == (
+        {"prompt_cache_key": "k"}, ["prompt_cache_retention"],
+    )  # fmt: skip
+    assert mended("DeepSeek-V3.2", kind="azure", prompt_cache_key="k") == ({}, ["prompt_cache_key"])

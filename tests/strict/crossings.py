@@ -58,11 +58,13 @@ MODELS: dict[str, tuple[str, ...]] = {
     "together": ("deepseek-ai/DeepSeek-V3.1",),
     "nvidia": ("meta/llama-3.3-70b-instruct",),
     "sglang": ("Qwen/Qwen3-8B",),
+    "cloudflare": ("@cf/meta/llama-3.3-70b-instruct-fp8-fast",),
 }  # fmt: skip
 """Models of each vendor, of every family that its rules tell apart."""
 
 OWN_DIALECT = {
-    "chat": ("openai", "azure"),
+    # What serves the strict vendor `sglang` is a server that the gateway knows nothing of: a chat goes to it as it came.
+    "chat": ("openai", "azure", "sglang"),
     "responses": ("openai", "azure"),
     "messages": ("anthropic",),
     "gemini": ("gemini", "vertex"),
@@ -73,7 +75,11 @@ _BASE_PATHS = {
     "openai": "/v1", "groq": "/openai/v1", "gemini": "", "vertex": "", "anthropic": "", "azure": "", "bedrock": "", "cohere": "",
     "zai": "/api/paas/v4", "qwen": "/compatible-mode/v1", "fireworks": "/inference/v1", "openrouter": "/api/v1",
 }  # fmt: skip
-_OPTIONS = {"bedrock": {"region": "us-east-1"}, "vertex": {"project": "p", "location": "us-central1"}}
+_OPTIONS = {
+    "cloudflare": {"account_id": "a" * 32},
+    "bedrock": {"region": "us-east-1"},
+    "vertex": {"project": "p", "location": "us-central1"},
+}
 _KEYS = {"bedrock": "bedrock-api-key-abc", "vertex": "AIzaSy" + "a" * 33}
 _KINDS = {"sglang": "openai-compatible"}
 _BROKEN = re.compile(r'event: (error|response\.failed)|^\{"error"|"type": ?"error"')

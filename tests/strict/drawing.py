@@ -38,6 +38,23 @@ SCHEMAS: tuple[Body, ...] = (
         "$defs": {"X": {"type": "object", "properties": {}}},
         "patternProperties": {"^x": {"type": "string"}},
     },
+    # What MCP servers of today still send: older drafts of JSON Schema, and what single vendors stumble over.
+    {
+        "type": "object",
+        "properties": {
+            "pair": {"type": "array", "items": [{"type": "number"}, {"type": "number"}], "additionalItems": False},
+            "n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True},
+            "old": {"type": "string", "required": True},
+            "any": True,
+            "u": {"type": "string", "format": "uri", "maxLength": 50_000},
+            "many": {"type": "array", "items": {"type": "string"}, "maxItems": 5000},
+        },
+        "required": ["u", "undefined"],
+    },
+    {
+        "properties": {"a": {"$ref": "#/$defs/A", "description": "other"}},
+        "$defs": {"A": {"type": "string", "description": "one"}},
+    },
 )
 OUTPUT: Body = {
     "type": "object",
@@ -79,10 +96,12 @@ class Wishes:
 
 def wishes(draw: random.Random) -> Wishes:
     """Draw what a request asks for; most requests ask for little."""
-    names = draw.choice([[], ["lookup"], ["lookup"], ["lookup", "other_tool"], ["lookup", LONG_NAME, "third"]])
+    names = draw.choice(
+        [[], ["lookup"], ["lookup"], ["lookup", "other_tool"], ["lookup", LONG_NAME, "third"], ["lookup", "search", "21st_magic"]]
+    )
     return Wishes(
-        temperature=draw.choice([None, None, 0, 0.7, 1, 1.7]),
-        top_p=draw.choice([None, None, None, 0.9]),
+        temperature=draw.choice([None, None, 0, 0.7, 1, 1.7, 2]),
+        top_p=draw.choice([None, None, None, 0.9, 0]),
         stop=draw.choice([None, None, [], ["END"], ["a", "b", "c", "d", "e", "f"], ["\n"]]),
         limit=draw.choice([None, 50, 200, 2000, 8000]),
         effort=draw.choice([None, None, None, "none", "minimal", "low", "medium", "high", "xhigh"]),

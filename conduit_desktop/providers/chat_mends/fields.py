@@ -79,6 +79,72 @@ def within(name: str, low: float, high: float) -> Mend:
     return mend
 
 
+def above_zero(name: str, least: float) -> Mend:
+    """Replace a zero by `least`, for a vendor whose range is open below. Nothing is lost: the two mean the same."""
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        value = body.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < least:
+            body[name] = least
+        return []
+
+    return mend
+
+
+def without_zero(*names: str) -> Mend:
+    """Leave out numbers that are 0, which is the default, for a vendor that takes only greater ones."""
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        for name in names:
+            if body.get(name) == 0:
+                del body[name]
+        return []
+
+    return mend
+
+
+def greedy(body: Body, facts: ModelFacts) -> list[str]:
+    """With the temperature 0 there is one answer, whatever `top_p` is: a lower one is refused, and so are several answers."""
+    if body.get("temperature") != 0:
+        return []
+    body.pop("top_p", None)
+    return ["n"] if (body.pop("n", None) or 1) > 1 else []
+
+
+def without_empty_stops(body: Body, facts: ModelFacts) -> list[str]:
+    """Leave out stop sequences that are empty, which would stop every answer at once or never."""
+    stop = body.get("stop")
+    if stop == "" or (isinstance(stop, list) and "" in stop):
+        body["stop"] = [text for text in stop if text != ""]
+        if not body["stop"]:
+            del body["stop"]
+    return []
+
+
+def first_of(name: str, count: int) -> Mend:
+    """Keep the first values of a list."""
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        values = body.get(name)
+        if not isinstance(values, list) or len(values) <= count:
+            return []
+        body[name] = values[:count]
+        return [name]
+
+    return mend
+
+
+def counted_logprobs(body: Body, facts: ModelFacts) -> list[str]:
+    """Log probabilities are asked for by the number of tokens to list at each place."""
+    wanted = body.get("logprobs")
+    if isinstance(wanted, bool):
+        count = body.pop("top_logprobs", None)
+        del body["logprobs"]
+        if wanted:
+            body["logprobs"] = count or 1
+    return []
+
+
 def cap_output(body: Body, facts: ModelFacts) -> list[str]:
     """Lower a limit that is more than the model can put out. Nothing is lost: no answer is longer."""
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):

@@ -46,7 +46,8 @@ def known_message_fields(*known: str) -> Mend:
 
         def change(message: dict[str, Any]) -> dict[str, Any]:
             unknown = [name for name in message if name not in known]
-            lost.extend(f"messages.{name}" for name in unknown if message[name] is not None)
+            # OpenAI's SDKs return an answer with each of its fields: nulls and empty lists ask for nothing.
+            lost.extend(f"messages.{name}" for name in unknown if message[name] not in (None, []))
             return {name: value for name, value in message.items() if name in known} if unknown else message
 
         with_messages(body, change)
@@ -60,6 +61,36 @@ def with_content(body: Body, facts: ModelFacts) -> list[str]:
 
     def change(message: dict[str, Any]) -> dict[str, Any]:
         return message if "content" in message or message.get("tool_calls") else {**message, "content": ""}
+
+    with_messages(body, change)
+    return []
+
+
+def with_texts(*roles: str) -> Mend:
+    """Content of `roles` (none: of all) is a string: parts of text alone are joined, and where there is none it is empty."""
+
+    def change(message: dict[str, Any]) -> dict[str, Any]:
+        content = message.get("content")
+        if isinstance(content, str) or (roles and message.get("role") not in roles):
+            return message
+        if content is None:
+            return {**message, "content": ""}
+        if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+            return {**message, "content": "\n".join(str(part.get("text", "")) for part in content)}
+        return message
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        with_messages(body, change)
+        return []
+
+    return mend
+
+
+def without_null_content(body: Body, facts: ModelFacts) -> list[str]:
+    """A message without content, or with an empty list of parts, has an empty text, be it next to calls."""
+
+    def change(message: dict[str, Any]) -> dict[str, Any]:
+        return {**message, "content": ""} if message.get("content") in (None, []) else message
 
     with_messages(body, change)
     return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
 from conduit_desktop.providers.request_rules import Body, Mend
@@ -94,3 +96,26 @@ def parsed_reasoning(body: Body, facts: ModelFacts) -> list[str]:
     if body.get("reasoning_format") == "raw" and (body.get("tools") or body.get("response_format")):
         body["reasoning_format"] = "parsed"
     return []
+
+
+def flat_effort(body: Body, facts: ModelFacts) -> list[str]:
+    """The effort in a field of its own, for vendors that do not know the object `reasoning`, which OpenRouter's clients send."""
+    reasoning = body.pop("reasoning", None)
+    if not isinstance(reasoning, dict):
+        return []
+    effort = "none" if reasoning.get("enabled") is False else reasoning.get("effort")
+    if effort is not None:
+        body.setdefault("reasoning_effort", effort)
+    return [f"reasoning.{name}" for name, value in reasoning.items() if name not in ("effort", "enabled") and value is not None]
+
+
+def named_thinking(names: Mapping[str, str]) -> Mend:
+    """The vendor's word for a type of thinking."""
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        thinking = body.get("thinking")
+        if isinstance(thinking, dict) and thinking.get("type") in names:
+            body["thinking"] = {**thinking, "type": names[thinking["type"]]}
+        return []
+
+    return mend

@@ -11,7 +11,15 @@ from conduit_desktop.providers.chat_mends.answer_format import _format_of
 from conduit_desktop.providers.chat_mends.fields import dropping, without_tool_settings
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import Body, Mend
-from conduit_desktop.wire.function_schemas import for_grammars, mapped
+from conduit_desktop.wire.function_schemas import (
+    current_draft,
+    for_grammars,
+    function_schema,
+    mapped,
+    resolved,
+    with_object_schemas,
+    without_root_union,
+)
 
 
 def unknown_tools(body: Body, facts: ModelFacts) -> list[str]:
@@ -81,6 +89,30 @@ def offered_tools_only(body: Body, facts: ModelFacts) -> list[str]:
     return [] if choice in (None, "auto", "none") else ["tool_choice"]
 
 
+def only_chosen(*words: str) -> Mend:
+    """For vendors that know these words of a tool choice alone; any other becomes `auto`."""
+
+    def mend(body: Body, facts: ModelFacts) -> list[str]:
+        if body.get("tool_choice") is None or body["tool_choice"] in words:
+            return []
+        body["tool_choice"] = "auto"
+        return ["tool_choice"]
+
+    return mend
+
+
+def search_settings(body: Body, facts: ModelFacts) -> list[str]:
+    """A hosted search without its settings is switched on."""
+    tools = body.get("tools")
+    if isinstance(tools, list) and any(_bare_search(tool) for tool in tools):
+        body["tools"] = [{**tool, "web_search": {"enable": True}} if _bare_search(tool) else tool for tool in tools]
+    return []
+
+
+def _bare_search(tool: Any) -> bool:
+    return isinstance(tool, dict) and tool.get("type") == "web_search" and not tool.get("web_search")
+
+
 def _name_of(tool: Any) -> str | None:
     function = tool.get("function") if isinstance(tool, dict) else None
     return function.get("name") if isinstance(function, dict) else None
@@ -113,11 +145,55 @@ def with_parameters(function: dict[str, Json]) -> dict[str, Json]:
     return {**function, "parameters": {"type": "object", "properties": {}}}
 
 
-def type_in_branches(function: dict[str, Json]) -> dict[str, Json]:
-    """In its schema, a `type` next to `anyOf` moves into the alternatives that have none."""
+def with_object_parameters(function: dict[str, Json]) -> dict[str, Json]:
+    """A schema that says nothing is one of an object without properties."""
     schema = function.get("parameters")
-    moved = mapped(schema, _moved_type) if isinstance(schema, dict) else schema
-    return function if moved is schema else {**function, "parameters": moved}
+    if not isinstance(schema, dict) or (schema.get("type") == "object" and isinstance(schema.get("properties"), dict)):
+        return function
+    return {**function, "parameters": function_schema(schema)}
+
+
+def object_schemas(function: dict[str, Json]) -> dict[str, Json]:
+    """Schemas of properties and items are objects, not true and false."""
+    schema = function.get("parameters")
+    made = with_object_schemas(schema) if isinstance(schema, dict) else schema
+    return function if made is schema else {**function, "parameters": made}
+
+
+def moonshot_schemas(body: Body, facts: ModelFacts) -> list[str]:
+    """Schemas of functions in Moonshot's flavour of JSON Schema (MFJS): https://github.com/MoonshotAI/walle
+
+    The current draft, an object at the root, `items` as an object, `required` with known names only, nothing next to a reference
+    that its target states too, and `type` in the alternatives.
+    """
+    lost: list[str] = []
+
+    def change(function: dict[str, Json]) -> dict[str, Json]:
+        schema = function.get("parameters")
+        if not isinstance(schema, dict):
+            return function
+        flat, flattened = without_root_union(mapped(schema, current_draft))
+        lost.extend(f"tools.parameters.{name}" for name in flattened)
+        made = mapped(flat, lambda one: _moved_type(_flavoured(one, flat)))
+        made = made if made.get("type") == "object" else {**made, "type": "object"}
+        return function if made is schema else {**function, "parameters": made}
+
+    with_functions(change)(body, facts)
+    return list(dict.fromkeys(lost))
+
+
+def _flavoured(schema: dict[str, Json], root: dict[str, Json]) -> dict[str, Json]:
+    made = dict(schema)
+    if isinstance(made.get("items"), bool) and made.pop("items") is False:
+        made.setdefault("maxItems", len(made.get("prefixItems") or ()))
+    if "required" in made:
+        known = made.get("properties")
+        names = made["required"] if isinstance(made["required"], list) else []
+        made["required"] = [name for name in names if isinstance(known, dict) and name in known]
+    if isinstance(made.get("$ref"), str) and len(made) > 1:
+        target = resolved({"$ref": made["$ref"]}, root)
+        made = {name: value for name, value in made.items() if name == "$ref" or name not in target}
+    return schema if made == schema else made
 
 
 def _moved_type(schema: dict[str, Json]) -> dict[str, Json]:

@@ -156,6 +156,8 @@ _FORMATS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
         _EMBEDDINGS, "OpenAIEmbeddings", {"refused": ("input_type", "task"), "one_size": ("text-embedding-ada-002", 1536)},
     ),
     ("embeddings", "text"): (_EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True}),
+    # "batch size is invalid, it should not be larger than 10": memodb-io/memobase#142
+    ("embeddings", "qwen"): (_EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "batch": 10}),
     # 256 inputs at once, by the live API: the `rig-core` crate, providers/mistral/embedding.rs.
     ("embeddings", "mistral"): (
         _EMBEDDINGS, "OpenAIEmbeddings",

@@ -395,6 +395,8 @@ COH_FIELDS = {
     "strict_tools", "thinking", "stream", "raw_prompting", "priority", "return_prompt",
 }  # fmt: skip
 OUT_MAX = (
+    (r"^deepseek-chat$", 8192),
+    (r"^deepseek-reasoner$", 65_536),
     (r"gpt-4o-2024-05-13|gpt-4-turbo|gpt-3\.5-turbo", 4096),
     (r"gpt-4o|gpt-5(\.\d)?-chat", 16_384),
     (r"gpt-4\.1", 32_768),
@@ -466,6 +468,68 @@ def JSON_OBJ(call):
     return (call.get("response_format.type") or call.get("text.format.type")) == "json_object"
 
 
+def draft_4(x):
+    """keywords in the form that they had before draft 6 of JSON Schema"""
+    return any(isinstance(x.get(k), bool) for k in ("exclusiveMinimum", "exclusiveMaximum", "required"))
+
+
+def undefined_required(x):
+    return isinstance(x.get("required"), list) and bool(set(x["required"]) - set(as_dict(x.get("properties"))))
+
+
+def ref_conflict(schema):
+    """a keyword beside a $ref that the schema has that it names"""
+    for x, _ in walk(schema):
+        if isinstance(x.get("$ref"), str) and len(x) > 1:
+            found = schema
+            for step in x["$ref"].removeprefix("#/").split("/"):
+                found = as_dict(as_dict(found).get(step))
+            if set(found) & (set(x) - {"$ref"}):
+                return True
+    return False
+
+
+def sub_schemas(call):
+    return [x for _, s, _, _ in tools(call) for x, _ in walk(s)]
+
+
+def texts_only(content):
+    return isinstance(content, list) and all(as_dict(p).get("type") == "text" for p in content)
+
+
+def max_items(schema):
+    return sum(x.get("maxItems") or 0 for x, _ in walk(schema) if isinstance(x.get("maxItems"), int))
+
+
+def gem_schemas(call):
+    declared = [f for t in as_list(call.body.get("tools")) for f in as_list(as_dict(t).get("functionDeclarations"))]
+    return [f.get("parametersJsonSchema") or f.get("parameters") for f in declared]
+
+
+def enum_values(schema):
+    return sum(len(as_list(x.get("enum"))) for x, _ in walk(schema))
+
+
+def documents(call):
+    return [as_dict(p.get("citations")).get("enabled") is True for p in blocks(call, "document")]
+
+
+def json_object(text):
+    try:
+        return isinstance(json.loads(text), dict)
+    except (TypeError, ValueError):
+        return False
+
+
+STRICT_FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
+GROQ_MESSAGE = {"role", "content", "tool_calls", "tool_call_id", "name", "reasoning", "function_call"}
+FIREWORKS_FIELDS = CHAT_FIELDS | {
+    "top_k", "min_p", "repetition_penalty", "mirostat_lr", "mirostat_target", "typical_p", "reasoning_history", "thinking",
+    "prompt_truncate_len", "context_length_exceeded_behavior", "ignore_eos", "raw_output", "perf_metrics_in_response", "echo",
+    "echo_last", "prompt_cache_isolation_key", "return_token_ids", "speculation", "prompt_cache_max_len",
+}  # fmt: skip
+
+
 CHECKS = {  # what breaks each rule
     "stream_options-without-stream": lambda call: call.body.get("stream_options") is not None and not call.streamed,
     "max_tokens-on-reasoning-model": has("max_tokens"),
@@ -508,9 +572,7 @@ CHECKS = {  # what breaks each rule
         for _, s, _, _ in tools(call)
         for k in ("oneOf", "anyOf", "allOf", *(("enum", "not") if call.vendor in ("openai", "azure") else ()))
     ),
-    "tool-schema-array-without-items": lambda call: any_schema(
-        call, lambda x: x.get("type") == "array" and "items" not in x and "prefixItems" not in x
-    ),
+    "tool-schema-array-without-items": lambda call: any_schema(call, lambda x: x.get("type") == "array" and "items" not in x),
     "strict-schema-additionalProperties": lambda call: any(map(loose, strict_schemas(call, False))),
     "strict-schema-required-all": lambda call: any(map(optional, strict_schemas(call, False))),
     "strict-schema-keyword": lambda call: any(map(badword, strict_schemas(call, False))),
@@ -597,14 +659,13 @@ CHECKS = {  # what breaks each rule
     "unknown-field": lambda call: bool(
         set(call.body)
         - {
-            "openai_chat": CHAT_FIELDS,
+            "openai_chat": FIREWORKS_FIELDS if call.vendor == "fireworks" else CHAT_FIELDS,
             "anthropic_messages": ANT_FIELDS,
             "gemini": GEM_FIELDS,
             "cohere": COH_FIELDS,
             "openai_embeddings": {"model", "input", "encoding_format", "dimensions", "user"},
         }[call.dialect]
     ),
-    "unknown-message-field": lambda call: any(set(m) - MSG_FIELDS for m in call.messages),
     "part-cache_control": lambda call: any("cache_control" in p for m in call.messages for p in parts(m)),
     # Responses
     "max_output_tokens-under-16": has("max_output_tokens", lambda x: x is not None and x < 16),
@@ -1086,6 +1147,91 @@ CHECKS = {  # what breaks each rule
     "input-empty": lambda call: call.body.get("input") in ("", []) or "" in as_list(call.body.get("input")),
     "input-over-2048": lambda call: len(as_list(call.body.get("input"))) > 2048,
     "encoding_format": has("encoding_format", lambda x: x != "base64"),
+    # JSON Schema drafts, and what single vendors add to them
+    **dict.fromkeys(
+        ("tool-schema-tuple", "schema-tuple"),
+        lambda call: any(isinstance(x.get("items"), list) for x in sub_schemas(call)),
+    ),
+    "tool-schema-draft-4": lambda call: any(map(draft_4, sub_schemas(call))),
+    "schema-items-boolean": lambda call: any(isinstance(x.get("items"), bool) for x in sub_schemas(call)),
+    "schema-required-undefined": lambda call: any(map(undefined_required, sub_schemas(call))),
+    "schema-required-list": lambda call: any("required" in x and not isinstance(x["required"], list) for x in sub_schemas(call)),
+    "schema-ref-siblings": lambda call: any(ref_conflict(s) for _, s, _, _ in tools(call)),
+    "schema-root-type": lambda call: any(as_dict(s).get("type") != "object" for _, s, _, _ in tools(call) if s is not None),
+    "tool-parameters-missing": lambda call: any(not s for _, s, _, _ in tools(call)),
+    "tool-parameters-type": lambda call: any(
+        as_dict(s).get("type") != "object" or "properties" not in s for _, s, _, _ in tools(call) if s is not None
+    ),
+    **dict.fromkeys(
+        ("tool-schema-boolean", "native-tool-schema-boolean"),
+        lambda call: any(not isinstance(y, dict) for x in sub_schemas(call) for y in as_dict(x.get("properties")).values()),
+    ),
+    "schema-repetitions": lambda call: any(
+        isinstance(x.get(k), int) and x[k] > 2000
+        for s in [*(s for _, s, _, _ in tools(call)), as_dict(call.get("response_format.json_schema.schema"))]
+        for x, _ in walk(s)
+        for k in ("minLength", "maxLength", "minItems", "maxItems")
+    ),
+    "functions-over-512": lambda call: len(gem_schemas(call)) > 512,
+    "maxItems-budget": lambda call: any(max_items(s) > 960 for s in gem_schemas(call)),
+    "json_schema-keyword": lambda call: (
+        call.get("response_format.json_schema.strict") is True
+        and any(k in x for x, _ in walk(call.get("response_format.json_schema.schema")) for k in ("minItems", "maxItems"))
+    ),
+    "strict-schema-format": lambda call: any(
+        x.get("format") not in (None, *STRICT_FORMATS) for s in strict_schemas(call) for x, _ in walk(s)
+    ),
+    "strict-schema-enum-size": lambda call: any(enum_values(s) > 1000 for s in strict_schemas(call)),
+    "strict-schema-fine-tuned": lambda call: any(
+        k in x
+        for s in strict_schemas(call)
+        for x, _ in walk(s)
+        for k in ("minLength", "maxLength", "pattern", "format", "minimum", "maximum", "multipleOf", "minItems", "maxItems")
+    ),
+    # fields and values
+    "tool-name-begins-with-letter": name_bad(r"^[a-zA-Z]"),
+    "tool-name-search": lambda call: any(n == "search" for n, *_ in tools(call)),
+    "thinking-type": lambda call: call.get("thinking.type") not in (None, "adaptive", "disabled"),
+    "message-without-content": lambda call: any(m.get("content") is None or m.get("content") == [] for m in call.messages),
+    "call-without-content": lambda call: any(m.get("content") is None for m in call.messages),
+    "content-missing-without-calls": lambda call: any(m.get("content") is None and not m.get("tool_calls") for m in call.messages),
+    "content-list": lambda call: any(texts_only(m.get("content")) for m in call.messages),
+    "tool-content-list": lambda call: any(isinstance(m.get("content"), list) for m in call.messages if m.get("role") == "tool"),
+    "system-content-list": lambda call: any(isinstance(m.get("content"), list) for m in call.messages if m.get("role") == "system"),
+    "arguments-not-object": lambda call: chat_args(call, lambda a: not json_object(a)),
+    "unknown-message-field": lambda call: any(
+        set(m) - (GROQ_MESSAGE if call.vendor == "groq" else MSG_FIELDS) for m in call.messages
+    ),
+    "field-metadata": has("metadata"),
+    "field-store": has("store"),
+    "field-chat_template_kwargs": has("chat_template_kwargs"),
+    "greedy-top_p": lambda call: call.body.get("temperature") == 0 and call.body.get("top_p", 1) not in (None, 1),
+    "greedy-n": lambda call: call.body.get("temperature") == 0 and (call.body.get("n") or 1) > 1,
+    "extra-tool-list-empty": has("tools", lambda x: x == []),
+    "logprobs-boolean": has("logprobs", lambda x: isinstance(x, bool)),
+    "frequency_penalty-zero": has("frequency_penalty", lambda x: x is not None and x <= 0),
+    "top_p-range": has("top_p", lambda x: x is not None and not 0 < x <= 1),
+    "temperature-range": has("temperature", lambda x: x is not None and not 0 <= x < 2),
+    "temperature-over-2-chat": has("temperature", lambda x: (x or 0) > 2),
+    "converse-temperature-over-1": lambda call: (IC(call, "temperature") or 0) > 1,
+    "penalties-range": lambda call: any(abs(call.body.get(k) or 0) > 2 for k in ("presence_penalty", "frequency_penalty")),
+    "tool_choice-required": lambda call: forced(call),
+    "tool-web_search-null": lambda call: any(
+        as_dict(t).get("type") == "web_search" and not as_dict(t).get("web_search") for t in as_list(call.body.get("tools"))
+    ),
+    "stop-empty-text": has("stop", lambda x: x == "" or "" in as_list(x)),
+    **{"extra-" + f: has(f) for f in ("prompt_cache_key", "reasoning", "enable_thinking")},
+    "prompt_cache_retention": has("prompt_cache_retention"),
+    "prompt_cache_key-foreign-model": has("prompt_cache_key"),
+    "nova-top_k": lambda call: call.get("additionalModelRequestFields.top_k") is not None,
+    "tool-strict": lambda call: any("strict" in as_dict(as_dict(t).get("function")) for t in as_list(call.body.get("tools"))),
+    "call-id-unknown": lambda call: any("id" in x for x in g_parts(call, "functionCall") + g_parts(call, "functionResponse")),
+    "reasoning-status": lambda call: any(x.get("type") == "reasoning" and "status" in x for x in items(call)),
+    "citations-with-format": lambda call: any(documents(call)) and call.get("output_config.format") is not None,
+    "citations-mixed": lambda call: len(set(documents(call))) > 1,
+    "models-over-3": lambda call: len(as_list(call.body.get("models"))) > 3,
+    "input-over-10": lambda call: len(as_list(call.body.get("input"))) > 10,
+    "input-over-1000": lambda call: len(as_list(call.body.get("input"))) > 1000,
     "input_type-required": lambda call: not call.body.get("input_type"),
 }
 

@@ -46,3 +46,34 @@ def test_an_identifier_of_the_wrong_length_becomes_a_hash_that_is_always_the_sam
     assert mended(mend, {"user": "u" * 150}) == ({"user": long}, [])
     assert 6 <= len(long) <= 128
     assert mended(mend, {"user": "alice-1"}) == ({"user": "alice-1"}, [])
+
+
+def test_a_zero_is_the_least_that_an_open_range_has() -> None:
+    mend = fields.above_zero("top_p", 0.01)
+    assert mended(mend, {"top_p": 0}) == ({"top_p": 0.01}, [])
+    assert mended(mend, {"top_p": 0.5}) == ({"top_p": 0.5}, [])
+    assert mended(fields.without_zero("frequency_penalty"), {"frequency_penalty": 0.0}) == ({}, [])
+
+
+def test_greedy_sampling_has_one_answer_and_no_top_p() -> None:
+    assert mended(fields.greedy, {"temperature": 0, "top_p": 0.9, "n": 2}) == ({"temperature": 0}, ["n"])
+    assert mended(fields.greedy, {"temperature": 0, "top_p": 1, "n": 1}) == ({"temperature": 0}, [])
+    assert mended(fields.greedy, {"temperature": 0.1, "top_p": 0.9}) == ({"temperature": 0.1, "top_p": 0.9}, [])
+
+
+def test_empty_stop_sequences_are_left_out() -> None:
+    assert mended(fields.without_empty_stops, {"stop": ["", "a"]}) == ({"stop": ["a"]}, [])
+    assert mended(fields.without_empty_stops, {"stop": ""}) == ({}, [])
+    assert mended(fields.without_empty_stops, {"stop": "a"}) == ({"stop": "a"}, [])
+
+
+def test_log_probabilities_are_asked_for_by_their_number() -> None:
+    assert mended(fields.counted_logprobs, {"logprobs": True, "top_logprobs": 5}) == ({"logprobs": 5}, [])
+    assert mended(fields.counted_logprobs, {"logprobs": True}) == ({"logprobs": 1}, [])
+    assert mended(fields.counted_logprobs, {"logprobs": False}) == ({}, [])
+    assert mended(fields.counted_logprobs, {"logprobs": 3}) == ({"logprobs": 3}, [])
+
+
+def test_the_first_values_of_a_list_are_kept() -> None:
+    assert mended(fields.first_of("models", 2), {"models": ["a", "b", "c"]}) == ({"models": ["a", "b"]}, ["models"])
+    assert mended(fields.first_of("models", 2), {"models": ["a"]}) == ({"models": ["a"]}, [])

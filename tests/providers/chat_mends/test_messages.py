@@ -45,3 +45,19 @@ def test_of_too_many_cache_marks_the_last_are_kept() -> None:
     assert "cache_control" in sent["messages"][1]
     assert lost == ["cache_control"]
     assert mended(messages.at_most_cache_marks(5), body) == (body, [])
+
+
+def test_nulls_and_empty_lists_of_an_answer_that_comes_back_are_no_loss() -> None:
+    answer = {"role": "assistant", "content": "x", "refusal": None, "annotations": [], "audio": None, "model": "m"}
+    body, lost = mended(messages.known_message_fields("role", "content"), {"messages": [answer]})
+    assert (body, lost) == ({"messages": [{"role": "assistant", "content": "x"}]}, ["messages.model"])
+
+
+def test_texts_are_strings_for_the_roles_that_take_no_parts() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}
+    tool_message = {"role": "tool", "tool_call_id": "c", "content": parts}
+    body, lost = mended(messages.with_texts("tool"), {"messages": [{"role": "user", "content": parts}, tool_message]})
+    assert [one["content"] for one in body["messages"]] == [parts, "a\nb"]
+    body, lost = mended(messages.with_texts(), {"messages": [{"role": "user", "content": parts}, picture, {"role": "assistant"}]})
+    assert ([one["content"] for one in body["messages"]], lost) == (["a\nb", picture["content"], ""], [])

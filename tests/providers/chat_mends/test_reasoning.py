@@ -26,3 +26,15 @@ def test_sampling_stays_where_thinking_is_switched_off() -> None:
     assert mended(mend, {"temperature": 0.1}) == ({}, ["temperature"])
     off = {"temperature": 0.1, "enable_thinking": False}
     assert mended(mend, off) == (off, [])
+
+
+def test_an_effort_in_an_object_becomes_a_field_of_its_own() -> None:
+    assert mended(reasoning.flat_effort, {"reasoning": {"effort": "high"}}) == ({"reasoning_effort": "high"}, [])
+    assert mended(reasoning.flat_effort, {"reasoning": {"enabled": False}}) == ({"reasoning_effort": "none"}, [])
+    assert mended(reasoning.flat_effort, {"reasoning": {"max_tokens": 5}}) == ({}, ["reasoning.max_tokens"])
+
+
+def test_a_type_of_thinking_gets_the_vendors_word() -> None:
+    mend = reasoning.named_thinking({"enabled": "adaptive"})
+    assert mended(mend, {"thinking": {"type": "enabled"}}) == ({"thinking": {"type": "adaptive"}}, [])
+    assert mended(mend, {"thinking": {"type": "disabled"}}) == ({"thinking": {"type": "disabled"}}, [])

@@ -28,7 +28,7 @@ def test_a_type_beside_alternatives_moves_into_them() -> None:
         "type": "object",
         "properties": {"x": {"type": "string", "anyOf": [{"minLength": 1}, {"type": "null"}, {"$ref": "#"}]}},
     }
-    body, lost = mended(tools.with_functions(tools.type_in_branches), {"tools": [tool("a", schema)]})
+    body, lost = mended(tools.moonshot_schemas, {"tools": [tool("a", schema)]})
     inner = body["tools"][0]["function"]["parameters"]["properties"]["x"]
     assert inner == {"anyOf": [{"type": "string", "minLength": 1}, {"type": "null"}, {"$ref": "#"}]}
     assert lost == []
@@ -77,3 +77,40 @@ def test_schemas_are_written_for_grammars_in_tools_and_in_the_answers_format() -
     plain = {"type": "object", "properties": {"x": {}}}
     assert body["tools"] == [tool("a", plain)]
     assert body["response_format"]["json_schema"] == {"name": "o", "schema": plain}
+
+
+def test_a_schema_is_written_in_moonshots_flavour() -> None:
+    given = {
+        "properties": {
+            "pair": {"type": "array", "items": [{"type": "number"}]},
+            "none": {"type": "array", "items": False},
+            "ref": {"$ref": "#/$defs/A", "description": "mine", "title": "T"},
+        },
+        "required": ["pair", "undefined"],
+        "$defs": {"A": {"type": "string", "description": "its own"}},
+    }
+    body, lost = mended(tools.moonshot_schemas, {"tools": [tool("a", given)]})
+    assert lost == []
+    assert body["tools"][0]["function"]["parameters"] == {
+        "type": "object",
+        "properties": {
+            "pair": {"type": "array", "prefixItems": [{"type": "number"}]},
+            "none": {"type": "array", "maxItems": 0},
+            "ref": {"$ref": "#/$defs/A", "title": "T"},
+        },
+        "required": ["pair"],
+        "$defs": {"A": {"type": "string", "description": "its own"}},
+    }
+
+
+def test_alternatives_at_the_root_of_a_schema_stand_side_by_side_for_moonshot() -> None:
+    given = {"type": "object", "anyOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "string"}}}]}
+    body, lost = mended(tools.moonshot_schemas, {"tools": [tool("a", given)]})
+    assert (set(body["tools"][0]["function"]["parameters"]["properties"]), lost) == ({"a", "b"}, ["tools.parameters.anyOf"])
+
+
+def test_a_choice_that_the_vendor_has_no_word_for_becomes_auto() -> None:
+    mend = tools.only_chosen("none", "auto")
+    assert mended(mend, {"tool_choice": "required"}) == ({"tool_choice": "auto"}, ["tool_choice"])
+    assert mended(mend, {"tool_choice": "none"}) == ({"tool_choice": "none"}, [])
+    assert mended(mend, {}) == ({}, [])

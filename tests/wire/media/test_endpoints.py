@@ -93,7 +93,8 @@ def test_dimensions_have_each_vendors_field_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vendor", "size", "key"), [("cohere", 96, "texts"), ("gemini", 100, "requests"), ("voyage", 1000, "input")]
+    ("vendor", "size", "key"),
+    [("cohere", 96, "texts"), ("gemini", 100, "requests"), ("voyage", 1000, "input"), ("qwen", 10, "input")],
 )
 def test_more_inputs_than_a_vendor_accepts_are_sent_in_batches(vendor: str, size: int, key: str) -> None:
     bodies, _ = written("embeddings", vendor, input=[f"t{n}" for n in range(size + 1)])
