@@ -52,6 +52,7 @@ class Mistral(OpenAICompatible):
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "mistral"}
     price_provider = "mistral"
     usage_in_stream = False
+    reasoning_object = False
     applies_templates = False
     # https://github.com/mistralai/mistral-common/blob/main/src/mistral_common/protocol/instruct/validator.py
     turns: ClassVar[Mapping[str, TurnRules]] = {

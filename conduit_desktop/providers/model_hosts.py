@@ -25,7 +25,7 @@ from conduit_desktop.providers.chat_mends.fields import (
 )
 from conduit_desktop.providers.chat_mends.media import last_images, without_parts
 from conduit_desktop.providers.chat_mends.messages import at_most_cache_marks, known_message_fields, with_texts
-from conduit_desktop.providers.chat_mends.reasoning import effort_or_budget, flat_effort, parsed_reasoning
+from conduit_desktop.providers.chat_mends.reasoning import effort_or_budget, parsed_reasoning
 from conduit_desktop.providers.chat_mends.tools import at_most_tools, strict_all_or_none, strict_where_it_can_be
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_lists import OPENROUTER_PRICES, PriceFields
@@ -88,6 +88,7 @@ class Groq(OpenAICompatible):
     endpoints = frozenset({"chat", "speech", "transcriptions", "translations"})
     price_provider = "groq"
     max_tokens_field = "max_completion_tokens"
+    reasoning_object = False
     # https://console.groq.com/docs/openai: a 400 "if they are supplied".
     # `metadata` and `chat_template_kwargs`: skye-harris/hass_local_openai_llm#59, immersive-translate/immersive-translate#3016.
     refused = ("logprobs", "top_logprobs", "logit_bias", "metadata", "store", "chat_template_kwargs")
@@ -182,6 +183,7 @@ class Fireworks(OpenAICompatible):
     # https://docs.fireworks.ai/guides/reasoning: interleaved thinking needs the field of the turn before.
     returns_reasoning = "reasoning_content"
     unsupported = ("service_tier", "store")
+    reasoning_object = False
     # "Requests with max_tokens > 4096 must have stream=true": https://docs.fireworks.ai/updates/changelog
     whole_limit = 4096
     rules: ClassVar[tuple[RequestRule, ...]] = (
@@ -204,6 +206,7 @@ class Cerebras(OpenAICompatible):
     endpoints = frozenset({"chat", "completions"})
     price_provider = "cerebras"
     max_tokens_field = "max_completion_tokens"
+    reasoning_object = False
     # https://inference-docs.cerebras.ai/resources/openai: a 400 "if they are supplied".
     refused = ("frequency_penalty", "presence_penalty", "logit_bias")
     message_refused = ("reasoning_details",)
@@ -278,10 +281,8 @@ class Nvidia(OpenAICompatible):
     # The request's schema allows no others: sipeed/picoclaw#1019; can1357/oh-my-pi#2299.
     refused = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "verbosity", "enable_thinking")
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
-    rules: ClassVar[tuple[RequestRule, ...]] = (
-        *CHAT_RULES,
-        RequestRule(flat_effort, "NousResearch/hermes-agent#77973, #19888: Unsupported parameter(s): reasoning", dialect=_CHAT),
-    )
+    # NousResearch/hermes-agent#77973, #19888: Unsupported parameter(s): reasoning
+    reasoning_object = False
 
 
 class GitHubModels(OpenAICompatible):

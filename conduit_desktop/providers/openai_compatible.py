@@ -14,7 +14,7 @@ from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, Outbo
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.chat_mends.fields import above_zero, short_id, without_empty_stops, without_orphans
 from conduit_desktop.providers.chat_mends.media import unread_images
-from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling
+from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling, flat_effort
 from conduit_desktop.providers.chat_templates import with_template
 from conduit_desktop.providers.fields import NEEDED_BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.model_facts import facts_of
@@ -121,6 +121,8 @@ class OpenAICompatible(ProviderKind):
     """Models known to refuse `reasoning_effort`: a regular expression at the start of their names."""
     effort_names: ClassVar[EffortNames] = ()
     """For models that name their efforts differently."""
+    reasoning_object: ClassVar[bool] = True
+    """Takes an object `reasoning`, which OpenRouter's clients send. For the others its effort becomes `reasoning_effort`."""
     switch: ClassVar[ThinkingSwitch | None] = None
     """How thinking is switched on and off, where that is not done with `reasoning_effort`."""
     streams_only: ClassVar[str] = ""
@@ -192,7 +194,9 @@ class OpenAICompatible(ProviderKind):
 
     def _adapt_chat(self, model: str, body: dict[str, Json], translated: bool) -> list[str]:
         self._rename(model, body, translated)
-        dropped = _drop(body, self.refused)
+        # Before the efforts are fitted, and before an object is refused as unknown.
+        dropped = [] if self.reasoning_object else flat_effort(body)
+        dropped += _drop(body, self.refused)
         dropped += self._rename_reasoning(model, body) if self.returns_reasoning in _OTHER_NAME else []
         dropped += self._adapt_messages(body)
         # What the vendor ignores is left in a passed-through request; what it refuses would fail the call.
@@ -223,8 +227,9 @@ class OpenAICompatible(ProviderKind):
         for old, new in (*limits, *self.renamed.items()):
             if old in body:
                 value = body.pop(old)
-                # Where a request has both names, the value under the vendor's wins.
-                body.setdefault(new, value)
+                # Where a request has both names, the value under the vendor's wins. A null asks for nothing.
+                if value is not None:
+                    body.setdefault(new, value)
 
     def _rename_reasoning(self, model: str, body: dict[str, Json]) -> list[str]:
         """Reasoning that a client returns under another vendor's name, which an alias or a failover chose before."""

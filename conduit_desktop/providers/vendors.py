@@ -57,6 +57,7 @@ class XAI(OpenAICompatible):
         "prompt_text_token_price", "completion_text_token_price", "0.0001",
         (("cache_read", "cached_prompt_text_token_price"), ("image_in", "prompt_image_token_price")),
     )  # fmt: skip
+    reasoning_object = False
     # langbot-app/LangBot#1205: every message needs at least one non-empty content element
     turns: ClassVar[Mapping[str, TurnRules]] = {"openai_chat": replace(CHAT_TURNS, empty_messages=False, in_passthrough=True)}
     unsupported = ("logit_bias", "metadata", "service_tier", "store")

@@ -54,6 +54,18 @@ def test_what_a_borrower_of_the_dialect_only_ignores_stays_in_a_passed_through_b
     assert adapt(kind, body, translated=False) == (body, [])
 
 
+@pytest.mark.parametrize(
+    ("kind", "model"), [("groq", "openai/gpt-oss-120b"), ("nvidia", "m"), ("fireworks", "m"), ("mistral", "m")]
+)
+def test_openrouters_reasoning_object_is_an_effort_elsewhere(kind: str, model: str):
+    body, dropped = adapt(kind, {"model": model, "reasoning": {"effort": "high", "exclude": True}}, translated=False)
+    assert (body, dropped) == ({"model": model, "reasoning_effort": "high"}, ["reasoning.exclude"])
+
+
+def test_a_null_under_another_vendors_name_is_left_out():
+    assert adapt("zai", {"model": "glm-4.6", "user": None}, translated=False) == ({"model": "glm-4.6"}, [])
+
+
 def test_the_limit_gets_the_vendors_name():
     assert adapt("deepseek", FULL)[0]["max_tokens"] == 9
     assert "max_completion_tokens" not in adapt("deepseek", FULL)[0]

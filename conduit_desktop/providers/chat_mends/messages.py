@@ -67,21 +67,34 @@ def with_content(body: Body, facts: ModelFacts) -> list[str]:
 
 
 def with_texts(*roles: str) -> Mend:
-    """Content of `roles` (none: of all) is a string: parts of text alone are joined, and where there is none it is empty."""
+    """Content is a string where it is text alone, and empty where there is none; of `roles` it holds nothing else.
 
-    def change(message: dict[str, Any]) -> dict[str, Any]:
-        content = message.get("content")
-        if isinstance(content, str) or (roles and message.get("role") not in roles):
-            return message
-        if content is None:
-            return {**message, "content": ""}
-        if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
-            return {**message, "content": "\n".join(str(part.get("text", "")) for part in content)}
-        return message
+    What else stands in a message of `roles` is replaced by a sentence. No roles: it stays, in messages of every role.
+    """
 
     def mend(body: Body, facts: ModelFacts) -> list[str]:
+        lost: list[str] = []
+
+        def text_of(part: Any) -> str:
+            if isinstance(part, dict) and part.get("type") == "text":
+                return str(part.get("text", ""))
+            kind = part.get("type") if isinstance(part, dict) else None
+            lost.append(f"content.{kind}")
+            return f"[A part of type {kind} was left out: the provider takes text here.]"
+
+        def change(message: dict[str, Any]) -> dict[str, Any]:
+            content = message.get("content")
+            if isinstance(content, str) or (roles and message.get("role") not in roles):
+                return message
+            if content is None:
+                return {**message, "content": ""}
+            texts = isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content)
+            if isinstance(content, list) and (roles or texts):
+                return {**message, "content": "\n".join(map(text_of, content))}
+            return message
+
         with_messages(body, change)
-        return []
+        return lost
 
     return mend
 

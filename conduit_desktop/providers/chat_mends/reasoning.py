@@ -98,8 +98,8 @@ def parsed_reasoning(body: Body, facts: ModelFacts) -> list[str]:
     return []
 
 
-def flat_effort(body: Body, facts: ModelFacts) -> list[str]:
-    """The effort in a field of its own, for vendors that do not know the object `reasoning`, which OpenRouter's clients send."""
+def flat_effort(body: Body) -> list[str]:
+    """The effort of the object `reasoning` in a field of its own, in place; returns the names of what is lost with the object."""
     reasoning = body.pop("reasoning", None)
     if not isinstance(reasoning, dict):
         return []

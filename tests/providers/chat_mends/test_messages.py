@@ -61,3 +61,6 @@ def test_texts_are_strings_for_the_roles_that_take_no_parts() -> None:
     assert [one["content"] for one in body["messages"]] == [parts, "a\nb"]
     body, lost = mended(messages.with_texts(), {"messages": [{"role": "user", "content": parts}, picture, {"role": "assistant"}]})
     assert ([one["content"] for one in body["messages"]], lost) == (["a\nb", picture["content"], ""], [])
+    body, lost = mended(messages.with_texts("tool"), {"messages": [{**picture, "role": "tool"}]})
+    assert lost == ["content.image_url"]
+    assert body["messages"][0]["content"] == "[A part of type image_url was left out: the provider takes text here.]"

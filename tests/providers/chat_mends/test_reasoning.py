@@ -29,9 +29,15 @@ def test_sampling_stays_where_thinking_is_switched_off() -> None:
 
 
 def test_an_effort_in_an_object_becomes_a_field_of_its_own() -> None:
-    assert mended(reasoning.flat_effort, {"reasoning": {"effort": "high"}}) == ({"reasoning_effort": "high"}, [])
-    assert mended(reasoning.flat_effort, {"reasoning": {"enabled": False}}) == ({"reasoning_effort": "none"}, [])
-    assert mended(reasoning.flat_effort, {"reasoning": {"max_tokens": 5}}) == ({}, ["reasoning.max_tokens"])
+    def flat(**object_fields: object) -> tuple[dict[str, object], list[str]]:
+        body: dict[str, object] = {"reasoning": object_fields}
+        return body, reasoning.flat_effort(body)
+
+    assert flat(effort="high") == ({"reasoning_effort": "high"}, [])
+    assert flat(enabled=False) == ({"reasoning_effort": "none"}, [])
+    assert flat(max_tokens=5) == ({}, ["reasoning.max_tokens"])
+    body: dict[str, object] = {"reasoning": {"effort": "high"}, "reasoning_effort": "low"}
+    assert (reasoning.flat_effort(body), body) == ([], {"reasoning_effort": "low"})
 
 
 def test_a_type_of_thinking_gets_the_vendors_word() -> None:
