@@ -19,7 +19,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
-from conduit_desktop.gateway.admission.token_weights import ASCII_PIECES, ASCII_WEIGHTS, CLASS_OF_BYTE, PIECES, WEIGHTS, script_of
+from conduit_desktop.gateway.admission.token_weights import ASCII_CLASSES, CLASS_OF_BYTE, CLASSES, pieces_of, script_of
 from conduit_desktop.providers.image_limits import dimensions
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.usage import requested_units
@@ -281,7 +281,9 @@ def text_tokens(text: bytes) -> int:
         step = (size - _SAMPLE) // (_SAMPLES - 1)
         text = b"".join([text[at : at + _SAMPLE] for at in range(0, size, step)])[: _SAMPLES * _SAMPLE]
     mapped = text.translate(CLASS_OF_BYTE)
-    pieces, weights = (ASCII_PIECES, ASCII_WEIGHTS) if text.isascii() else (PIECES, WEIGHTS[script_of(mapped)])
+    is_ascii = text.isascii()
+    classes = bytes(filter(mapped.__contains__, ASCII_CLASSES if is_ascii else CLASSES))
+    pieces, weights = pieces_of(classes, "ascii" if is_ascii else script_of(mapped))
     tokens: float = 0.5 + sum(map(mul, map(mapped.count, pieces), weights))
     # Never more than a token for each byte, and spaces are the longest tokens that there are.
     tokens = min(max(tokens, len(text) / 64), len(text))
@@ -464,7 +466,9 @@ def _at(body: Json, path: tuple[str, ...]) -> Json:
 
 def _cap(value: Json, dialect: str) -> int:
     """A limit that every server reads: a whole number. In another spelling some take it for none; Google's JSON has texts."""
-    return _count(value) if type(value) is int or (type(value) is str and dialect == "gemini") else 0
+    if type(value) is int:
+        return value if 0 < value < 2**53 else 0
+    return _count(value) if type(value) is str and dialect == "gemini" else 0
 
 
 def _count(value: Json) -> int:

@@ -8,6 +8,8 @@ tool schemas, and prose in ninety languages.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _RANGES = (
     (0x61, 0x7A, "a"), (0x41, 0x5A, "A"), (0x30, 0x39, "0"), (0x20, 0x20, " "), (0x09, 0x0A, "n"), (0x0D, 0x0D, "n"),
     (0x80, 0xBF, "c"),  # a further byte of a character
@@ -525,10 +527,15 @@ WEIGHTS: dict[str, tuple[float, ...]] = {
 """The tokens that each piece counts for, by the script of most of the text (`script_of`)."""
 
 
-_OF_ASCII = [(piece, weight) for piece, weight in zip(PIECES, WEIGHTS["ascii"], strict=True) if set(piece) <= set(b"aA0 n.")]
-ASCII_PIECES = tuple(piece for piece, _ in _OF_ASCII)
-"""Those that an ASCII text can have: all others are counted in vain."""
-ASCII_WEIGHTS = tuple(weight for _, weight in _OF_ASCII)
+ASCII_CLASSES = b"aA0 n."
+CLASSES = bytes(sorted(set(CLASS_OF_BYTE)))
+
+
+@lru_cache(maxsize=256)
+def pieces_of(classes: bytes, script: str) -> tuple[tuple[bytes, ...], tuple[float, ...]]:
+    """The pieces that a text of these classes can have, and their weights. All others would be counted in vain."""
+    found = [(piece, weight) for piece, weight in zip(PIECES, WEIGHTS[script], strict=True) if set(piece) <= set(classes)]
+    return tuple(piece for piece, _ in found), tuple(weight for _, weight in found)
 
 
 def script_of(text: bytes) -> str:

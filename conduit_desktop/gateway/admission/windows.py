@@ -92,12 +92,12 @@ class SlicedWindow:
     def add(self, now: float, amount: int = 1) -> None:
         if not self._starts <= now < self._ends:
             self.used(now)
-        slices, running = self._slices, self._running
-        if slices and slices[-1][0] >= running:
-            slices[-1][1] += amount
-        else:
-            slices.append([running, amount])
         self._total += amount
+        slices = self._slices
+        if slices and (last := slices[-1])[0] >= self._running:
+            last[1] += amount
+        else:
+            slices.append([self._running, amount])
 
     def reset_s(self, now: float) -> float:
         # `used`, without a call in the usual case.
