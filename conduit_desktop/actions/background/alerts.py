@@ -58,6 +58,7 @@ class _WatchedBudgets:
     def __init__(self, gateway: Gateway) -> None:
         self.snapshot = gateway.snapshot
         self._by_holder: dict[tuple[str, str], list[_Watched]] = {}
+        self._only_of_keys = all(budget.scope == "key" for budget in self.snapshot.budgets)
         self._any_of_provider = any(budget.scope == "provider" for budget in self.snapshot.budgets)
         for key in self.snapshot.keys.values():
             if key.budget_nano:
@@ -84,8 +85,8 @@ class _WatchedBudgets:
     def of(self, record: RequestRecord) -> Sequence[_Watched]:
         """The budgets that count the request."""
         by_holder = self._by_holder
-        if not by_holder:
-            return ()
+        if self._only_of_keys:
+            return by_holder.get(("key", record.key_id), ())
         holders = [("key", record.key_id), ("global", ""), ("team", record.team.casefold()), ("alias", record.model.casefold())]
         if self._any_of_provider:
             providers = {record.provider, *(attempt.provider for attempt in record.attempts)}

@@ -206,7 +206,8 @@ class Meter:
     def _counted(self, text: str) -> None:
         if self.output_bytes < _SAMPLE:
             self._sample.append(text)
-        self.output_bytes += _size(text)
+        # Nearly every piece of an answer is ASCII, whose size needs no encoding.
+        self.output_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
     @property
     def output_tokens(self) -> int:
@@ -438,8 +439,3 @@ def attempt_of(target: BoundTarget, label: str, began: float, error: GatewayErro
         provider=target.bound.name, model=target.model, credential=label, outcome=outcome, status=error.status if error else 200,
         detail=error.message[:500] if error else "", started_at=now_ms() - round(taken * 1000), duration_ms=taken * 1000,
     )  # fmt: skip
-
-
-def _size(text: str) -> int:
-    # Nearly every piece of an answer is ASCII, whose size needs no encoding.
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

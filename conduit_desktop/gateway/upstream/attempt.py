@@ -76,7 +76,7 @@ class UpstreamAnswer:
                     raise failed
                 return events
             events = self.reader.feed(data)
-        if (failed := self.prepared.failed_answer(events)) is not None:
+        if not self.prepared.passthrough and (failed := self.prepared.failed_answer(events)) is not None:
             self.failure, self.failed = failed, True
             return events
         try:

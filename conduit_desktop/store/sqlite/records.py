@@ -105,6 +105,7 @@ _MARK_CORRECTED = f"""
     CREATE TEMP TRIGGER mark_corrected AFTER UPDATE OF cost_nano, cost_state ON main.requests WHEN {_IS_LATE} BEGIN {_MARK} END"""
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
 _AS_JSON = tuple(COLUMNS.index(name) for name in ("dropped", "attempts", "tags", "units", "cost_breakdown"))
+_EMPTY: dict[type, str] = {list: "[]", tuple: "[]", dict: "{}"}
 _columns = attrgetter(*COLUMNS)
 _REFUSALS = (sqlite3.Error, TypeError, ValueError, OverflowError)
 """What a write raises for a failing disk, and for values that orjson or SQLite cannot take."""
@@ -122,7 +123,9 @@ def _values(records: Sequence[RequestRecord]) -> list[Any]:
     for record in records:
         row = list(_columns(record))
         for index in _AS_JSON:
-            row[index] = orjson.dumps(row[index]).decode()
+            value = row[index]
+            # Most of them are empty, mostly.
+            row[index] = orjson.dumps(value).decode() if value else _EMPTY[type(value)]
         values += row
     return values
 
