@@ -123,6 +123,8 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{256}")
 _LEAST_ENCODED = 256
 _LINK = ("http://", "https://", "gs://", "s3://")
 _LINK_NAMES = frozenset({"url", "image_url", "fileUri", "file_uri", "file_url", "uri", "document_url", "file_id"})
+_NOT_TEXTS = _LABELS | _SIGNED | _LINK_NAMES
+_NUMBERS = frozenset({int, float, bool, type(None)})
 _MEDIA_MARKS = (
     b"base64", b'"data"', b'"image', b'"file', b'"url"', b'"uri"', b'"bytes"', b'_url"', b'Uri"',
 )  # fmt: skip
@@ -152,6 +154,8 @@ def _content_of(body: Json) -> _Content:
         _walk(body, "", found)
         return found
     for name, value in body.items():
+        if type(value) in _NUMBERS:
+            continue
         if name in _TOOLS:
             if value:
                 found.schemas.append(_dumps(value))
@@ -193,6 +197,9 @@ def _take_fields(item: dict[str, Json], found: _Content, stack: list[tuple[str, 
     for key, part in item.items():
         if type(part) is str:
             size = len(part)
+            if size < _LEAST_ENCODED and key not in _NOT_TEXTS:
+                found.texts.append(part)
+                continue
             if (key in _LABELS and size <= _LONGEST_LABEL) or key in _SIGNED:
                 continue
             if size < _LEAST_ENCODED and key not in _LINK_NAMES:

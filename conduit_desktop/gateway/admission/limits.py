@@ -208,7 +208,7 @@ class Reservation:
 
     def served_by(self, provider: str) -> None:
         """The provider has begun to answer: nothing is held any more in the budgets of the others."""
-        if self._bookings:
+        if self._bookings and self._limiter.budgets.any_of_provider:
             kept = [booking for booking in self._bookings if _may_serve(booking.budget, provider)]
             for booking in self._bookings:
                 if booking not in kept:
