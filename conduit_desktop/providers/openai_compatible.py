@@ -12,7 +12,7 @@ from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import CLIENT_HEADERS, Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.chat_mends.fields import above_zero, short_id, without_empty_stops, without_orphans
+from conduit_desktop.providers.chat_mends.fields import above_zero, short_id, within, without_empty_stops, without_orphans
 from conduit_desktop.providers.chat_mends.media import unread_images
 from conduit_desktop.providers.chat_mends.reasoning import fit_effort, fit_sampling, flat_effort
 from conduit_desktop.providers.chat_templates import with_template
@@ -60,6 +60,10 @@ CHAT_RULES = (
     RequestRule(fit_sampling, "the facts of the model", dialect="openai_chat"),
     # OpenAI's limit, for those of which none is known: many of them are relays to OpenAI.
     RequestRule(short_id("user", 64), "maximhq/bifrost#1000", dialect="openai_chat", translated_only=True),
+    *(
+        RequestRule(within(name, low, 2), "openai/openai-openapi: the range", dialect="openai_chat", translated_only=True)
+        for name, low in (("temperature", 0), ("presence_penalty", -2), ("frequency_penalty", -2))
+    ),
     # What engines of open models refuse, where the one behind an address is not known: vLLM and SGLang among them.
     RequestRule(
         above_zero("top_p", 0.01), "sgl-project/sglang, sampling_params.py: top_p must be in (0, 1]", dialect="openai_chat",
