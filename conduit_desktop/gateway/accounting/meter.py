@@ -142,16 +142,24 @@ class Meter:
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
         self.answered_model = ""
 
-    def attempted(self, attempt: AttemptRecord, usage: Usage | None = None) -> None:
-        """An attempt has failed, with the `usage` that its target reported, or its answer has begun."""
+    def attempted(self, attempt: AttemptRecord, usage: Usage | None = None, cut_off: bool = False) -> None:
+        """An attempt has failed, with the `usage` that its target reported, or its answer has begun.
+
+        `cut_off`: the answer had begun before the attempt failed, and is paid for as one that the caller left.
+        """
         self.record.attempts.append(attempt)
         self.upstream_ms += attempt.duration_ms
         # A failed attempt that reported nothing is taken as free; one that is cut off earlier counts as paid, as its provider may
         # have begun to work.
         self._tried = self._answered = attempt.outcome == "ok"
-        if usage is not None and not self._answered:
-            cost = price_answer(self._compiled_price, usage)
-            attempt.tokens, attempt.cost_nano = _tokens(usage), cost.nano
+        if (usage is not None or cut_off) and not self._answered:
+            units = NO_UNITS
+            if usage is None:
+                usage, units = self._guess()
+            cost = price_answer(self._compiled_price, usage, units)
+            if cut_off and cost.nano is not None:
+                cost = cost._replace(state="estimated")
+            attempt.tokens, attempt.cost_nano = _tokens(usage) if usage is not None else {}, cost.nano
             self._failed.append(cost)
         if self._reservation is not None:
             if self._answered:
@@ -328,13 +336,18 @@ class Meter:
             return price_answer(self._compiled_price, usage, units)
         final = status == "success"
         if usage is None:
-            if self.record.endpoint in READ_ONLY and not units.known:
-                usage = self._estimate(None)
-            elif units.seconds is None:
-                units, final = expected_units(self._call.media_request), False
+            final = final and units.seconds is not None
+            usage, units = self._guess()
         self._take(usage, units)
         cost = price_answer(self._compiled_price, usage, units)
         return cost if final or cost.nano is None else cost._replace(state="estimated")
+
+    def _guess(self) -> tuple[Usage | None, Units]:
+        """What an answer without any report used: tokens as estimated, or at media endpoints what was requested."""
+        units, media_request = self.units, self._call.media_request
+        if media_request is None or (self.record.endpoint in READ_ONLY and not units.known):
+            return self._estimate(None), units
+        return None, expected_units(media_request) if units.seconds is None else units
 
     def _is_contradicted(self, usage: Usage) -> bool:
         """Whether the answer itself shows that the reported usage is not the whole of it."""

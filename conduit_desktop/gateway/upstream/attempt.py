@@ -15,7 +15,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import CONTENT_EVENTS, Event, Finished, Usage, last_usage
+from conduit_desktop.core.events import CONTENT_EVENTS, Event, Finished, last_usage
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
 from conduit_desktop.gateway.redaction import redact
@@ -158,11 +158,11 @@ class TargetAttempt:
             self._abort()
             missing = "first token" if self.prepared.call.stream else "answer"
             late = UpstreamError(f"no {missing} within {until - began:.3g} s", status=504, reason="timeout")
-            late.usage = self._used(late)
+            self._add_usage(late)
             raise late from error
         except UpstreamError as error:
             self._abort()
-            error.usage = error.usage or self._used(error)
+            self._add_usage(error)
             kind.judge(error)
             redact(error, self.secrets)
             raise
@@ -212,18 +212,17 @@ class TargetAttempt:
         self._opened = UpstreamAnswer(self.target, self.credential, self.prepared, response, self.secrets)
         return self._opened
 
-    def _used(self, error: UpstreamError) -> Usage | None:
-        """What the failed attempt is paid for: as reported, or as estimated where a begun answer was cut off; None: nothing."""
+    def _add_usage(self, error: UpstreamError) -> None:
+        """Set what the target reported before it failed, and whether it had begun to answer."""
+        if error.usage is not None:
+            return
         events = self._opened.events if self._opened is not None else []
         # Anthropic counts the input at a stream's start, and bills it.
         usage = last_usage(events)
         if usage is not None:
-            return usage if any(isinstance(event, Finished) for event in events) else replace(usage, source="estimated")
-        call = self.prepared.call
-        is_begun = any(response.status < 300 for response in self._responses)
-        if is_begun and error.reason in ("broken", "timeout") and call.media_request is None:
-            return Usage(input=call.input_tokens, source="estimated")
-        return None
+            error.usage = usage if any(isinstance(event, Finished) for event in events) else replace(usage, source="estimated")
+        elif error.reason in ("broken", "timeout"):
+            error.cut_off = any(response.status < 300 for response in self._responses)
 
     def _refusal(self, response: UpstreamResponse, body: bytes) -> UpstreamError:
         """An error answer, classified, with what the provider sent."""

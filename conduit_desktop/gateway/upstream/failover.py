@@ -283,7 +283,7 @@ class FailoverRun:
             answer = await self._prepared(target, credential).run()
         except UpstreamError as error:
             self._health.failed(target.name, provider_id, label if self._state.is_current(target.bound) else None, error, probe)
-            self._meter.attempted(attempt_of(target, credential.label, began, error), error.usage)
+            self._meter.attempted(attempt_of(target, credential.label, began, error), error.usage, error.cut_off)
             return error
         except GatewayError as error:
             return error

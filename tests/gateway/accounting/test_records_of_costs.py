@@ -13,7 +13,9 @@ from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.call import Call, StreamReply
+from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import dialect
+from conduit_desktop.wire.media.endpoints import MediaRequest
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.raw_upstream import Ending, http_answer, raw_upstream
 
@@ -166,6 +168,25 @@ async def test_an_answer_cut_off_before_its_content_is_an_estimate_and_never_fre
 async def test_an_answer_cut_off_before_its_content_is_unknown_without_a_price(home: Home) -> None:
     record = await recorded(home, CUT["a stream before its first event"], stream=True, prices=False)
     assert (record.cost_nano, record.cost_state) == (None, "unknown")
+
+
+@pytest.mark.parametrize("endpoint", ["images", "embeddings"])
+async def test_pictures_and_embeddings_cut_off_are_an_estimate_of_what_was_requested(home: Home, endpoint: Endpoint) -> None:
+    body = {"model": "a", "prompt": "a cat", "n": 3} if endpoint == "images" else {"model": "a", "input": "some words"}
+    cut = http_answer(b'{"data": [', "application/json", "length-cut")
+    async with raw_upstream(cut) as url, open_gateway(home) as gateway:
+        await gateway.add_provider("p", f"{url}/v1")
+        await gateway.add_alias("a", "p/m", retries=0)
+        await gateway.add_price("m", 1, 2, per_image=0.04)
+        await gateway.add_key()
+        call = Call(dialect("openai_chat"), body, "a", credential=KEY)
+        call.endpoint, call.media_request = endpoint, MediaRequest(endpoint, body)
+        with pytest.raises(GatewayError):
+            await gateway.answer(call)
+        record = gateway.records[-1]
+    expected = 3 * 40_000_000 if endpoint == "images" else call.input_tokens * 1000
+    assert (record.status, record.cost_state, record.cost_nano) == ("error", "estimated", expected)
+    check_sum(record)
 
 
 async def test_attempts_without_a_known_price_leave_the_cost_unknown(home: Home) -> None:
