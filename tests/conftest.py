@@ -40,6 +40,19 @@ settings.register_profile(
 )
 settings.load_profile("conduit")
 
+SHRINKING_S = 300
+"""For how long Hypothesis makes a failing example smaller at most."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a drawn test report its failure: cut off while Hypothesis shrinks it, it would fail as FlakyStrategyDefinition."""
+    if config.getoption("timeout") is None:
+        limit = pytest.mark.timeout(float(config.getini("timeout")) + SHRINKING_S)
+        for item in items:
+            is_drawn = isinstance(item, pytest.Function) and getattr(item.obj, "is_hypothesis_test", False)
+            if is_drawn and item.get_closest_marker("timeout") is None:
+                item.add_marker(limit)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _network() -> Iterator[list[str]]:
