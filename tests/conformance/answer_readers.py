@@ -23,7 +23,9 @@ def chat(body: Fields) -> AnswerSummary:
     summary = AnswerSummary(choices=len(body.get("choices") or ()))
     first = next((one for one in body.get("choices") or () if one.get("index", 0) == 0), {})
     calls: dict[Any, list[str]] = {}
-    _chat_message(summary, first.get("message") or {}, calls)
+    refusal: list[str] = []
+    _chat_message(summary, first.get("message") or {}, calls, refusal)
+    _chat_refusal(summary, refusal)
     for name, arguments in calls.values():
         summary.call(name, arguments)
     summary.ended(first.get("finish_reason"), CHAT)
@@ -34,13 +36,15 @@ def chat(body: Fields) -> AnswerSummary:
 def chat_stream(events: Iterable[Fields]) -> AnswerSummary:
     """Chat completion chunks."""
     summary, calls, indexes = AnswerSummary(), dict[Any, list[str]](), set[int]()
+    refusal: list[str] = []
     for chunk in events:
         for choice in chunk.get("choices") or ():
             indexes.add(choice.get("index", 0))
             if choice.get("index", 0) == 0:
-                _chat_message(summary, choice.get("delta") or choice.get("message") or {}, calls)
+                _chat_message(summary, choice.get("delta") or choice.get("message") or {}, calls, refusal)
                 summary.ended(choice.get("finish_reason"), CHAT)
         _chat_rest(summary, chunk)
+    _chat_refusal(summary, refusal)
     for name, arguments in calls.values():
         summary.call(name, arguments)
     summary.choices = max(1, len(indexes))
@@ -49,7 +53,13 @@ def chat_stream(events: Iterable[Fields]) -> AnswerSummary:
     return summary
 
 
-def _chat_message(summary: AnswerSummary, message: Fields, streamed: dict[Any, list[str]]) -> None:
+def _chat_refusal(summary: AnswerSummary, refusal: list[str]) -> None:
+    # After the content, whichever came first: clients add up two fields.
+    if refusal:
+        summary.refused("".join(refusal))
+
+
+def _chat_message(summary: AnswerSummary, message: Fields, streamed: dict[Any, list[str]], refusal: list[str]) -> None:
     content = message.get("content")
     for part in content if isinstance(content, list) else [{"type": "text", "text": content or ""}]:
         if part.get("type") == "text":
@@ -58,7 +68,7 @@ def _chat_message(summary: AnswerSummary, message: Fields, streamed: dict[Any, l
             inner = part.get("thinking") or ()
             summary.thinking += inner if isinstance(inner, str) else "".join(piece.get("text", "") for piece in inner)
     if message.get("refusal"):
-        summary.refused(message["refusal"])
+        refusal.append(message["refusal"])
     details = message.get("reasoning_details") or ()
     text = "".join(one.get("text") or one.get("summary") or "" for one in details if isinstance(one, dict))
     summary.thinking += message.get("reasoning_content") or message.get("reasoning") or text

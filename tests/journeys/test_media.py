@@ -46,7 +46,7 @@ def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configure
         for alias, target in TARGETS.items():
             provider, _, model = target.partition("/")
             served.add("models", alias=alias, targets=[{"provider": provider, "model": model}])
-        served.admin("PUT", "/prices/*", {"input": 1, "per_image": 0.04, "per_minute": 0.006, "per_1k_chars": 15})
+        served.admin("PUT", "/prices/*", {"input": 1, "output": 0, "per_image": 0.04, "per_minute": 0.006, "per_1k_chars": 15})
         yield ConfiguredGateway(served, served.add("keys", name="all", budget_usd=5)["key"])
 
 

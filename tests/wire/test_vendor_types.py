@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import Opaque, Refusal, Text
+from conduit_desktop.core.events import Event, Finished, Refused, Started, TextDelta
 from conduit_desktop.wire import dialect
 from tests.conformance import sdk
 from tests.conformance.answer_readers import READ_STREAM, READ_WHOLE
@@ -126,3 +127,11 @@ def test_any_stream_is_written_in_every_dialect(vendor: Vendor, data: st.DataObj
         # OpenAI streams calls of custom tools, but its SDK's type for chunks does not have them.
         if caller != vendor.dialect and not (caller == "openai_chat" and free_text):
             check_summary(caller, READ_STREAM[caller](sdk.read_stream(caller, write_stream(dialect(caller), events))), answer)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_refusal_before_text_is_read_as_the_caller_reads_it(caller: str) -> None:
+    events: list[Event] = [Started("id", "m"), Refused("no"), TextDelta("but"), Finished("refusal")]
+    answer, written = collect(events), dialect(caller).write_response(collect(events), client_request(dialect(caller)))
+    check_summary(caller, READ_WHOLE[caller](sdk.read_whole(caller, orjson.loads(orjson.dumps(written)))), answer)
+    check_summary(caller, READ_STREAM[caller](sdk.read_stream(caller, write_stream(dialect(caller), events))), answer)
