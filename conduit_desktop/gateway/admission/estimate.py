@@ -210,7 +210,8 @@ def _take_fields(item: dict[str, Json], found: _Content, stack: list[tuple[str, 
 
 def _take_object(item: dict[str, Json], found: _Content) -> bool:
     """Take an object that is read as JSON; False for a part of a message, and for one with pictures, which are read as such."""
-    if item.get("type") in _PARTS_OF_TEXT:
+    kind = item.get("type")
+    if type(kind) is str and kind in _PARTS_OF_TEXT:
         return False
     written = _dumps(item)
     if _may_have_media(written):
@@ -317,7 +318,7 @@ def image_tokens(width: int, height: int, dialect: str) -> int:
         return 258 * math.ceil(width / unit) * math.ceil(height / unit)
     # https://platform.openai.com/docs/guides/images-vision#calculating-costs
     scale = min(1.0, 2048 / max(width, height))
-    width, height = round(width * scale), round(height * scale)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
     scale = min(1.0, 768 / min(width, height))
     return 85 + 170 * math.ceil(width * scale / 512) * math.ceil(height * scale / 512)
 

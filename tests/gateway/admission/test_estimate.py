@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conduit_desktop.core.media import Units
@@ -155,7 +155,7 @@ def test_a_picture_counts_by_its_size_and_not_by_its_bytes(part: dict[str, Any])
     [
         ((512, 512), "openai_chat", 255), ((1024, 1024), "openai_chat", 765), ((2048, 4096), "openai_chat", 1105),
         ((1000, 1000), "anthropic_messages", 1333), ((200, 200), "anthropic_messages", 53), ((384, 384), "gemini", 258),
-        ((960, 540), "gemini", 1548), ((0, 0), "openai_chat", 1000),
+        ((960, 540), "gemini", 1548), ((0, 0), "openai_chat", 1000), ((1, 100_000), "openai_chat", 765),
     ],
 )  # fmt: skip
 def test_a_picture_costs_what_its_vendor_documents(size: tuple[int, int], dialect_name: str, tokens: int) -> None:
@@ -393,3 +393,30 @@ _JSON = st.recursive(
 @given(_JSON)
 def test_a_byte_of_json_is_never_estimated_as_more_than_one_token(body: Any) -> None:
     assert input_tokens(body) <= max(1, len(orjson.dumps(body)))
+
+
+_NAMES = (
+    "type", "input", "text", "args", "tools", "messages", "content", "source", "data", "url", "image_url", "file_id", "model",
+    "max_tokens", "n", "generationConfig", "maxOutputTokens", "candidateCount", "options", "num_predict", "system", "media_type",
+)  # fmt: skip
+_ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["text", "", "data:", "data:image/png;base64,//8=", "9" * 400]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.dictionaries(st.sampled_from(_NAMES), _ODD, max_size=5),
+    st.sampled_from(["openai_chat", "anthropic_messages", "gemini", "ollama"]),
+)
+def test_whatever_stands_under_a_name_that_is_read_the_estimates_raise_nothing(body: dict[str, Any], dialect_name: str) -> None:
+    read = Call(dialect(dialect_name), body, "m")
+    assert read.input_tokens >= 1
+    assert input_bound(read) >= 1
+    assert (output_cap(body, dialect_name) or 1) >= 1
