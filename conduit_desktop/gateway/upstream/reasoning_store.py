@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import orjson
 
@@ -83,8 +84,7 @@ class Kept:
         return 200 + len(self.signature or "") + sum(len(text) for text in texts)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One caller at one target.
 
     `scope` belongs to the caller: guessing ids reveals nothing of another caller's conversation. `origin` names the providers
@@ -283,6 +283,9 @@ _SEEN = (
 )  # fmt: skip
 
 
+_KEPT = frozenset(_SEEN) - {TextDelta, Finished}
+
+
 @dataclass(slots=True)
 class ReasoningRecorder:
     """Follows the first choice of one answer."""
@@ -292,13 +295,19 @@ class ReasoningRecorder:
     _texts: list[str] = field(default_factory=list)
     _signature: str = ""
     _thoughts: list[Thought] = field(default_factory=list)
+    _begun: bool = False
+    """Something came that may have to be kept."""
     _gatherer: ReasoningGatherer | None = None
     _answer: list[str] = field(default_factory=list)
     _calls: dict[str, tuple[ToolCall, Kept]] = field(default_factory=dict)
     _arguments: dict[str, list[str]] = field(default_factory=dict)
 
-    def see(self, events: Iterable[Event]) -> None:
+    def see(self, events: Sequence[Event]) -> None:
         """Read the next events of the answer."""
+        # Most answers are texts alone.
+        if not self._begun and _KEPT.isdisjoint(map(type, events)):
+            return
+        self._begun = True
         for event in events:
             if type(event) is TextDelta and not self._texts and not self._signature:
                 # Nearly all events. The text is the key of an answer without calls, and only needed where there was reasoning.
