@@ -157,6 +157,9 @@ class FieldReader:
         return value
 
     def _typed(self, name: str, types: tuple[type, ...], expected: str) -> Any:
+        # Most fields are absent from most requests.
+        if name not in self.rest:
+            return None
         value = self.take(name)
         # The exact type: in Python a bool is an int, in JSON `true` is no number.
         if value is not None and type(value) not in types:
@@ -238,7 +241,7 @@ class FieldReader:
 
     def child(self, name: str, expected: str = "an object") -> FieldReader | None:
         """An object, to be read field by field."""
-        value = self.mapping(name, expected)
+        value = self.mapping(name, expected) if name in self.rest else None
         return None if value is None else FieldReader(value, self.at(name), self.source_form, self.style)
 
     def required_child(self, name: str) -> FieldReader:
