@@ -46,12 +46,26 @@ def mend(
 ) -> list[str]:
     """Apply every rule that holds for `model` and `dialect`, in order, in place; returns the names of what was lost, each once.
 
-    Raises BadRequest for what can neither be expressed nor left out.
+    Raises BadRequest for what can neither be expressed nor left out. A passed-through body that a rule cannot read is not changed
+    by it.
     """
     mends, facts = _that_hold(rules, model, vendor, dialect, translated)
+    if not translated:
+        return _readable(mends, body, facts)
     lost: list[str] = []
     for one in mends:
         lost += one(body, facts)
+    return list(dict.fromkeys(lost))
+
+
+def _readable(mends: tuple[Mend, ...], body: dict[str, Json], facts: ModelFacts) -> list[str]:
+    """Apply the rules to a client's own body: what it wrote wrongly is the vendor's to refuse."""
+    lost: list[str] = []
+    for one in mends:
+        try:
+            lost += one(body, facts)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            continue
     return list(dict.fromkeys(lost))
 
 
@@ -61,13 +75,7 @@ def mend_for_model(rules: tuple[RequestRule, ...], model: str, vendor: str, dial
     A rule that cannot read the body changes nothing: what the client wrote wrongly is the vendor's to refuse.
     """
     mends, facts = _that_hold(tuple(rule for rule in rules if rule.of_model), model, vendor, dialect, False)
-    lost: list[str] = []
-    for one in mends:
-        try:
-            lost += one(body, facts)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            continue
-    return list(dict.fromkeys(lost))
+    return _readable(mends, body, facts)
 
 
 @lru_cache(maxsize=4096)

@@ -171,6 +171,8 @@ class Vertex(ProviderKind):
         https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
         """
         if dialect != "anthropic_messages":
+            if not translated:
+                _set_roles(body)
             return self.apply_rules(model, body, dialect, translated)
         dropped = mend(MESSAGES_RULES, model, self.kind, dialect, body) if translated else []
         body.pop("model", None)
@@ -195,6 +197,23 @@ class Vertex(ProviderKind):
         """The names of Google's models; raises ValueError for another body."""
         names = [str(row["name"]).rpartition("/")[2] for row in rows_of(body, "publisherModels") if row.get("name")]
         return [OfferedModel(name) for name in names]
+
+
+def _set_roles(body: dict[str, Json]) -> None:
+    """AI Studio takes contents without a role as the user's, and its documentation shows such requests; Vertex AI refuses them.
+
+    "Please use a valid role: user, model."
+    """
+    contents = body.get("contents")
+    if isinstance(contents, dict):  # both take one content in place of a list
+        contents = [contents]
+    if isinstance(contents, list) and any(isinstance(one, dict) and not one.get("role") for one in contents):
+        body["contents"] = [
+            {"role": "user", **{name: value for name, value in one.items() if name != "role" or value}}
+            if isinstance(one, dict)
+            else one
+            for one in contents
+        ]
 
 
 def is_claude(model: str) -> bool:

@@ -139,17 +139,22 @@ def for_grammars(schema: dict[str, Json]) -> dict[str, Json]:
 
 
 def with_object_schemas(schema: dict[str, Json]) -> dict[str, Json]:
-    """The schema without true and false as schemas of properties and items, which Ollama's Go structures cannot hold."""
+    """The schema with objects alone as schemas of properties and items: Ollama's Go structures hold neither booleans nor nulls."""
     return mapped(schema, _with_object_schemas)
 
 
 def _with_object_schemas(schema: dict[str, Json]) -> dict[str, Json]:
     made = dict(schema)
     if isinstance(schema.get("properties"), dict):
-        made["properties"] = {key: _as_object(one) for key, one in schema["properties"].items()}
+        made["properties"] = {key: _always_object(one) for key, one in schema["properties"].items()}
     if "items" in schema:
         made["items"] = _as_object(schema["items"])
     return schema if made == schema else made
+
+
+def _always_object(schema: Any) -> Any:
+    schema = _as_object(schema)
+    return schema if isinstance(schema, dict) else {}
 
 
 _MOST_REPETITIONS = 2000

@@ -364,3 +364,10 @@ async def test_an_unreachable_token_endpoint_is_a_connect_error(private_key: str
 def test_googles_own_models_are_listed():
     body = {"publisherModels": [{"name": "publishers/google/models/gemini-x"}]}
     assert [model.id for model in vertex().read_models(body)] == ["gemini-x"]
+
+
+def test_vertex_gets_the_role_that_ai_studio_does_not_ask_for():
+    vertex = Vertex(Provider(id="p", name="p", kind="vertex", options={"project": "p", "location": "us-central1"}))
+    body = {"contents": [{"parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "yo"}]}]}
+    assert vertex.adapt("gemini-2.5-flash", body, "gemini", translated=False) == []
+    assert [one["role"] for one in body["contents"]] == ["user", "model"]

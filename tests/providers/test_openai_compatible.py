@@ -288,3 +288,22 @@ def test_effort_none_is_no_loss_for_a_model_without_reasoning():
 )  # fmt: skip
 def test_the_limit_has_the_name_that_the_vendor_documents(kind: str, field: str):
     assert adapt(kind, {"max_completion_tokens": 7})[0] == {field: 7}
+
+
+ODD_SCHEMA = {
+    "type": "object", "required": True, "anyOf": [{"required": ["a"]}], "enum": None,
+    "properties": {"a": {"type": "string", "required": True}, "b": {"type": "array", "items": []}, "c": None, "d": "string"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in CATALOG.items() if CHAT in kind.borrowed])
+def test_a_body_that_no_vendor_would_take_is_no_error_of_the_gateway(kind: str):
+    function = {"name": "f", "parameters": ODD_SCHEMA, "strict": True}
+    for fields in (
+        {"tools": [{"type": "function", "function": function}], "tool_choice": 3, "stop": 1, "logprobs": "yes", "n": "two"},
+        {"tools": {"a": 1}, "messages": {"role": "user"}, "response_format": "json", "reasoning_effort": 5, "metadata": []},
+        {"tools": ["f", None], "messages": ["hi", None, {"role": 1, "content": 2, "tool_calls": 3}], "temperature": "hot"},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": ODD_SCHEMA, "strict": True}}},
+        {"response_format": {"type": "json_schema", "json_schema": None}, "thinking": "on", "reasoning": "high", "top_p": None},
+    ):
+        adapt(kind, {"model": "m", **fields}, translated=False)

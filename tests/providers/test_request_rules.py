@@ -55,3 +55,15 @@ class Vendor(ProviderKind):
 def test_passthrough_is_mended_only_in_a_borrowed_dialect(dialect: str, translated: bool, lost: list[str]):
     vendor = Vendor(Provider(id="p", name="p", kind="v"))
     assert vendor.adapt("m", {"user": "u"}, dialect, translated) == lost
+
+
+def test_a_passed_through_body_that_a_rule_cannot_read_is_the_vendors_to_refuse():
+    def unreadable(body: dict[str, Json], facts: ModelFacts) -> list[str]:
+        return [name for tool in body["tools"] for name in tool["names"]]
+
+    rules = (RequestRule(unreadable, "a source"), RequestRule(without_user, "another source"))
+    body: dict[str, Json] = {"tools": True, "user": "u"}
+    assert mend(rules, "m", "v", "openai_chat", body, translated=False) == ["user"]
+    assert body == {"tools": True}
+    with pytest.raises(TypeError):
+        mend(rules, "m", "v", "openai_chat", {"tools": True})

@@ -208,7 +208,7 @@ def test_lengths_that_make_a_grammar_too_long_are_described() -> None:
 
 
 def test_true_and_false_become_objects_where_ollama_reads_properties() -> None:
-    given = {"properties": {"a": True, "b": {"type": "array", "items": False}}, "additionalProperties": False}
+    given = {"properties": {"a": True, "b": {"type": "array", "items": False}, "c": None}, "additionalProperties": False}
     made = with_object_schemas(given)
-    assert made == {"properties": {"a": {}, "b": {"type": "array", "items": {"not": {}}}}, "additionalProperties": False}
+    assert made == {"properties": {"a": {}, "b": {"type": "array", "items": {"not": {}}}, "c": {}}, "additionalProperties": False}
     assert with_object_schemas(made) is made

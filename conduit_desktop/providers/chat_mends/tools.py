@@ -230,7 +230,8 @@ def strict_where_it_can_be(required: bool, unknown: Collection[str] = ()) -> Men
             found.extend(name in one for name in unknown)
             if one.get("type") == "object" or isinstance(properties, dict):
                 found.append(one.get("additionalProperties") is not False)
-                found.append(required and set(properties or ()) != set(one.get("required") or ()))
+                names = one.get("required")
+                found.append(required and set(properties or ()) != set(names if isinstance(names, list) else ()))
             return one
 
         mapped(schema, look)
