@@ -252,15 +252,16 @@ class CompiledPrice:
                 return found, True
         return max(self.images.values(), default=None), False
 
-    def covers(self, tokens: bool, units: Units) -> bool:
+    def covers(self, tokens: bool, units: Units, reports_tokens: bool = True) -> bool:
         """Whether a call has a price: one that reads and generates `tokens`, or is counted in `units`.
 
-        A token price needs input and output; a call of a media endpoint is priced by its units or by its tokens.
+        A token price needs input and output; a call of a media endpoint is priced by its units or by its tokens, those only
+        where its answer `reports_tokens`.
         """
         if self.is_free:
             return True
         rates = self.unit_nano
-        if self.price.input is not None and self.price.output is not None:
+        if reports_tokens and self.price.input is not None and self.price.output is not None:
             return True
         if tokens:
             return not self.by_tokens and "per_request" in rates

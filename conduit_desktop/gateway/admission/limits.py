@@ -90,7 +90,9 @@ class CostEstimate:
             return cls.of(inputs, 0, compiled_prices, Units())
         output = min(call.output_cap, reserve_output_tokens)
         units = expected_units(call.media_request) if call.media_request is not None else None
-        return cls.of(inputs, output, compiled_prices, units, cache_rate)
+        # Sound comes as bytes, which report nothing; only as events do they end with the tokens.
+        reports_tokens = call.endpoint != "speech" or call.body.get("stream_format") == "sse"
+        return cls.of(inputs, output, compiled_prices, units, cache_rate, reports_tokens)
 
     @classmethod
     def of(
@@ -100,13 +102,14 @@ class CostEstimate:
         compiled_prices: Collection[CompiledPrice | None],
         units: Units | None = None,
         cache_rate: str = "",
+        reports_tokens: bool = True,
     ) -> CostEstimate:
         """The estimate at the highest of the targets' prices. `units`: those of a media request."""
         # Without a target nothing is asked, and the request fails for that reason.
         made = cls(input_tokens, output_tokens, None)
         for compiled_price in compiled_prices:
             # Half a price is none: what it leaves out would be taken as free.
-            if compiled_price is None or not compiled_price.covers(units is None, units or NO_UNITS):
+            if compiled_price is None or not compiled_price.covers(units is None, units or NO_UNITS, reports_tokens):
                 made.unpriced = True
             if compiled_price is None:
                 continue

@@ -448,6 +448,14 @@ def test_a_price_covers_a_call_or_leaves_it_unpriced(rates: dict[str, float], to
     assert compiled_price(**rates).covers(tokens, units) is covered
 
 
+def test_a_price_by_tokens_covers_no_call_whose_answer_reports_none():
+    by_tokens = compiled_price(input=1, output=2)
+    assert by_tokens.covers(False, Units(characters=9))
+    assert not by_tokens.covers(False, Units(characters=9), reports_tokens=False)
+    assert compiled_price(input=1, output=2, per_1k_chars=3).covers(False, Units(characters=9), reports_tokens=False)
+    assert compiled_price(input=0, output=0).covers(False, Units(characters=9), reports_tokens=False)
+
+
 def test_a_factor_of_one_rate_holds_for_it_in_place_of_the_tiers():
     # Gemini's flex halves everything but what is read from the cache.
     made = compiled_price(input=2, output=10, cache_read=1, service_tiers={"flex": 0.5, "flex/cache_read": 1})

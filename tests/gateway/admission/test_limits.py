@@ -15,6 +15,9 @@ from conduit_desktop.gateway.admission import limits
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
 from conduit_desktop.gateway.admission.limits import GROWTH_TOKENS, CostEstimate, RateLimiter, Reservation
 from conduit_desktop.gateway.admission.windows import EXACT_UP_TO
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.wire import dialect
+from conduit_desktop.wire.media.endpoints import MediaRequest
 from tests.fakes.clock import Clock
 
 A_TOKEN = 1_000_000
@@ -544,3 +547,12 @@ def test_headers_show_no_limit_that_a_key_does_not_have(clock: Clock) -> None:
     assert set(limiter.headers(limited(tpm=1))) == {"tokens"}
     assert set(limiter.headers(limited(rpd=1))) == {"requests"}
     assert set(limiter.headers(limited(rpm=1))) == {"requests"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "unpriced"), [({}, True), ({"stream_format": "audio"}, True), ({"stream_format": "sse"}, False)]
+)
+def test_speech_has_no_price_by_tokens_where_its_bytes_report_none(fields: dict[str, str], unpriced: bool) -> None:
+    body = {"model": "m", "input": "words", "voice": "alloy", **fields}
+    speech = Call(dialect("openai_chat"), body, "m", endpoint="speech", media_request=MediaRequest("speech", body))
+    assert CostEstimate.of_call(speech, 4096, [TARIFF]).unpriced is unpriced
