@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from statistics import median
 
 from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.core.tokens import total_input, total_output
+from conduit_desktop.gui import local_time
 from conduit_desktop.gui.request_rows import FAILED, RequestRow
 
-DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 
 
 @dataclass
 class LiveCounters:
-    """Totals of one UTC day, requests per minute of the last hour, and the latest durations in ms.
+    """Totals of one day of the viewer's, requests per minute of the last hour, and the latest durations in ms.
 
     `errors` are the failed and the refused requests. `spend` is nano-dollars by model. Requests without a known price are counted
     in `unpriced` and never as $0.
     """
 
     minutes: int = 60
-    day: int = 0
+    day: date = date.min
     requests: int = 0
     errors: int = 0
     refused: int = 0
@@ -39,7 +40,7 @@ class LiveCounters:
 
     def load(self, now_ms: int, by_model: Iterable[UsageView], recent: Iterable[RequestRow]) -> None:
         """Start again from the day's totals by model and the records of the last hour, in any order."""
-        self.day = now_ms // DAY_MS
+        self.day = local_time.day_of(now_ms)
         self.requests = self.errors = self.refused = self.tokens = self.unpriced = 0
         self.spend.clear()
         for row in by_model:
@@ -57,10 +58,11 @@ class LiveCounters:
             self._note(request.at, request.status, request.first_token_ms, request.duration_ms)
 
     def add(self, record: RequestRecord) -> None:
-        """Count one request; the first one of a new UTC day resets the totals."""
-        if record.started_at // DAY_MS > self.day:
+        """Count one request; the first one of a new day resets the totals."""
+        day = local_time.day_of(record.started_at)
+        if day > self.day:
             self.load(record.started_at, (), ())
-        if record.started_at // DAY_MS == self.day:
+        if day == self.day:
             self.requests += 1
             self.errors += record.status in FAILED
             self.refused += record.status == "refused"

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
@@ -17,7 +16,7 @@ from conduit_desktop.core.bus import Change
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gui import formatting
+from conduit_desktop.gui import formatting, local_time
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.budgets.rows import rows_of
 from conduit_desktop.gui.pages.dashboard.cards import BudgetsCard, ProvidersCard, recent_table
@@ -50,7 +49,7 @@ class DashboardPage(Page):
     """
 
     title = "Dashboard"
-    subtitle = "Today, since midnight UTC"
+    subtitle = "Today, since midnight"
     icon = "squares-four"
     topics = frozenset({"providers", "keys", "budgets", "models", "prices", "health", "requests"})
 
@@ -83,8 +82,8 @@ class DashboardPage(Page):
     def _figures(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setSpacing(theme.M)
-        self.requests = Figure("Requests", "Since midnight UTC, including rejected requests")
-        self.spend = Figure("Spend", "Cost of the requests with a known price since midnight UTC")
+        self.requests = Figure("Requests", "Since midnight, including rejected requests")
+        self.spend = Figure("Spend", "Cost of the requests with a known price since midnight")
         self.tokens = Figure("Tokens", "Input and output tokens, including cached input")
         self.errors = Figure(
             "Errors", "Failed, interrupted and rejected requests. Requests cancelled by the client are not counted."
@@ -133,8 +132,8 @@ class DashboardPage(Page):
     async def refresh(self) -> None:
         """Load the day's totals, the last hour's requests, and the state of keys and providers."""
         now = time.time()
-        midnight = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-        by_model = await self.client.usage(UsageQuery(group_by="model", since=midnight))
+        since = local_time.day_of(int(now * 1000)).isoformat()
+        by_model = await self.client.usage(UsageQuery(group_by="model", since=since, tz=local_time.zone_name()))
         found, _ = await self.client.records(RequestQuery(limit=HISTORY))
         rows = [row_of(record) for record in found]
         self.counters.load(int(now * 1000), by_model, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDate
@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDateEdit, QHBoxLayout, QVBoxLayout, QWidget
 from conduit_desktop.actions.schemas.inputs import UsageQuery
 from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import show_usd, to_nano
-from conduit_desktop.gui import formatting
+from conduit_desktop.gui import formatting, local_time
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.usage.series import GroupBy, UsageTotals, days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.theme import theme
@@ -39,10 +39,10 @@ RANGES = (("7 days", 7), ("30 days", 30), ("90 days", 90), ("Custom", 0))
 
 
 class UsagePage(Page):
-    """Ranges are whole UTC days. Requests without a known price are shown as unknown and never as $0."""
+    """Ranges are whole days of the viewer's time zone. Requests without a known price are shown as unknown and never as $0."""
 
     title = "Usage"
-    subtitle = "Days are in UTC"
+    subtitle = "Days are those of your time zone"
     icon = "chart-bar"
     topics = frozenset({"requests", "keys"})
 
@@ -63,8 +63,7 @@ class UsagePage(Page):
         self.body.addWidget(scrolled(content))
 
     def _header_actions(self) -> None:
-        # UTC, since the store sums whole UTC days.
-        today = datetime.now(UTC).date()
+        today = local_time.today()
         self.range = Segments(RANGES, "Range")
         self.range.set_value(30)
         self.range.chosen.connect(self._on_range)
@@ -128,13 +127,14 @@ class UsagePage(Page):
         if not days:
             first, last = self.first.date().toPython(), self.last.date().toPython()
             return (first, last) if first <= last else (last, first)  # type: ignore[return-value,operator]
-        today = datetime.now(UTC).date()
+        today = local_time.today()
         return today - timedelta(days=days - 1), today
 
     def _query(self, group_by: str) -> UsageQuery:
         first, last = self.span()
         # `until` is exclusive: one day more, so that the last day counts.
-        return UsageQuery(group_by=group_by, since=first.isoformat(), until=(last + timedelta(days=1)).isoformat(), limit=500)
+        until = last + timedelta(days=1)
+        return UsageQuery(group_by=group_by, since=first.isoformat(), until=until.isoformat(), tz=local_time.zone_name(), limit=500)
 
     async def refresh(self) -> None:
         """Load the totals of the range."""

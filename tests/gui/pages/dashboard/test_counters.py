@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import to_nano
-from conduit_desktop.gui import formatting
-from conduit_desktop.gui.pages.dashboard.counters import DAY_MS, MINUTE_MS, LiveCounters
+from conduit_desktop.gui import formatting, local_time
+from conduit_desktop.gui.pages.dashboard.counters import MINUTE_MS, LiveCounters
 from conduit_desktop.gui.pages.usage.series import days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.request_rows import row_of
 from conduit_desktop.gui.widgets.charts.stacked import nice_top
 from tests.gui.samples import record
 
+DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 NOON = 20_000 * DAY_MS + DAY_MS // 2
 COUNTS = {"requests": 0, "errors": 0, "input": 0, "cache_read": 0, "cache_write": 0, "output": 0, "reasoning": 0, "audio_in": 0,
           "audio_out": 0, "cost_usd": 0.0, "unpriced_requests": 0, "estimated_requests": 0}  # fmt: skip
@@ -118,3 +122,13 @@ def test_times_counts_and_costs_are_formatted():
     assert formatting.cost(None) == "unknown"
     assert formatting.cost(0.0031) == "$0.0031"
     assert formatting.ago(None) == "never"
+
+
+def test_the_day_is_that_of_the_viewers_time_zone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(local_time, "zone", lambda: ZoneInfo("Asia/Kathmandu"))
+    counters = LiveCounters()
+    evening = 20_000 * DAY_MS + 18 * HOUR_MS  # a quarter to midnight there
+    counters.load(evening, (), ())
+    counters.add(record(started_at=evening, cost_nano=1))
+    counters.add(record(started_at=evening + HOUR_MS // 2, cost_nano=5))
+    assert (counters.requests, counters.spent_nano) == (1, 5)
