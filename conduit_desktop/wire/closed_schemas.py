@@ -32,7 +32,8 @@ def is_recursive(schema: dict[str, Json]) -> bool:
     definitions = {
         f"#/{place}/{name}": _references(inner)
         for place in ("$defs", "definitions")
-        for name, inner in (schema.get(place) or {}).items()
+        if isinstance(schema.get(place), dict)
+        for name, inner in schema[place].items()
     }
     definitions["#"] = _references({name: value for name, value in schema.items() if name not in ("$defs", "definitions")})
     for start in definitions:

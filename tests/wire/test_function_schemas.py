@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from conduit_desktop.wire.closed_schemas import is_recursive
 from conduit_desktop.wire.function_schemas import (
     current_draft,
     for_grammars,
@@ -212,3 +213,9 @@ def test_true_and_false_become_objects_where_ollama_reads_properties() -> None:
     made = with_object_schemas(given)
     assert made == {"properties": {"a": {}, "b": {"type": "array", "items": {"not": {}}}, "c": {}}, "additionalProperties": False}
     assert with_object_schemas(made) is made
+
+
+def test_a_schema_is_recursive_whatever_stands_where_definitions_should() -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+    assert is_recursive({"$ref": "#/$defs/Node", "$defs": {"Node": node}})
+    assert not is_recursive({"type": "object", "properties": {}, "definitions": [1], "$defs": None})
