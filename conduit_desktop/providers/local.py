@@ -10,7 +10,13 @@ from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secr
 from conduit_desktop.providers.chat_mends.answer_format import any_object_as_schema, format_or_prefill
 from conduit_desktop.providers.chat_mends.fields import above_zero, greedy, within, without_empty_stops
 from conduit_desktop.providers.chat_mends.media import images_of, without_parts, without_remote_images
-from conduit_desktop.providers.chat_mends.messages import json_arguments, with_content, with_texts, without_null_content
+from conduit_desktop.providers.chat_mends.messages import (
+    json_arguments,
+    with_content,
+    with_content_key,
+    with_texts,
+    without_null_content,
+)
 from conduit_desktop.providers.chat_mends.tools import (
     grammar_schemas,
     logprobs_or_streamed_tools,
@@ -164,6 +170,7 @@ class VLLM(LocalServer):
         *CHAT_RULES,
         ORPHANS,
         RequestRule(json_arguments, "vllm-project/vllm, entrypoints/chat_utils.py: it parses them", dialect=_CHAT),
+        RequestRule(with_content_key, "vllm-project/vllm#12937; jekalmin/extended_openai_conversation#456", dialect=_CHAT),
         RequestRule(greedy, f"{_VLLM_SAMPLING}: _verify_greedy_sampling", dialect=_CHAT),
         RequestRule(above_zero("top_p", 0.01), _VLLM_SAMPLING, dialect=_CHAT),
         RequestRule(within("temperature", 0, 2), _VLLM_SAMPLING, dialect=_CHAT),

@@ -9,7 +9,7 @@ from typing import ClassVar
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.providers.chat_mends.fields import greedy, only_fields
-from conduit_desktop.providers.chat_mends.messages import json_arguments, known_message_fields
+from conduit_desktop.providers.chat_mends.messages import json_arguments, known_message_fields, with_content_key
 from conduit_desktop.providers.chat_mends.tools import with_functions, with_parameters
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts
@@ -64,6 +64,7 @@ class Mistral(OpenAICompatible):
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
         ORPHANS,
+        RequestRule(with_content_key, "jekalmin/extended_openai_conversation#456: empty tool_calls", dialect="openai_chat"),
         RequestRule(greedy, "devoxx/DevoxxGenieIDEAPlugin#338: top_p must be 1 when using greedy sampling", dialect="openai_chat"),
         RequestRule(only_fields(_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted", dialect="openai_chat"),
         RequestRule(

@@ -16,7 +16,7 @@ from conduit_desktop.providers.chat_mends.answer_format import (
 )
 from conduit_desktop.providers.chat_mends.fields import above_zero, dropping, within, without_zero
 from conduit_desktop.providers.chat_mends.media import images_of, without_parts
-from conduit_desktop.providers.chat_mends.messages import without_null_content
+from conduit_desktop.providers.chat_mends.messages import with_content_key, without_null_content
 from conduit_desktop.providers.chat_mends.reasoning import fit_effort
 from conduit_desktop.providers.chat_mends.tools import at_most_tools, only_chosen
 from conduit_desktop.providers.fields import BASE_URL, key_from
@@ -170,6 +170,7 @@ class Qwen(OpenAICompatible):
             "https://help.aliyun.com/en/model-studio/error-code: JSON mode is not supported in thinking mode", dialect=_CHAT,
         ),
         RequestRule(mention_json, "https://help.aliyun.com/en/model-studio/error-code: must contain the word json", dialect=_CHAT),
+        RequestRule(with_content_key, "jekalmin/extended_openai_conversation#456", dialect=_CHAT),
         RequestRule(above_zero("top_p", 0.01), "nicepkg/aide#26: range of top_p should be (0.0, 1.0]", dialect=_CHAT),
         RequestRule(
             within("temperature", 0, 1.99), "https://docs.qwencloud.com/api-reference/chat/dashscope: 0 <= x < 2", dialect=_CHAT

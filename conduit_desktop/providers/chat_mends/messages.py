@@ -109,6 +109,18 @@ def without_null_content(body: Body, facts: ModelFacts) -> list[str]:
     return []
 
 
+def with_content_key(body: Body, facts: ModelFacts) -> list[str]:
+    """Every message has the key `content`, a null next to calls, and none an empty list of calls."""
+
+    def change(message: dict[str, Any]) -> dict[str, Any]:
+        if message.get("tool_calls") == []:
+            message = {name: value for name, value in message.items() if name != "tool_calls"}
+        return message if "content" in message else {**message, "content": None if message.get("tool_calls") else ""}
+
+    with_messages(body, change)
+    return []
+
+
 def json_arguments(body: Body, facts: ModelFacts) -> list[str]:
     """Arguments of replayed calls become the JSON text of an object, which templates and validators parse."""
 

@@ -1194,6 +1194,7 @@ CHECKS = {  # what breaks each rule
     "thinking-type": lambda call: call.get("thinking.type") not in (None, "adaptive", "disabled"),
     "message-without-content": lambda call: any(m.get("content") is None or m.get("content") == [] for m in call.messages),
     "call-without-content": lambda call: any(m.get("content") is None for m in call.messages),
+    "content-key-missing": lambda call: any("content" not in m for m in call.messages),
     "content-missing-without-calls": lambda call: any(m.get("content") is None and not m.get("tool_calls") for m in call.messages),
     "content-list": lambda call: any(texts_only(m.get("content")) for m in call.messages),
     "tool-content-list": lambda call: any(isinstance(m.get("content"), list) for m in call.messages if m.get("role") == "tool"),

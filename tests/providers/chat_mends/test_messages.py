@@ -64,3 +64,15 @@ def test_texts_are_strings_for_the_roles_that_take_no_parts() -> None:
     body, lost = mended(messages.with_texts("tool"), {"messages": [{**picture, "role": "tool"}]})
     assert lost == ["content.image_url"]
     assert body["messages"][0]["content"] == "[A part of type image_url was left out: the provider takes text here.]"
+
+
+def test_every_message_has_a_content_and_none_an_empty_list_of_calls() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    given = [{"role": "assistant", "tool_calls": [call]}, {"role": "assistant", "content": "x", "tool_calls": []}, {"role": "user"}]
+    body, lost = mended(messages.with_content_key, {"messages": given})
+    assert body["messages"] == [
+        {"role": "assistant", "tool_calls": [call], "content": None},
+        {"role": "assistant", "content": "x"},
+        {"role": "user", "content": ""},
+    ]
+    assert lost == []
