@@ -56,7 +56,7 @@ class SqliteLedger:
         Exactly the records that were handed to `record` before are in the sums.
         """
         # On the writer, whose queue is in order: the reader would miss records that wait, or see some that came later.
-        return await self._database.write(lambda connection: [sums.spent(connection, account) for account in accounts])
+        return await self._database.write(lambda connection: sums.spent(connection, accounts))
 
     async def recent_requests(self, key_ids: Sequence[str], since_ms: int, step_ms: int) -> list[KeyUse]:
         """The requests that keys were admitted with, by steps of time, oldest first."""

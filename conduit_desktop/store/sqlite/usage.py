@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, get_args
@@ -172,19 +173,57 @@ def _percentiles(values: list[float]) -> tuple[float | None, float | None]:
 
 _GROUP_OF_SCOPE: dict[str, Group] = {"provider": "provider", "alias": "model", "key": "key", "team": "team"}
 
+MOST_NAMES = 1000
+"""Names in one statement: SQLite takes a limited number of values."""
 
-def spent(connection: sqlite3.Connection, account: Spending) -> int:
-    """Nano-dollars that an account has spent in the slots of its range; 0 where there is none."""
-    groups = [_GROUP_OF_SCOPE[account.scope]] if account.scope in _GROUP_OF_SCOPE else []
-    source, values = of_range(connection, groups, account.since_ms, account.until_ms)
-    statement = f"SELECT coalesce(sum(cost_nano), 0) FROM ({source}) AS t"
-    for column in columns_of(groups).values():
-        # Providers, aliases and teams are names, found whatever their case; a key's id is exact, and indexed.
-        names = (account.target, *account.former)
-        one = f"t.{column} = ?" if account.scope == "key" else f"t.{column} = ? COLLATE NOCASE"
-        statement += f" WHERE {' OR '.join([one] * len(names))}"
-        values += names
-    return int(connection.execute(statement, values).fetchone()[0])
+
+def spent(connection: sqlite3.Connection, accounts: Sequence[Spending]) -> list[int]:
+    """Nano-dollars that each account has spent in the slots of its range, in the accounts' order; 0 where there is none.
+
+    Accounts of one scope and range are summed together, `MOST_NAMES` names at a time.
+    """
+    together: dict[tuple[str, int, int | None], list[int]] = {}
+    for place, account in enumerate(accounts):
+        together.setdefault((account.scope, account.since_ms, account.until_ms), []).append(place)
+    sums = [0] * len(accounts)
+    for (scope, since_ms, until_ms), places in together.items():
+        groups = [_GROUP_OF_SCOPE[scope]] if scope in _GROUP_OF_SCOPE else []
+        source, values = of_range(connection, groups, since_ms, until_ms)
+        if not groups:
+            whole = connection.execute(f"SELECT coalesce(sum(cost_nano), 0) FROM ({source}) AS t", values).fetchone()[0]
+            for place in places:
+                sums[place] = int(whole)
+            continue
+        (column,) = columns_of(groups).values()
+        # A set: an account whose former name differs in case alone must not count twice.
+        names = {place: {_same(scope, name) for name in (accounts[place].target, *accounts[place].former)} for place in places}
+        by_name = _spent_by_name(connection, source, values, column, scope, sorted(set().union(*names.values())))
+        for place in places:
+            sums[place] = sum(by_name.get(name, 0) for name in names[place])
+    return sums
+
+
+def _spent_by_name(
+    connection: sqlite3.Connection, source: str, values: Sequence[Any], column: str, scope: str, names: Sequence[str]
+) -> dict[str, int]:
+    """The spend of a source by name; without those that have no row."""
+    # Providers, aliases and teams are names, found whatever their case; a key's id is exact, and indexed.
+    wanted = f"t.{column}" if scope == "key" else f"t.{column} COLLATE NOCASE"
+    found: dict[str, int] = {}
+    for start in range(0, len(names), MOST_NAMES):
+        part = names[start : start + MOST_NAMES]
+        statement = f"SELECT t.{column}, sum(cost_nano) FROM ({source}) AS t WHERE {wanted} IN ({', '.join('?' * len(part))})"
+        for name, nano in connection.execute(f"{statement} GROUP BY 1", (*values, *part)):
+            found[_same(scope, name)] = found.get(_same(scope, name), 0) + int(nano)
+    return found
+
+
+_FOLDED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def _same(scope: str, name: str) -> str:
+    """The same text for all names that are the same to a scope: NOCASE of SQLite knows the case of ASCII alone."""
+    return name if scope == "key" else name.translate(_FOLDED)
 
 
 def began(connection: sqlite3.Connection) -> int | None:

@@ -413,6 +413,59 @@ async def test_totals_are_the_sum_of_the_records(tmp_path_factory: pytest.TempPa
     assert sorted([r.requests, r.errors, r.input, r.cost_nano, r.unpriced_requests] for r in rows) == sorted(expected.values())
 
 
+SLOT = 900_000
+NAMED = ["fast", "FAST", "Zürich", "ZÜRICH", "zürich", "other"]
+SPENT = st.builds(
+    lambda slot, key, model, provider, team, cost: {
+        "started_at": NOON + slot * SLOT, "key_id": key, "model": model, "provider": provider, "team": team, "cost_nano": cost,
+        "cost_state": "unknown" if cost is None else "final",
+    },
+    st.integers(-400, 400), st.sampled_from(["key_a", "KEY_A", "key_b"]), st.sampled_from(NAMED), st.sampled_from(NAMED),
+    st.sampled_from(NAMED), st.none() | st.integers(0, 10**12),
+)  # fmt: skip
+EDGES = st.integers(-400, 400).map(lambda slot: NOON // SLOT * SLOT + slot * SLOT)
+ACCOUNTS = st.builds(
+    lambda scope, names, since, until: Spending(scope, names[0] if scope != "global" else "", since, until, tuple(names[1:])),
+    st.sampled_from(["global", "provider", "alias", "team", "key"]),
+    st.lists(st.sampled_from([*NAMED, "key_a", "key_b", "KEY_A", "absent"]), min_size=1, max_size=3),
+    # Few ranges, so that accounts share them.
+    st.sampled_from([0, NOON // DAY * DAY, NOON // DAY * DAY - DAY]) | EDGES, st.none() | EDGES,
+)  # fmt: skip
+
+
+@settings(max_examples=25)
+@given(
+    made=st.lists(SPENT, min_size=1, max_size=30), accounts=st.lists(ACCOUNTS, max_size=30), summed=st.booleans(),
+    most=st.sampled_from([1, 2, 1000]),
+)  # fmt: skip
+async def test_the_spend_of_many_accounts_at_once_is_that_of_each_alone(
+    tmp_path_factory: pytest.TempPathFactory, made: list[dict], accounts: list[Spending], summed: bool, most: int
+):
+    store = SqliteStore.open(Home(tmp_path_factory.mktemp("home")))
+    records = [record(number, **fields) for number, fields in enumerate(made)]
+    late = records[::3] if summed else []
+    await write(store, *(one for one in records if one not in late))
+    if summed:
+        await store.ledger.summarize(NOON + 2 * DAY)
+        await write(store, *late)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("conduit_desktop.store.sqlite.usage.MOST_NAMES", most)
+        together = await store.ledger.spent(accounts)
+    alone = [(await store.ledger.spent([account]))[0] for account in accounts]
+    await store.close()
+    assert together == alone == [sum(one.cost_nano or 0 for one in records if _is_of(one, account)) for account in accounts]
+
+
+def _is_of(one: RequestRecord, account: Spending) -> bool:
+    if not account.since_ms <= one.started_at < (account.until_ms or 2**62):
+        return False
+    if account.scope in ("global", "key"):
+        return account.scope == "global" or one.key_id in (account.target, *account.former)
+    name = one.model if account.scope == "alias" else getattr(one, account.scope)
+    # Only the case of ASCII is ignored: bytes.lower() knows no other.
+    return name.encode().lower() in [other.encode().lower() for other in (account.target, *account.former)]
+
+
 async def test_the_spend_holds_the_records_handed_over_before_it_was_asked_for_and_no_later_ones(store: SqliteStore):
     whole = Spending("global")
     for number in range(20):
