@@ -160,7 +160,7 @@ class UsageView(View):
     """A row of GET /usage. Of the groups (`key` is an id, with `key_name`) only those requested are set.
 
     `failed`: a provider or the gateway failed; `refused`: no provider was asked; `errors` is their sum. Tokens by class;
-    `cost_usd` of the requests with a known price, null where there are only others. Latencies are of the newest 20,000 answers.
+    `cost_usd` of the requests with a known price, null where there are only others. Latencies are of the newest 5,000 answers.
     """
 
     day: str | None = None
