@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from conduit_desktop.actions.schemas import inputs, reports, views
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from conduit_desktop.actions.chat import ChatAnswer
     from conduit_desktop.core.chat import Message
 
+T = TypeVar("T")
 V = TypeVar("V", bound=View)
+Page = tuple[list[T], str | None]
+"""Rows of a list and the cursor of the rest; None at the end."""
 
 
 class AdminClient(OperationClient):
@@ -208,13 +211,23 @@ class AdminClient(OperationClient):
     # Requests, usage
 
     async def requests(self, query: inputs.RequestQuery | None = None) -> tuple[list[reports.RequestView], str | None]:
-        """A part of the log, newest first, and the cursor of the rest. Raises Invalid."""
+        """A page of the log, newest first, and the cursor of the rest; short only at the end. Raises Invalid."""
+
+        async def part(query: inputs.RequestQuery) -> tuple[list[reports.RequestView], str | None]:
+            return _rows(reports.RequestView, await self.transport.perform("GET", "/requests", query))
+
         # Not `_all`: the log may hold millions of records.
-        return _rows(reports.RequestView, await self.transport.perform("GET", "/requests", query or inputs.RequestQuery()))
+        return await _whole_page(part, query or inputs.RequestQuery())
 
     async def records(self, query: inputs.RequestQuery | None = None) -> tuple[list[RequestRecord], str | None]:
         """As `requests`, as records with money in nano-dollars and times in epoch ms; the cheaper one for long tables."""
-        query = query or inputs.RequestQuery()
+        return await _whole_page(self.records_part, query or inputs.RequestQuery())
+
+    async def records_part(self, query: inputs.RequestQuery) -> tuple[list[RequestRecord], str | None]:
+        """As `records`, from a part of the log that is searched in a fraction of a second.
+
+        The page may be short, even empty, though there is a cursor: the search goes on there.
+        """
         if isinstance(self.transport, LocalTransport):
             from conduit_desktop.actions import requests
 
@@ -418,6 +431,15 @@ class AdminClient(OperationClient):
 def _view(kind: type[V], answer: Any) -> V:
     """The view of either transport: the object itself, or its JSON."""
     return answer if isinstance(answer, kind) else kind.model_validate(answer)
+
+
+async def _whole_page(part: Callable[[inputs.RequestQuery], Awaitable[Page[T]]], query: inputs.RequestQuery) -> Page[T]:
+    """The parts of a search joined, until they are `query.limit` rows or the log ends."""
+    rows, cursor = await part(query)
+    while cursor is not None and len(rows) < query.limit:
+        more, cursor = await part(query.model_copy(update={"cursor": cursor, "limit": query.limit - len(rows)}))
+        rows = [*rows, *more]
+    return rows, cursor
 
 
 def _rows(kind: type[V], answer: Any) -> tuple[list[V], str | None]:

@@ -93,6 +93,26 @@ async def test_both_transports_return_the_same_views(context: AppContext, local:
         assert here not in ([], {}, ([], None), "")
 
 
+async def test_both_transports_search_the_log_until_a_page_is_full_or_the_log_ends(
+    context: AppContext, local: AdminClient, remote: AdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conduit_desktop.store.sqlite.search.STEP", 2)
+    monkeypatch.setattr("conduit_desktop.store.sqlite.search.MAX_S", 0)
+    for number in range(20):
+        error = "quota exceeded" if number in (0, 1, 7, 15) else ""
+        await context.store.ledger.record(RequestRecord(id=f"r{number:02}", started_at=1000 + number, error_text=error, model="m"))
+    for client in (local, remote):
+        query = RequestQuery(q="quota", limit=3)
+        assert len((await client.records_part(query))[0]) < 3
+        for ask in (client.requests, client.records):
+            found, cursor = await ask(query)
+            assert [row.id for row in found] == ["r15", "r07", "r01"]
+            assert cursor is not None
+            found, cursor = await ask(RequestQuery(q="quota", limit=3, cursor=cursor))
+            assert ([row.id for row in found], cursor) == (["r00"], None)
+            assert await ask(RequestQuery(q="absent", limit=3)) == ([], None)
+
+
 async def test_both_transports_make_the_same_changes(context: AppContext, local: AdminClient, remote: AdminClient) -> None:
     key = await furnish(local)
     for number, client in enumerate((local, remote)):

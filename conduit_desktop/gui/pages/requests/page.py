@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_args
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.inputs import RequestQuery
@@ -50,6 +51,12 @@ class RequestsPage(Page):
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
         self._cursor: str | None = None
+        self._listed: RequestQuery | None = None
+        """The filters of the rows in the table; None before they are loaded."""
+        self._loading = asyncio.Lock()
+        self._refreshes = 0
+        self._arrived: list[RequestRow] = []
+        """Rows that came through the feed since the last refresh began: its result may lack them."""
         self._wanted: str | None = None
         self._most = MOST_LIVE
         self._inspected = False
@@ -63,6 +70,8 @@ class RequestsPage(Page):
         self.table.activated.connect(self._on_selected)
         self.older = button("Load older requests", "ghost", on_click=lambda: self.ui.run(self.load_older()))
         self.older.hide()
+        self.searching = label("Searching older requests…", "muted")
+        self.searching.hide()
         self.inspector = Inspector(ui)
         self.inspector.closed.connect(self._on_closed)
         self._lay_out()
@@ -107,6 +116,7 @@ class RequestsPage(Page):
         column.setSpacing(theme.S)
         column.addWidget(self.table, 1)
         column.addWidget(self.older, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self.searching, 0, Qt.AlignmentFlag.AlignHCenter)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(theme.M)
@@ -120,32 +130,87 @@ class RequestsPage(Page):
         """Load the newest requests that match the filters, and the choices of the filters."""
         self._fill(self.key, [(key.name, key.id) for key in await self.client.keys()])
         self._fill(self.model, [(model.alias, model.alias) for model in await self.client.models()])
-        found, self._cursor = await self.client.records(self._query())
-        self.table.model.set_rows(row_of(record) for record in found)
-        self._most = MOST_LIVE
-        self.older.setVisible(self._cursor is not None)
-        # Only now: the row can be selected once the table has it.
+        # Before the log, whose search may take seconds.
         if self._wanted is not None:
             await self._open(self._wanted)
         elif self.inspector.isVisible() and self.inspector.request_id is not None:
             await self._load_inspected(self.inspector.request_id)
+        self._refreshes += 1
+        async with self._loading:
+            await self._load_newest()
+        # Only now: the row can be selected once the table has it.
+        if not self.inspector.isHidden() and self.inspector.request_id is not None and self.table.current() is None:
+            self._select(self.inspector.request_id)
 
-    def _query(self, cursor: str | None = None) -> RequestQuery:
+    def _query(self) -> RequestQuery:
         return RequestQuery(
             limit=PART,
-            cursor=cursor,
             status=self.status.currentData(),
             key=self.key.currentData(),
             model=self.model.currentData(),
         )
 
+    async def _load_newest(self) -> None:
+        filters, found = self._query(), list[RequestRow]()
+        same = filters == self._listed
+        self._arrived = []
+
+        def show(rows: list[RequestRow], cursor: str | None, last: bool) -> bool:
+            found.extend(rows)
+            # With the same filters only the whole result: rows of later parts must not leave the table for a moment.
+            if last or not same:
+                self._set_rows([*found, *self._arrived])
+                self._cursor, self._listed, self._most = cursor, filters, MOST_LIVE
+            return True
+
+        await self._search(filters, None, show)
+
+    def _set_rows(self, rows: list[RequestRow]) -> None:
+        current = self.table.current()
+        if current is not None and all(row.id != current.id for row in rows):
+            # Else Qt selects a neighbour of the removed row, which the inspector would open.
+            self.table.table.setCurrentIndex(QModelIndex())
+        self.table.model.set_rows(rows)
+
     async def load_older(self) -> None:
-        """Load the next page of the log and append it."""
-        found, self._cursor = await self.client.records(self._query(self._cursor))
-        self.table.model.upsert(row_of(record) for record in found)
-        # Rows that the user asked for must not be removed again by new requests.
-        self._most = max(MOST_LIVE, len(self.table.model.rows))
-        self.older.setVisible(self._cursor is not None)
+        """Load the next page of the log and append it; a refresh ends it early."""
+        async with self._loading:
+            refreshes, filters = self._refreshes, self._query()
+            if self._cursor is None or filters != self._listed:
+                return
+
+            def append(rows: list[RequestRow], cursor: str | None, _last: bool) -> bool:
+                if self._refreshes != refreshes:
+                    return False
+                self.table.model.upsert(rows)
+                self._cursor = cursor
+                # Rows that the user asked for must not be removed again by new requests.
+                self._most = max(MOST_LIVE, len(self.table.model.rows))
+                return True
+
+            await self._search(filters, self._cursor, append)
+
+    async def _search(
+        self, filters: RequestQuery, cursor: str | None, add: Callable[[list[RequestRow], str | None, bool], bool]
+    ) -> None:
+        """Call `add` with the rows behind `cursor` part by part, the cursor of the rest, and whether it is the last part.
+
+        Ends with PART rows, at the end of the log, when the filters are changed, or when `add` returns False.
+        """
+        count, last = 0, False
+        try:
+            while not last:
+                query = filters.model_copy(update={"cursor": cursor, "limit": PART - count})
+                found, cursor = await self.client.records_part(query)
+                count += len(found)
+                last = cursor is None or count >= PART
+                if self._query() != filters or not add([row_of(record) for record in found], cursor, last):
+                    return
+                self.older.setVisible(last and self._cursor is not None)
+                self.searching.setVisible(not last)
+        finally:
+            self.searching.hide()
+            self.older.setVisible(self._cursor is not None)
 
     async def _open(self, request_id: str) -> None:
         """Show one request in the inspector, and select its row if it is loaded."""
@@ -155,10 +220,13 @@ class RequestsPage(Page):
         except NotFound:
             self.ui.notify("This request is no longer in the log.", "warning")
             return
-        if self.table.model.row(request_id) is not None:
-            self.table.select(request_id)
+        self._select(request_id)
         self.inspector.show_request(detail)
         self._show_inspector()
+
+    def _select(self, request_id: str) -> None:
+        if self.table.model.row(request_id) is not None:
+            self.table.select(request_id)
 
     async def _load_inspected(self, request_id: str) -> None:
         """Show what has changed of the request in the inspector; one that is no longer in the log stays as it was."""
@@ -188,9 +256,12 @@ class RequestsPage(Page):
                 self.request_refresh()
 
     def _insert(self, rows: list[RequestRow]) -> None:
+        if self._loading.locked():
+            self._arrived += rows
         with self.table.kept_scroll_position():
             self.table.model.upsert(rows, at_top=True)
-            gone = self.table.model.trim(self._most)
+            # Not while older rows are loaded: they would be appended behind a gap.
+            gone = [] if self._loading.locked() else self.table.model.trim(self._most)
         if gone:
             # From the newest row that was removed: the old cursor would leave a gap in the table.
             self._cursor = self.client.cursor_at(max(row.at for row in gone))
