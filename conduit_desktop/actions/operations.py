@@ -65,6 +65,11 @@ class TextAnswer:
     text: str
 
 
+_SHORT_PAGES = (
+    "Newest first. A request searches the log for a limited time: `data` may hold fewer rows than `limit`, even none, while `next` "
+    "is set. Only `next: null` is the end; repeat the request with `cursor` set to `next` until then."
+)
+
 MOST_ROWS = 10_000
 """Rows of usage in one answer, where no part is asked for."""
 
@@ -90,6 +95,8 @@ class Operation:
     """A further content type that the operation can return."""
     changes: tuple[str, ...] = ()
     """The kinds of change it can make, by their names in the audit log; empty for an operation that only reads."""
+    description: str = ""
+    """More than the summary, for the API description."""
     route: PathPattern = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -297,7 +304,7 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: budgets.history(c.context, c.path["id"], c.query), views.BudgetPeriodView, many=True,
               query=given.PageQuery),
     Operation("GET", "/requests", "The request log", lambda c: requests.page(c.context, c.query), reports.RequestView,
-              many=True, query=given.RequestQuery),
+              many=True, query=given.RequestQuery, description=_SHORT_PAGES),
     Operation("GET", "/requests/{id}", "One request", lambda c: requests.get(c.context, c.path["id"]),
               reports.RequestDetailView),
     Operation("GET", "/usage", "Requests, tokens, cost and latency, by any of the groups", _usage, reports.UsageView,

@@ -53,7 +53,10 @@ def _usd(nano: int | None) -> float | None:
 
 
 async def page(context: AppContext, query: RequestQuery) -> tuple[list[RequestView], str | None]:
-    """The requests that match the query, newest first, and the cursor of the rest."""
+    """The requests that match the query, newest first, and the cursor of the rest.
+
+    A page may be short, even empty, though there is a cursor: a search looks through a part of the log at a time.
+    """
     found, cursor = await records(context, query)
     return [view(record) for record in found], cursor
 

@@ -84,6 +84,7 @@ def _operation(row: Operation, refs: Refs) -> Json:
     made: Json = {
         "tags": ["Admin"],
         "summary": row.summary,
+        **({"description": row.description} if row.description else {}),
         "operationId": _operation_id(row),
         "security": [{"master": []}],
         "parameters": [*_path_parameters(row.path), *_query_parameters(row)],

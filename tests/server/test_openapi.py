@@ -61,6 +61,11 @@ def test_every_operation_that_returns_something_names_its_view() -> None:
             assert shown == {"$ref": f"#/components/schemas/{row.result.__name__}"}
 
 
+def test_the_request_log_is_described_with_pages_that_are_short_before_the_end() -> None:
+    described = document()["paths"]["/admin/v1/requests"]["get"]
+    assert "fewer rows than `limit`, even none, while `next` is set" in described["description"]
+
+
 def test_every_route_of_the_client_api_is_described(server: TestServer) -> None:
     paths = document()["paths"]
     served = {resource.canonical for resource in server.app.router.resources()}
