@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conduit_desktop.core.media import Units
@@ -415,6 +415,7 @@ _ODD = st.recursive(
     st.dictionaries(st.sampled_from(_NAMES), _ODD, max_size=5),
     st.sampled_from(["openai_chat", "anthropic_messages", "gemini", "ollama"]),
 )
+@example({"input": {"type": {}}}, "openai_chat")
 def test_whatever_stands_under_a_name_that_is_read_the_estimates_raise_nothing(body: dict[str, Any], dialect_name: str) -> None:
     read = Call(dialect(dialect_name), body, "m")
     assert read.input_tokens >= 1
