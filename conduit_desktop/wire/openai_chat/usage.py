@@ -260,7 +260,8 @@ def _sums(
     elif written and outside in (written, cached + written) and outside != reasoning:
         prompt += outside
         outside = 0
-    if outside and outside != reasoning:
+    # A count that cannot be read explains what is missing, and is named already.
+    if outside and outside != reasoning and "prompt_tokens" not in unclear and "completion_tokens" not in unclear:
         unclear.append("total_tokens" if reasoning else _HIDDEN)
     return prompt, completion + outside, outside
 

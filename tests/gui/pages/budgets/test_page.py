@@ -130,6 +130,7 @@ async def test_a_late_request_of_a_past_period_reloads_the_chart(
     await keep(context, record(cost_nano=10**9, started_at=yesterday))
     await budget(client, name="all", period="daily")
     page = await shown(client, feed, ui)
+    await until(lambda: page._history_of is not None)
     late = record(cost_nano=10**9, started_at=yesterday)
     await keep(context, late)
     page.on_changes([Change("requests", record())])
