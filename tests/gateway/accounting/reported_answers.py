@@ -233,7 +233,9 @@ def messages(usage: Fields, model: str, first: Fields | None = None) -> Answer:
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
     ended = {"stop_reason": "end_turn", "stop_sequence": None}
     whole = {**head, "content": [{"type": "text", "text": "".join(TEXT)}], **ended, "usage": usage}
-    begin = {"input_tokens": usage.get("input_tokens", 0), "output_tokens": 1} if first is None else first
+    early = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "service_tier")
+    begin = {name: value for name, value in usage.items() if name in (*early, "inference_geo")} if first is None else first
+    begin = {"output_tokens": 1, **begin}
     # The last report lacks the split of the cache writes by lifetime.
     last = {name: value for name, value in usage.items() if name not in ("cache_creation", "service_tier", "inference_geo")}
     events: list[Fields] = [
