@@ -24,8 +24,11 @@ def http_answer(body: bytes, content_type: str, ending: Ending) -> bytes:
 
 
 @asynccontextmanager
-async def raw_upstream(answer: bytes) -> AsyncIterator[str]:
-    """The address of a server that reads each request whole, writes `answer` and closes the connection."""
+async def raw_upstream(answer: bytes, stalls: bool = False) -> AsyncIterator[str]:
+    """The address of a server that reads each request whole, writes `answer` and closes the connection.
+
+    `stalls`: it keeps the connection open, and writes nothing more, until the gateway closes it.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -35,6 +38,8 @@ async def raw_upstream(answer: bytes) -> AsyncIterator[str]:
         await reader.readexactly(length)
         writer.write(answer)
         await writer.drain()
+        if stalls:
+            await reader.read()
         writer.close()
         await writer.wait_closed()
 
