@@ -27,7 +27,8 @@ def usage_in(body: Json, dialect: str) -> Usage | None:
     if not isinstance(body, dict) or dialect not in _READERS:
         return None
     module, field = _READERS[dialect]
-    within = body.get("response")
+    # Within the response of an event of the Responses API, or the delta of Cohere's last event.
+    within = body.get("response") or body.get("delta")
     raw = body.get(field) or (within.get(field) if isinstance(within, dict) else None)
     if not isinstance(raw, dict):
         return None

@@ -220,7 +220,9 @@ class TargetAttempt:
         # Anthropic counts the input at a stream's start, and bills it.
         usage = last_usage(events)
         if usage is not None:
-            error.usage = usage if any(isinstance(event, Finished) for event in events) else replace(usage, source="estimated")
+            reader = self._opened.reader if self._opened is not None else None
+            is_whole = (reader is not None and reader.done) or any(isinstance(event, Finished) for event in events)
+            error.usage = usage if is_whole else replace(usage, source="estimated")
         elif error.reason in ("broken", "timeout"):
             error.cut_off = any(response.status < 300 for response in self._responses)
 

@@ -29,6 +29,7 @@ from conduit_desktop.wire.anthropic.usage import merge_usage, read_finish, read_
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
+from conduit_desktop.wire.values import count
 
 _BLOCK_KINDS = {"text": "text", "thinking": "thinking", "redacted_thinking": "redacted", "tool_use": "tool"}
 _KIND_OF_DELTA = {"text_delta": "text", "citations_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking"}
@@ -114,7 +115,10 @@ class AnthropicReader(FrameReader):
             extra.update({key: value for key, value in payload.items() if key not in ("type", "delta", "usage")})
             events.append(read_finish(delta["stop_reason"], delta, extra))
             self._stopped = True
-        self._report(payload.get("usage"), events)
+        usage = payload.get("usage")
+        # Without the output it is no last report: what `message_start` had of the output is one token or so.
+        if isinstance(usage, dict) and count(usage.get("output_tokens")):
+            self._report(usage, events)
 
     def _report(self, usage: Fields | None, events: list[Event]) -> None:
         if usage:

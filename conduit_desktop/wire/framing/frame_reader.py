@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
-from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken
+from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire import json_text
 from conduit_desktop.wire.event_validation import FAULTS, EventValidator
 from conduit_desktop.wire.framing.base import Frame, Splitter, frames_from
+from conduit_desktop.wire.reported_usage import usage_in
 
 
 def json_object(frame: Frame) -> dict[str, Any]:
@@ -88,6 +89,11 @@ class FrameReader:
                 for event in read:
                     self.validator.check(event)
                     events.append(event)
+        except UpstreamError as error:
+            # A failure that reports what it used was billed.
+            if error.usage is None and b'"usage' in frame.data:
+                error.usage = usage_in(json_object(frame), error.dialect)
+            raise
         except FAULTS as error:
             raise MalformedStream(f"a frame lacks what its kind needs: {error!r}") from error
 

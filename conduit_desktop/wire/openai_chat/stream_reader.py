@@ -19,6 +19,7 @@ from conduit_desktop.wire.openai_chat.citations import read_sources
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object, unexpected_body
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.usage import read_usage, take_answer
+from conduit_desktop.wire.reported_usage import usage_in
 
 CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
 """The fields of a chunk that are read or ignored; `obfuscation` and Mistral's `p` are padding against side channels."""
@@ -165,7 +166,7 @@ class ChatReader:
         if type(chunk) is not dict:
             raise MalformedStream("a frame of the stream is not an object")
         if frame.event == "error" or chunk.get("error") or (chunk.get("object") == "error"):
-            raise read_error_object(chunk)
+            raise _with_usage(read_error_object(chunk), chunk)
         # FastAPI's `detail`, DashScope's `code` and `message`: a chunk has at least one of these fields.
         if _CHUNK_FIELDS.isdisjoint(chunk) and any(chunk.get(name) for name in TEXT_FIELDS):
             raise read_error_object(chunk)
@@ -209,7 +210,7 @@ class ChatReader:
         if choice is None:
             choice = self._choices[index] = ChoiceReader(index, str(chunk.get("id") or ""))
         if (error := choice_error(raw)) is not None:
-            raise error
+            raise _with_usage(error, chunk)
         choice.read(raw, events)
         # Kimi's streams report the usage within the last choice: https://platform.kimi.ai/docs/api/chat
         if "usage" in raw and not chunk.get("usage") and type(raw["usage"]) is dict and raw["usage"]:
@@ -244,3 +245,9 @@ class ChatReader:
             if index == 0 and self._extra:
                 choice.keep({"response": self._extra})
             choice.end(events)
+
+
+def _with_usage(error: UpstreamError, chunk: dict[str, Any]) -> UpstreamError:
+    """The error of a chunk, with the usage that it reports: a failure that was billed."""
+    error.usage = usage_in(chunk, NAME)
+    return error

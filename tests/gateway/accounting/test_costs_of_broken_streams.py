@@ -133,16 +133,24 @@ def bedrock_frame(kind: str, value: Fields, message_type: str = "event") -> byte
 
 CASES: dict[str, Broken] = {
     # Chat Completions: role, two pieces, finish, usage, [DONE]
-    "chat: cut after the role": case(CHAT_KIND, CHAT, CHAT.frames[:1], "cut", "error", "final", input=0),
+    "chat: cut after the role": case(CHAT_KIND, CHAT, CHAT.frames[:1], "cut", "error", "estimated", failed=True),
     "chat: cut after a piece": case(CHAT_KIND, CHAT, CHAT.frames[:2], "cut", "broken", "estimated", output=FIRST),
     "chat: cut after all of the text": case(CHAT_KIND, CHAT, CHAT.frames[:3], "cut", "broken", "estimated", output=ALL),
-    "chat: cut after the finish": case(CHAT_KIND, CHAT, CHAT.frames[:4], "cut", "success", "estimated", output=ALL),
-    "chat: cut after the usage": case(CHAT_KIND, CHAT, CHAT.frames[:5], "cut", "success", "final", input=1000, output=500),
+    "chat: cut after the finish": case(CHAT_KIND, CHAT, CHAT.frames[:4], "cut", "broken", "estimated", output=ALL),
+    "chat: cut after the usage": case(CHAT_KIND, CHAT, CHAT.frames[:5], "cut", "broken", "estimated", input=1000, output=500),
     "chat: an error after a piece": case(
         CHAT_KIND, CHAT, (*CHAT.frames[:2], ERROR), "whole", "broken", "estimated", output=FIRST,
     ),
     "chat: an error after the usage": case(
         CHAT_KIND, CHAT, (*CHAT.frames[:3], CHAT.frames[4], ERROR), "whole", "broken", "estimated", input=1000, output=500,
+    ),
+    "chat: an error that reports usage": case(
+        CHAT_KIND, CHAT, (*CHAT.frames[:2], data({"error": {"message": "no", "code": 500}, "usage": GIVEN})), "whole", "broken",
+        "final", input=1000, output=500,
+    ),
+    "chat: an error that reports usage before any text": case(
+        CHAT_KIND, CHAT, (data({"error": {"message": "no", "code": 500}, "usage": GIVEN}),), "whole", "error", "final",
+        input=1000, output=500, failed=True,
     ),
     "chat: a stall after a piece": case(CHAT_KIND, CHAT, CHAT.frames[:2], "stall", "broken", "estimated", output=FIRST),
     "chat: the client hangs up": case(CHAT_KIND, CHAT, CHAT.frames[:3], "hang-up", "cancelled", "estimated", output=ALL),
@@ -150,7 +158,7 @@ CASES: dict[str, Broken] = {
         CHAT_KIND, CHAT, (*CHAT.frames[:4], CHAT.frames[5]), "whole", "success", "estimated", output=ALL,
     ),
     "chat: usage alone, without choices": case(
-        CHAT_KIND, CHAT, (reports(GIVEN), CHAT.frames[5]), "whole", "error", "final", input=1000, output=500, failed=True,
+        CHAT_KIND, CHAT, (reports(GIVEN), CHAT.frames[5]), "whole", "error", "estimated", input=1000, output=500, failed=True,
     ),
     "chat: usage in the middle, then cut": case(
         CHAT_KIND, CHAT, (*CHAT.frames[:2], reports({**GIVEN, "completion_tokens": 3, "total_tokens": 1003}), CHAT.frames[2]),
@@ -210,7 +218,7 @@ CASES: dict[str, Broken] = {
         CLAUDE_KIND, CLAUDE, CLAUDE.frames[:5], "cut", "broken", "estimated", input=1000, output=ALL,
     ),
     "messages: cut after the delta": case(
-        CLAUDE_KIND, CLAUDE, CLAUDE.frames[:6], "cut", "success", "final", input=1000, output=500,
+        CLAUDE_KIND, CLAUDE, CLAUDE.frames[:6], "cut", "broken", "final", input=1000, output=500,
     ),
     "messages: an error after a piece": case(
         CLAUDE_KIND, CLAUDE, (*CLAUDE.frames[:3], CLAUDE_ERROR), "whole", "broken", "estimated", input=1000, output=FIRST,
@@ -241,7 +249,7 @@ CASES: dict[str, Broken] = {
         cache_write_1h=200,
     ),
     # Responses: created, item, part, two pieces, end of the text, end of the item, completed
-    "responses: cut after its creation": case("openai", RESPONSES, RESPONSES.frames[:1], "cut", "error", "final", input=0),
+    "responses: cut after its creation": case("openai", RESPONSES, RESPONSES.frames[:1], "cut", "error", "estimated", failed=True),
     "responses: cut after a piece": case("openai", RESPONSES, RESPONSES.frames[:4], "cut", "broken", "estimated", output=FIRST),
     "responses: cut after the item": case("openai", RESPONSES, RESPONSES.frames[:7], "cut", "broken", "estimated", output=ALL),
     "responses: failed with usage": case(
@@ -287,12 +295,15 @@ CASES: dict[str, Broken] = {
     ),
     "gemini: no usage at the end": case(
         "gemini", GEMINI,
-        (GEMINI.frames[0], data({"candidates": [{"content": {"parts": [{"text": TEXT[1]}], "role": "model"}, "finishReason": "STOP"}]})),
+        (
+            GEMINI.frames[0],
+            data({"candidates": [{"content": {"parts": [{"text": TEXT[1]}], "role": "model"}, "finishReason": "STOP"}]}),
+        ),
         "whole", "success", "estimated", input=1000, output=ALL,
     ),
     "gemini: a refused prompt": case(
         "gemini", GEMINI, (data({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 1000}}),),
-        "whole", "error", "estimated", input=1000, output=0, failed=True,
+        "whole", "success", "final", input=1000,
     ),
     # Converse: start, two pieces, end of the block, stop, metadata
     "bedrock: cut after a piece": case("bedrock", BEDROCK, BEDROCK.frames[:2], "cut", "broken", "estimated", output=FIRST),
@@ -311,7 +322,10 @@ CASES: dict[str, Broken] = {
     "cohere: cut after a piece": case("cohere", COHERE, COHERE.frames[:3], "cut", "broken", "estimated", output=FIRST),
     "cohere: an end without usage": case(
         "cohere", COHERE,
-        (*COHERE.frames[:5], data({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}, "message-end"), COHERE.frames[6]),
+        (
+            *COHERE.frames[:5], data({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}, "message-end"),
+            COHERE.frames[6],
+        ),
         "whole", "success", "estimated", output=ALL,
     ),
     "cohere: a failure at the end, with usage": case(
@@ -340,9 +354,8 @@ async def test_a_broken_stream_settles(home: Home, name: str) -> None:
     sent = http_answer(b"".join(one.frames), one.answer.content_type, "chunked" if one.ending == "whole" else "chunked-cut")
     async with raw_upstream(sent, stalls=one.ending in ("stall", "hang-up")) as url, open_gateway(home) as gateway:
         await gateway.add_provider("p", url if one.kind in (CLAUDE_KIND, "gemini", "bedrock", "cohere") else f"{url}/v1", one.kind)
-        await gateway.add_alias(
-            "a", "p/m", retries=0, timeouts={"idle_s": 0.4, "first_token_s": 0.4} if one.ending == "stall" else {}
-        )
+        limits = {"idle_s": 0.4, "first_token_s": 0.4} if one.ending == "stall" else {}
+        await gateway.add_alias("a", "p/m", retries=0, timeouts=limits)
         await gateway.add_price("m", 1, 2, **RATES)
         key = await gateway.add_key(budget_nano=10**9)
         path = {"model": "a"} if client == "gemini" else {}
