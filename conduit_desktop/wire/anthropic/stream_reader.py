@@ -60,6 +60,7 @@ class AnthropicReader(FrameReader):
         self._blocks: dict[int, _Block] = {}
         self._last_kind = ""
         self._usage: Fields = {}
+        self._has_output = False
         self._stopped = self._has_stop = False
 
     @property
@@ -117,7 +118,11 @@ class AnthropicReader(FrameReader):
             self._stopped = True
         usage = payload.get("usage")
         # Without the output it is no last report: what `message_start` had of the output is one token or so.
-        if isinstance(usage, dict) and count(usage.get("output_tokens")):
+        if isinstance(usage, dict) and "output_tokens" in usage:
+            if count(usage["output_tokens"]):
+                self._has_output = True
+            elif not self._has_output:
+                self._usage.pop("output_tokens", None)
             self._report(usage, events)
 
     def _report(self, usage: Fields | None, events: list[Event]) -> None:

@@ -240,6 +240,14 @@ CASES: dict[str, Broken] = {
         CLAUDE_KIND, CLAUDE, (*CLAUDE.frames[:5], claude_delta({"input_tokens": 1000}), CLAUDE.frames[6]), "whole", "success",
         "estimated", input=1000, output=ALL,
     ),
+    "messages: a delta whose output is zero": case(
+        CLAUDE_KIND, CLAUDE, (*CLAUDE.frames[:5], claude_delta({"output_tokens": 0}), CLAUDE.frames[6]), "whole", "success",
+        "estimated", input=1000, output=ALL,
+    ),
+    "messages: the last of two deltas has no output": case(
+        CLAUDE_KIND, CLAUDE, (*CLAUDE.frames[:6], claude_delta({"output_tokens": 0}), CLAUDE.frames[6]), "whole", "success",
+        "final", input=1000, output=500,
+    ),
     "messages: the cache as the start reports it, then cut": case(
         CLAUDE_KIND, CACHED, CACHED.frames[:3], "cut", "broken", "estimated", input=1000, output=FIRST, cache_read=300,
         cache_write=50, cache_write_1h=200,
