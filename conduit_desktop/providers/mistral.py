@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.chat_mends.fields import greedy, only_fields
+from conduit_desktop.providers.chat_mends.fields import greedy, only_fields, without_empty_tools
 from conduit_desktop.providers.chat_mends.messages import json_arguments, known_message_fields, with_content_key
 from conduit_desktop.providers.chat_mends.tools import with_functions, with_parameters
 from conduit_desktop.providers.fields import BASE_URL, key_from
 from conduit_desktop.providers.model_facts import ModelFacts
-from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, EffortNames, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.tool_names import MISTRAL_ID
 from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
@@ -63,7 +63,8 @@ class Mistral(OpenAICompatible):
     renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
     rules: ClassVar[tuple[RequestRule, ...]] = (
         *CHAT_RULES,
-        ORPHANS,
+        # A recorded request with `tool_choice` and without `tools` was answered.
+        RequestRule(without_empty_tools, "https://docs.mistral.ai/api: an empty list of tools is refused", dialect="openai_chat"),
         RequestRule(with_content_key, "jekalmin/extended_openai_conversation#456: empty tool_calls", dialect="openai_chat"),
         RequestRule(greedy, "devoxx/DevoxxGenieIDEAPlugin#338: top_p must be 1 when using greedy sampling", dialect="openai_chat"),
         RequestRule(only_fields(_FIELDS), "https://docs.mistral.ai/api: extra inputs are not permitted", dialect="openai_chat"),

@@ -31,6 +31,13 @@ def without_tool_settings(body: Body) -> list[str]:
     return [] if choice in (None, "auto", "none") else ["tool_choice"]
 
 
+def without_empty_tools(body: Body, facts: ModelFacts) -> list[str]:
+    """Leave out a list of tools without any; the choice stays, which the same vendors take alone."""
+    if body.get("tools") == []:
+        del body["tools"]
+    return []
+
+
 def popped(body: Body, name: str) -> list[str]:
     """Leave a field out; returns its name where it had a value."""
     return [name] if body.pop(name, None) is not None else []
@@ -107,8 +114,8 @@ def greedy(body: Body, facts: ModelFacts) -> list[str]:
     """With the temperature 0 there is one answer, whatever `top_p` is: a lower one is refused, and so are several answers."""
     if body.get("temperature") != 0:
         return []
-    body.pop("top_p", None)
-    return ["n"] if (body.pop("n", None) or 1) > 1 else []
+    dropped = ["top_p"] if body.pop("top_p", None) not in (None, 1) else []
+    return [*dropped, "n"] if (body.pop("n", None) or 1) > 1 else dropped
 
 
 def without_empty_stops(body: Body, facts: ModelFacts) -> list[str]:

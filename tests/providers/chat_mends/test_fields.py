@@ -56,9 +56,14 @@ def test_a_zero_is_the_least_that_an_open_range_has() -> None:
 
 
 def test_greedy_sampling_has_one_answer_and_no_top_p() -> None:
-    assert mended(fields.greedy, {"temperature": 0, "top_p": 0.9, "n": 2}) == ({"temperature": 0}, ["n"])
+    assert mended(fields.greedy, {"temperature": 0, "top_p": 0.9, "n": 2}) == ({"temperature": 0}, ["top_p", "n"])
     assert mended(fields.greedy, {"temperature": 0, "top_p": 1, "n": 1}) == ({"temperature": 0}, [])
     assert mended(fields.greedy, {"temperature": 0.1, "top_p": 0.9}) == ({"temperature": 0.1, "top_p": 0.9}, [])
+
+
+def test_an_empty_list_of_tools_is_left_out_and_the_choice_stays() -> None:
+    assert mended(fields.without_empty_tools, {"tools": [], "tool_choice": "auto"}) == ({"tool_choice": "auto"}, [])
+    assert mended(fields.without_empty_tools, {"tools": [{}]}) == ({"tools": [{}]}, [])
 
 
 def test_empty_stop_sequences_are_left_out() -> None:
