@@ -51,8 +51,11 @@ def for_anthropic(tool: Tool, dropped: list[str]) -> dict[str, Json]:
         dropped += _named(tool, {"blocked_domains": search.blocked})
     elif search.blocked:
         written["blocked_domains"] = search.blocked
-    if search.location is not None:
-        written["user_location"] = search.location
+    if isinstance(search.location, dict):
+        # The one kind there is, which OpenAI's clients may leave out.
+        written["user_location"] = {"type": "approximate", **search.location}
+    else:
+        dropped += _named(tool, {"user_location": search.location})
     dropped += _named(tool, search.rest)
     return written
 
