@@ -114,8 +114,12 @@ def greedy(body: Body, facts: ModelFacts) -> list[str]:
     """With the temperature 0 there is one answer, whatever `top_p` is: a lower one is refused, and so are several answers."""
     if body.get("temperature") != 0:
         return []
-    dropped = ["top_p"] if body.pop("top_p", None) not in (None, 1) else []
-    return [*dropped, "n"] if (body.pop("n", None) or 1) > 1 else dropped
+    dropped = []
+    for name in ("top_p", "n"):
+        if body.get(name) not in (None, 1):
+            del body[name]
+            dropped.append(name)
+    return dropped
 
 
 def without_empty_stops(body: Body, facts: ModelFacts) -> list[str]:

@@ -57,7 +57,7 @@ def test_a_zero_is_the_least_that_an_open_range_has() -> None:
 
 def test_greedy_sampling_has_one_answer_and_no_top_p() -> None:
     assert mended(fields.greedy, {"temperature": 0, "top_p": 0.9, "n": 2}) == ({"temperature": 0}, ["top_p", "n"])
-    assert mended(fields.greedy, {"temperature": 0, "top_p": 1, "n": 1}) == ({"temperature": 0}, [])
+    assert mended(fields.greedy, {"temperature": 0, "top_p": 1, "n": 1}) == ({"temperature": 0, "top_p": 1, "n": 1}, [])
     assert mended(fields.greedy, {"temperature": 0.1, "top_p": 0.9}) == ({"temperature": 0.1, "top_p": 0.9}, [])
 
 
