@@ -63,7 +63,7 @@ def _has_effect(name: str, value: Any, among: Fields) -> bool:
     meaning = _meaning(value)
     if meaning is None or name in _NEEDED or meaning in _DEFAULTS.get(name, ()):
         return False
-    if name == "tool_choice":
+    if name in ("tool_choice", "function_call"):  # the second is the form before tools
         return _mode(value) not in ("auto", "none")
     if name in _TOOLS and not (among.get("tools") and _mode(among.get("tool_choice")) != "none"):
         return False
