@@ -351,6 +351,8 @@ def test_commands_act_through_the_process_that_serves_the_home(sh: Shell, served
     assert "(unknown model)" in sh("usage", "--by", "model").stdout
     assert "(no key)" in sh("usage", "--by", "key").stdout
     assert "(not sent)" in sh("usage", "--by", "provider").stdout
+    for group in ("session", "user", "tag"):
+        assert f"(no {group})" in sh("usage", "--by", group).stdout
     assert "in use" in sh("serve", code=4).stderr
     assert "in use" in sh("restore", __file__, "--yes", code=4).stderr
     rotated = sh("master-key", "rotate").stdout

@@ -66,8 +66,11 @@ _LATENCIES: list[printing.Column] = [
 ]  # fmt: skip
 
 
-_NAMELESS = {"model": "(unknown model)", "key": "(no key)", "provider": "(not sent)"}
-"""What refused requests are shown under, which have no model or key that exists, and no provider."""
+_NAMELESS = {
+    "model": "(unknown model)", "key": "(no key)", "provider": "(not sent)", "upstream_model": "(no upstream model)",
+    "client": "(no client)", "team": "(no team)", "session": "(no session)", "user": "(no user)", "tag": "(no tag)",
+}  # fmt: skip
+"""What requests are shown under that have none: refused ones have no model or key that exists, and no provider."""
 
 
 def _named(group: str, row: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ import orjson
 
 from conduit_desktop.store.sqlite.intervals import Interval, aligned, before, scaled, without
 from conduit_desktop.store.sqlite.records import COUNTED, TOTALS_OF_REQUEST
-from conduit_desktop.store.sqlite.summaries import FIRST_OF_TAG, HOURS_A_DAY, OF_REQUESTS, OF_TOTALS, SLOTS_AN_HOUR, summarized
+from conduit_desktop.store.sqlite.summaries import HOURS_A_DAY, OF_REQUESTS, OF_TOTALS, SLOTS_AN_HOUR, WITH_TAGS, summarized
 
 SLOT_MS = 900_000
 """A slot of the totals: a quarter of an hour."""
@@ -128,9 +128,9 @@ def columns_of(groups: Sequence[str]) -> dict[str, str]:
 
 def of_requests(columns: Mapping[str, str], groups: Sequence[str], conditions: Sequence[str], outer: str = "") -> str:
     """SQL of single requests with these columns, `r` by name; one with several tags is there once for each, if they are grouped."""
-    tags = f" JOIN json_each(r.tags) AS tags ON {FIRST_OF_TAG}" if "tag" in groups else ""
+    source = WITH_TAGS if "tag" in groups else "requests AS r"
     names = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    return f"SELECT {names} FROM {outer}requests AS r{tags} WHERE {' AND '.join(conditions) or 'true'}"
+    return f"SELECT {names} FROM {outer}{source} WHERE {' AND '.join(conditions) or 'true'}"
 
 
 def request_columns(groups: Sequence[str]) -> dict[str, str]:
@@ -141,16 +141,10 @@ def request_columns(groups: Sequence[str]) -> dict[str, str]:
     }
 
 
-def named(groups: Sequence[str]) -> list[str]:
-    """Conditions on `r`: it has a session and a user where they are grouped."""
-    return [f"{OF_REQUESTS[name]} <> ''" for name in groups if name in ("session", "user")]
-
-
 def _log(groups: Sequence[str], intervals: Sequence[Interval]) -> Source:
     counts = {name: OF_REQUEST[name].format("r.") for name in COUNTED}
     columns = {"slot": TOTALS_OF_REQUEST["slot"].format("r."), **request_columns(groups), **counts}
-    conditions = [_WITHIN.format("r.started_at"), *named(groups)]
-    return of_requests(columns, groups, conditions, _INTERVALS), [_json(intervals)]
+    return of_requests(columns, groups, [_WITHIN.format("r.started_at")], _INTERVALS), [_json(intervals)]
 
 
 def _summary(groups: Sequence[str], table: str, unit: str, slots: int, intervals: Sequence[Interval]) -> Source:

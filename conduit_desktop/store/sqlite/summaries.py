@@ -24,8 +24,8 @@ OF_TOTALS = {
     **{name: name for name in ("team", "model", "provider", "upstream_model", "client", "endpoint", "status")},
 }  # fmt: skip
 """The groups that totals tell apart, by the column that holds their values."""
-OF_REQUESTS = {"session": "r.session", "user": 'r."user"', "tag": "tags.value"}
-"""The groups that only requests tell apart."""
+OF_REQUESTS = {"session": "r.session", "user": 'r."user"', "tag": "coalesce(tags.value, '')"}
+"""The groups that only requests tell apart; '' is that of the requests without one."""
 KEY_NAME, DEAREST = "key_name", "dearest"
 """For the search alone, by hour: names that keys had, and the highest cost of a request."""
 REFUSED = {"model": "refused_model", "client": "refused_client"}
@@ -41,6 +41,8 @@ _OF_REQUEST = {name: TOTALS_OF_REQUEST[name].format("r.") for name in COUNTED} |
 _REQUEST_SUMS = ", ".join(f"sum({sql})" for sql in _OF_REQUEST.values())
 FIRST_OF_TAG = "NOT EXISTS (SELECT 1 FROM json_each(r.tags) AS b WHERE b.value = tags.value AND b.key < tags.key)"
 """A tag that a request has twice counts once."""
+WITH_TAGS = f"requests AS r LEFT JOIN json_each(r.tags) AS tags ON {FIRST_OF_TAG}"
+"""A request once for each of its tags, and once where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +128,17 @@ def sums_of_hour(connection: sqlite3.Connection, hour: int) -> tuple[int, Rows]:
     # Where some of its requests are gone already, what was summed of them before stays: a new sum would be too low.
     if there == sum(row[4] for row in rows if row[0] == "all"):
         rows += _sums_of_requests(connection, hour, where, span)
+    elif connection.execute("SELECT 1 FROM hourly WHERE kind = 'session' AND hour = ?", (hour,)).fetchone() is None:
+        # An older release's totals do not tell whose they were: without a row, the sums by session would be too low.
+        rows += [(kind, *row[1:]) for row in rows if row[0] == "all" for kind in OF_REQUESTS]
     return changes, rows
 
 
 def _sums_of_requests(connection: sqlite3.Connection, hour: int, where: str, span: tuple[int, int]) -> Rows:
     rows: Rows = []
     for kind, column in OF_REQUESTS.items():
-        source = f"requests AS r JOIN json_each(r.tags) AS tags ON {FIRST_OF_TAG}" if kind == "tag" else "requests AS r"
-        statement = f"SELECT {column}, '', {_REQUEST_SUMS} FROM {source} WHERE {where} AND {column} <> '' GROUP BY {column}"
+        source = WITH_TAGS if kind == "tag" else "requests AS r"
+        statement = f"SELECT {column}, '', {_REQUEST_SUMS} FROM {source} WHERE {where} GROUP BY 1"
         rows += [(kind, hour, *row) for row in connection.execute(statement, span)]
     nothing = (0,) * len(COUNTED)
     names = {KEY_NAME: "r.key_name <> ''"} | dict.fromkeys(REFUSED.values(), "r.status = 'refused'")

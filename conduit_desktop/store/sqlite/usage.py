@@ -14,7 +14,7 @@ from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.interface import Spending
 from conduit_desktop.store.interface import UsageGroup as Group
 from conduit_desktop.store.sqlite.records import TOTALS_OF_REQUEST
-from conduit_desktop.store.sqlite.sources import SLOT_MS, Grain, columns_of, named, of_range, of_requests, request_columns
+from conduit_desktop.store.sqlite.sources import SLOT_MS, Grain, columns_of, of_range, of_requests, request_columns
 
 NEWEST = 5_000
 """The answers that latencies are taken from: the newest of the range. More would take longer than a page may."""
@@ -146,7 +146,7 @@ def _add_percentiles(
         "slot": TOTALS_OF_REQUEST["slot"].format("r."), **request_columns(not_time),
         "duration_ms": "r.duration_ms", "first_token_ms": "r.first_token_ms",
     }  # fmt: skip
-    newest = of_requests(columns, groups, ["r.status = 'success'", *conditions, *named(groups)])
+    newest = of_requests(columns, groups, ["r.status = 'success'", *conditions])
     newest += f" ORDER BY r.started_at DESC LIMIT {NEWEST}"
     keys = ", ".join([*(column[name] for name in groups), "t.duration_ms", "t.first_token_ms"])
     found: dict[tuple[Any, ...], tuple[list[float], list[float]]] = {}

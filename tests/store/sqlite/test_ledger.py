@@ -210,10 +210,31 @@ async def test_a_failed_attempt_is_charged_to_the_provider_that_was_paid(store: 
 async def test_sessions_users_and_tags_keep_their_sums_once_their_requests_are_gone(store: SqliteStore):
     await write(store, record(1, session="s1", user="ann", tags=("a", "b", "a")), record(2, session="s1"), record(3))
     assert await store.ledger.prune(1, 1000, NOON + 2 * DAY) == 3
-    for group, sums in (("session", {"s1": 2}), ("user", {"ann": 1}), ("tag", {"a": 1, "b": 1})):
+    for group, sums in (("session", {"": 1, "s1": 2}), ("user", {"": 2, "ann": 1}), ("tag", {"": 2, "a": 1, "b": 1})):
         rows = await store.ledger.usage([group])
         assert {getattr(row, group): row.requests for row in rows} == sums
         assert {row.cost_nano for row in rows} == {1000 * requests for requests in sums.values()}
+
+
+async def test_requests_without_a_session_a_user_or_a_tag_have_a_row_of_their_own(store: SqliteStore):
+    await write(store, record(1, session="s", user="u", tags=("t",), duration_ms=5.0), record(2, duration_ms=7.0))
+    for summed in (False, True):
+        if summed:
+            assert await store.ledger.summarize(NOON + 2 * DAY) == 2
+        for group in ("session", "user", "tag"):
+            rows = await store.ledger.usage([group])  # type: ignore[list-item]
+            assert [(getattr(row, group), row.requests, row.latency_p50) for row in rows] == [("", 1, 7.0), (group[0], 1, 5.0)]
+            by_model = await store.ledger.usage(["model", group])  # type: ignore[list-item]
+            assert [(row.model, getattr(row, group), row.requests) for row in by_model] == [("fast", "", 1), ("fast", group[0], 1)]
+
+
+async def test_requests_that_went_before_they_were_summed_up_belong_to_no_session(store: SqliteStore):
+    await write(store, record(1, session="s"), record(2, session="s", user="u", tags=("t",)))
+    await store.database.write(lambda c: c.execute("DELETE FROM requests WHERE id = ?", (record(1).id,)).rowcount)
+    assert await store.ledger.summarize(NOON + 2 * DAY) == 2
+    for group in ("session", "user", "tag"):
+        rows = await store.ledger.usage([group])  # type: ignore[list-item]
+        assert [(getattr(row, group), row.requests, row.cost_nano) for row in rows] == [("", 2, 2000)]
 
 
 async def test_a_late_answer_and_a_new_cost_reach_the_sums_of_their_hour(store: SqliteStore):
@@ -225,8 +246,9 @@ async def test_a_late_answer_and_a_new_cost_reach_the_sums_of_their_hour(store: 
     await write(store, record(3, session="s"))
     await store.transact(lambda tx: tx.ledger.correct([corrected(record(1).id, None, 70)], "cli", NOON))
     for summed in (0, 2):
-        [row] = await store.ledger.usage(["session"])
+        other, row = await store.ledger.usage(["session"])
         assert (row.session, row.requests, row.cost_nano, row.unpriced_requests) == ("s", 2, 1070, 0)
+        assert (other.session, other.requests, other.cost_nano) == ("", 1, 1000)
         assert await store.ledger.spent([Spending("global"), Spending("alias", "FAST")]) == [2070, 2070]
         assert await store.ledger.summarize(later) == (2 if not summed else 0)
 
@@ -336,8 +358,9 @@ async def test_a_correction_changes_the_record_and_every_total_and_keeps_the_for
     [row] = await store.ledger.usage([])
     assert (row.cost_nano, row.unpriced_requests, row.estimated_requests) == (475, 1, 1)
     for kind in ("session", "user", "tag"):
-        [row] = await store.ledger.usage([kind])  # type: ignore[list-item]
+        other, row = await store.ledger.usage([kind])  # type: ignore[list-item]
         assert (row.cost_nano, row.unpriced_requests) == (470, 0), kind
+        assert (getattr(other, kind), other.cost_nano, other.unpriced_requests) == ("", 5, 1), kind
     first = await store.ledger.get(ids[0])
     assert (first.cost_nano, first.cost_state, first.price_source, first.price_date) == (70, "final", "override", "2026-11-30")
     assert first.cost_breakdown == given[0].cost_breakdown

@@ -63,8 +63,7 @@ def expected(groups: list[str], zone: Any, chosen: list[RequestRecord]) -> dict[
         names: dict[str, Any] = {"day": at.date().isoformat(), "hour": hour, "key": record.key_id}
         keys: list[tuple[Any, ...]] = [()]
         for group in groups:
-            values = record.tags if group == "tag" else (names.get(group, getattr(record, group, None)),)
-            values = tuple(value for value in values if not (group in ("session", "user") and value == ""))
+            values = (record.tags or ("",)) if group == "tag" else (names.get(group, getattr(record, group, None)),)
             keys = [(*key, value) for key in keys for value in values]
         for key in keys:
             row = sums[key]
