@@ -263,6 +263,9 @@ def test_export_and_import_carry_the_configuration_over(sh: Shell, tmp_path: Pat
 
 
 def test_usage_prints_csv_json_and_a_table(sh: Shell) -> None:
+    for command in (("usage",), ("usage", "--csv"), ("requests",), ("prices", "reprice")):
+        refused = sh(*command, "--since", "2026-09-22", "--until", "2026-09-21", code=1).stderr
+        assert "until: must not be before since" in refused
     assert sh("usage", "--by", "day,key", "--csv").stdout.startswith("day,key,key_name,requests,errors,input,")
     assert sh.json("usage", "--by", "day,model") == []
     assert "unpriced" in sh("usage", "--by", "key").stdout

@@ -42,29 +42,33 @@ def _text(value: Any) -> Any:
 
 
 def parse(text: str) -> list[tuple[str, str, NewPrice]]:
-    """The place (`line 2`), pattern and price of every row. Raises Invalid with line and column for a row that cannot be used."""
+    """The place (`line 2`), pattern and price of every row.
+
+    Raises Invalid for a row that cannot be used; its field is the line and the column, as in `line 3: input`.
+    """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     found: list[tuple[str, str, NewPrice]] = []
     seen: set[tuple[str, str | None]] = set()
     try:
         heading = [name.strip() for name in reader.fieldnames or ()]
         if "pattern" not in heading:
-            raise Invalid("line 1: there is no column `pattern`")
+            raise Invalid("line 1: there is no column `pattern`", "line 1")
         if unknown := [name for name in heading if name not in COLUMNS]:
-            raise Invalid(f"line 1: there is no column {unknown[0]!r} of prices; there are {', '.join(COLUMNS)}")
+            raise Invalid(f"line 1: there is no column {unknown[0]!r} of prices; there are {', '.join(COLUMNS)}", "line 1")
         reader.fieldnames = heading
         for row in reader:
             with_line = f"line {reader.line_num}"
             if None in row:
-                raise Invalid(f"{with_line}: has more cells than the heading")
+                raise Invalid(f"{with_line}: has more cells than the heading", with_line)
             pattern, price = _row(row, with_line)
             place = (pattern.casefold(), price.valid_from)
             if place in seen:
-                raise Invalid(f"{with_line}: {pattern!r} is there twice")
+                raise Invalid(f"{with_line}: {pattern!r} is there twice", f"{with_line}: pattern")
             seen.add(place)
             found.append((with_line, pattern, price))
     except csv.Error as error:
-        raise Invalid(f"line {reader.line_num}: is not valid CSV: {error}") from error
+        line = f"line {reader.reader.line_num}"  # the DictReader's own number is that of the row before
+        raise Invalid(f"{line}: is not valid CSV: {error}", line) from error
     return found
 
 
@@ -78,9 +82,14 @@ def _row(row: dict[str, str | None], line: str) -> tuple[str, NewPrice]:
     try:
         return price_pattern(pattern), read(NewPrice, values)
     except Invalid as error:
-        raise Invalid(f"{line}: {error.message}") from error
+        raise at_line(line, error) from error
     except ValueError as error:
-        raise Invalid(f"{line}: pattern: {error}") from error
+        raise Invalid(f"{line}: pattern: {error}", f"{line}: pattern") from error
+
+
+def at_line(line: str, error: Invalid) -> Invalid:
+    """The error of one row's price, with its line before the field: `line 3: input`."""
+    return Invalid(f"{line}: {error.message}", f"{line}: {error.field}" if error.field else line)
 
 
 def _value(name: str, text: str, line: str) -> Any:
@@ -88,4 +97,4 @@ def _value(name: str, text: str, line: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         kind = "JSON" if name in (*NESTED, "per_image") else "a number"
-        raise Invalid(f"{line}: {name}: {text[:50]!r} is not {kind}") from None
+        raise Invalid(f"{line}: {name}: {text[:50]!r} is not {kind}", f"{line}: {name}") from None

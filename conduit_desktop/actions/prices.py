@@ -137,7 +137,7 @@ async def import_csv(context: AppContext, text: str, actor: Actor) -> PricesImpo
             try:
                 put_in(edit, pattern, price)
             except Invalid as error:
-                raise Invalid(f"{line}: {error.message}") from error
+                raise price_csv.at_line(line, error) from error
         return PricesImportedView(imported=len(rows))
 
     return await apply(context, actor, put_all)

@@ -190,6 +190,39 @@ async def test_a_wrong_query_is_refused_by_field(do: Do, path: str, query: dict[
     assert raised.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/requests"), ("GET", "/usage"), ("GET", "/usage?csv"), ("POST", "/prices/reprice")],
+)
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("2026-09-22", "2026-09-21"),
+        ("2026-09-21T00:00:00.001Z", "2026-09-21"),
+        # The later of the two as a text, the earlier as a time.
+        ("2026-09-21T10:00:00Z", "2026-09-21T11:00:00+02:00"),
+    ],
+)
+async def test_a_range_that_ends_before_it_begins_is_refused_by_field(
+    do: Do, method: str, path: str, since: str, until: str
+) -> None:
+    path, _, more = path.partition("?")
+    given = {"since": since, "until": until, **({"format": more} if more else {})}
+    with pytest.raises(Invalid, match="must not be before since") as raised:
+        await (do(method, path, given) if method == "POST" else do(method, path, **given))
+    assert raised.value.field == "until"
+    given["until"] = since
+    await (do(method, path, given) if method == "POST" else do(method, path, **given))
+
+
+async def test_a_range_of_usage_is_compared_in_its_time_zone(do: Do) -> None:
+    # In Tokyo the day has begun, in New York it has not ended.
+    await do("GET", "/usage", since="2026-09-21", until="2026-09-20T15:00:00Z", tz="Asia/Tokyo")
+    with pytest.raises(Invalid) as raised:
+        await do("GET", "/usage", since="2026-09-21", until="2026-09-20T15:00:00Z", tz="America/New_York")
+    assert raised.value.field == "until"
+
+
 async def test_a_long_list_comes_in_parts_without_gap_or_double(do: Do) -> None:
     for number in range(7):
         await do("POST", "/keys", {"name": f"key {number}"})

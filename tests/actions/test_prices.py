@@ -97,24 +97,27 @@ async def test_csv_carries_every_price_with_all_it_has(do: Do) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "message", "field"),
     [
-        ("model,input\nx,1\n", "line 1: there is no column `pattern`"),
-        ("pattern,price\nx,1\n", "line 1: there is no column 'price'"),
-        ("pattern,input,output\nx,1,2\ny,cheap,2\n", "line 3: input: 'cheap' is not a number"),
-        ("pattern,input,output\nx,-1,2\n", "line 2: input: must be greater than or equal to 0"),
-        ("pattern,input,output\nx,NaN,2\n", "line 2: input: 'NaN' is not a number"),
-        ("pattern,input,output\nx,1,2\ny,1,\n", "line 3: output: a price for tokens needs input and output"),
-        ("pattern,input,output\nx,1,2\nX,1,3\n", "line 3: 'X' is there twice"),
-        ("pattern,input,output\nx,1,2,3\n", "line 2: has more cells than the heading"),
-        ("pattern,input,output\n,1,2\n", "line 2: pattern: must be 1 to 300 printable characters"),
-        ('pattern,input,output\n"x,1,2\n', "is not valid CSV"),
-        ("", "there is no column `pattern`"),
+        ("model,input\nx,1\n", "line 1: there is no column `pattern`", "line 1"),
+        ("pattern,price\nx,1\n", "line 1: there is no column 'price'", "line 1"),
+        ("pattern,input,output\nx,1,2\ny,cheap,2\n", "line 3: input: 'cheap' is not a number", "line 3: input"),
+        ("pattern,input,output\nx,-1,2\n", "line 2: input: must be greater than or equal to 0", "line 2: input"),
+        ("pattern,input,output\nx,NaN,2\n", "line 2: input: 'NaN' is not a number", "line 2: input"),
+        ("pattern,input,output\nx,1,2\ny,1,\n", "line 3: output: a price for tokens needs input and output", "line 3: output"),
+        ("pattern,input,output\nx,1,2\nX,1,3\n", "line 3: 'X' is there twice", "line 3: pattern"),
+        ("pattern,input,output\nx,1,2,3\n", "line 2: has more cells than the heading", "line 2"),
+        ("pattern,input,output\n,1,2\n", "line 2: pattern: must be 1 to 300 printable characters", "line 2: pattern"),
+        ('pattern,input,output\n"x,1,2\n', "is not valid CSV", "line 2"),
+        ("", "there is no column `pattern`", "line 1"),
     ],
 )
-async def test_a_csv_with_one_bad_row_sets_nothing_and_names_its_line(do: Do, text: str, message: str) -> None:
-    with pytest.raises(Invalid, match=re.escape(message)):
+async def test_a_csv_with_one_bad_row_sets_nothing_and_names_its_line_and_column(
+    do: Do, text: str, message: str, field: str
+) -> None:
+    with pytest.raises(Invalid, match=re.escape(message)) as raised:
         await do("POST", "/prices.csv", text)
+    assert raised.value.field == field
     assert (await do("GET", "/prices"))["data"] == []
 
 

@@ -104,6 +104,13 @@ def moment(text: str) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def not_before(until: str | None, since: str | None) -> str | None:
+    """`until`, unless it is before `since`: such a range would hold nothing, without a word. Both as `moment` writes them."""
+    if until is not None and since is not None and until < since:
+        raise ValueError(f"must not be before since, which is {since}")
+    return until
+
+
 def zone_name(text: str) -> str:
     """The IANA name of a time zone, such as `Europe/Berlin`."""
     if time_zone(text) is None:

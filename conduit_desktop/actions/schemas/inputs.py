@@ -9,7 +9,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from conduit_desktop.actions.schemas.checks import (
     alias_name,
@@ -18,6 +28,7 @@ from conduit_desktop.actions.schemas.checks import (
     label_text,
     moment,
     network,
+    not_before,
     price_pattern,
     provider_name,
     secret_text,
@@ -259,6 +270,11 @@ class RepriceRequest(Body):
     mode: Literal["unknown", "all"] = "unknown"
     preview: bool = False
 
+    @field_validator("until")
+    @classmethod
+    def _after_since(cls, until: str | None, info: ValidationInfo) -> str | None:
+        return not_before(until, info.data.get("since"))
+
 
 class NewWebhook(Body):
     """PUT /webhook: the address, or `env:NAME`."""
@@ -323,6 +339,11 @@ class RequestQuery(PageQuery):
     min_cost_usd: float | None = Field(default=None, ge=0, le=1e9, allow_inf_nan=False)
     q: str | None = Field(default=None, max_length=500)
 
+    @field_validator("until")
+    @classmethod
+    def _after_since(cls, until: str | None, info: ValidationInfo) -> str | None:
+        return not_before(until, info.data.get("since"))
+
 
 class UsageQuery(PageQuery):
     """GET /usage. `group_by` is any of the groups of usage, joined by commas; empty gives one row of totals.
@@ -337,6 +358,11 @@ class UsageQuery(PageQuery):
     until: Moment | None = None
     tz: Annotated[str, AfterValidator(zone_name)] = "UTC"
     format: Literal["json", "csv"] = "json"
+
+    @field_validator("until")
+    @classmethod
+    def _after_since(cls, until: str | None, info: ValidationInfo) -> str | None:
+        return not_before(until, info.data.get("since"))
 
     @model_validator(mode="before")
     @classmethod
