@@ -181,6 +181,14 @@ class AdminClient(OperationClient):
         """Set the spend of the current period to zero. Raises NotFound."""
         return await self._one(views.KeyView, "POST", f"/keys/{segment(key_id)}/reset-spend")
 
+    async def key_history(self, key_id: str, limit: int = 50) -> list[views.BudgetPeriodView]:
+        """What a key spent in the last `limit` periods of its own budget before the running one, the newest first.
+
+        Raises NotFound.
+        """
+        path = f"/keys/{segment(key_id)}/history"
+        return _rows(views.BudgetPeriodView, await self.transport.perform("GET", path, {"limit": limit}))[0]
+
     # Budgets
 
     async def budgets(self) -> list[views.BudgetView]:

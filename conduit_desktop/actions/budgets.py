@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
@@ -12,7 +13,7 @@ from conduit_desktop.actions.schemas.inputs import BudgetPatch, NewBudget, PageQ
 from conduit_desktop.actions.schemas.views import BudgetPeriodView, BudgetView, rfc3339
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.cursor import page, read_cursor
-from conduit_desktop.core.entities import Budget, BudgetScope, Source
+from conduit_desktop.core.entities import Budget, BudgetPeriod, BudgetScope, Source
 from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.core.money import to_nano, to_usd
 from conduit_desktop.gateway.admission.budgets import BudgetAccount, period
@@ -60,15 +61,22 @@ async def history(context: AppContext, budget_id: str, query: PageQuery) -> tupl
     A budget that holds for ever (`total`) has no past periods. Raises NotFound, Invalid for a cursor.
     """
     budget = _pick(await context.store.budgets.all(), budget_id)
-    [end] = read_cursor(query.cursor, int) if query.cursor else [period(budget.period, now_ms())[0]]
+    return await past_periods(context, budget.period, Spending(budget.scope, budget.target, former=budget.former), query)
+
+
+async def past_periods(
+    context: AppContext, length: BudgetPeriod, account: Spending, query: PageQuery
+) -> tuple[list[BudgetPeriodView], str | None]:
+    """What `account` spent in the periods of that length before the running one; see `history`."""
+    [end] = read_cursor(query.cursor, int) if query.cursor else [period(length, now_ms())[0]]
     began = await context.store.ledger.began()
     periods: list[tuple[int, int]] = []
     while end is not None and began is not None and end > began and len(periods) <= query.limit:
-        start, _ = period(budget.period, end - 1)
+        start, _ = period(length, end - 1)
         assert start is not None
         periods.append((start, end))
         end = start
-    spent = await context.store.ledger.spent([Spending(budget.scope, budget.target, *one, budget.former) for one in periods])
+    spent = await context.store.ledger.spent([replace(account, since_ms=start, until_ms=end) for start, end in periods])
     rows = [
         (start, BudgetPeriodView(period_start=rfc3339(start), period_end=rfc3339(end), spend_usd=to_usd(nano)))
         for (start, end), nano in zip(periods, spent, strict=True)

@@ -7,17 +7,19 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from typing import Any
 
+from conduit_desktop.actions.budgets import past_periods
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, PendingChange, apply, change
-from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, epoch_ms
-from conduit_desktop.actions.schemas.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
+from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, PageQuery, epoch_ms
+from conduit_desktop.actions.schemas.views import BudgetPeriodView, KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Source, VirtualKey
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_nano, to_usd
 from conduit_desktop.gateway.admission.access import KEY_PREFIX, digest
 from conduit_desktop.gateway.admission.budgets import BudgetAccount
+from conduit_desktop.store.interface import Spending
 
 _SAME_FIELDS = (
     "id", "name", "hint", "description", "team", "enabled", "budget_period", "rpm", "rpd", "tpm", "max_parallel",
@@ -61,6 +63,15 @@ def status(key: VirtualKey, account: BudgetAccount) -> KeyStatus:
     if key.budget_nano is not None and account.spend_nano >= key.budget_nano:
         return "budget_spent"
     return "active"
+
+
+async def history(context: AppContext, key_id: str, query: PageQuery) -> tuple[list[BudgetPeriodView], str | None]:
+    """What the key spent in the past periods of its own budget, the newest first; a spend that was reset is in it.
+
+    A key whose budget holds for ever (`total`) has none. Raises NotFound, Invalid for a cursor.
+    """
+    key = await find(context, key_id)
+    return await past_periods(context, key.budget_period, Spending("key", key.id), query)
 
 
 def fresh() -> str:

@@ -8,7 +8,7 @@ import click
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
-from conduit_desktop.cli.keys import PERIODS
+from conduit_desktop.cli.keys import PAST, PERIODS
 from conduit_desktop.cli.options import CommandGroup, options
 from conduit_desktop.cli.values import body_option, given_fields
 
@@ -18,7 +18,6 @@ COLUMNS = (
     ("spent", printing.usd("spend_usd")), ("reserved", printing.usd("reserved_usd")), ("limit", printing.usd("limit_usd")),
     ("period", "period"), ("action", "action"), ("locked", "locked"),
 )  # fmt: skip
-PAST = (("from", "period_start"), ("until", "period_end"), ("spent", printing.usd("spend_usd")))
 
 fields = options(
     body_option("--target", help="The provider, the alias, the team, or the key's id or name."),

@@ -16,6 +16,7 @@ COLUMNS = (
     ("id", "id"), ("name", "name"), ("key", "hint"), ("status", "status"), ("models", lambda row: row["models"] or "all"),
     ("spent", printing.usd("spend_usd")), ("budget", lambda row: _budget(row)), ("locked", "locked"),
 )  # fmt: skip
+PAST = (("from", "period_start"), ("until", "period_end"), ("spent", printing.usd("spend_usd")))
 
 fields = options(
     body_option("--description"),
@@ -103,6 +104,15 @@ def rotate(connection: Connection, key: str) -> None:
 def reset_spend(connection: Connection, key: str) -> None:
     """Set the spend of the current period to zero."""
     connection.print_row(connection.call("POST", f"/keys/{segment(key)}/reset-spend"))
+
+
+@keys.command()
+@click.argument("key")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@with_connection
+def history(connection: Connection, key: str, limit: int) -> None:
+    """What it spent in the past periods of its own budget, the newest first."""
+    connection.print_rows(connection.call("GET", f"/keys/{segment(key)}/history", query={"limit": limit})["data"], PAST)
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:

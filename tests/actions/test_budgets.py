@@ -150,6 +150,27 @@ async def test_the_history_has_a_row_for_every_past_period_back_to_the_first_req
     assert rest["next"] is None
 
 
+async def test_the_past_periods_of_a_keys_own_budget_are_those_of_a_budget_on_the_key(context: AppContext, do: Do) -> None:
+    key = await do("POST", "/keys", {"name": "ci", "budget_usd": 5, "budget_period": "daily"})
+    await do("POST", "/budgets", {"name": "same", "scope": "key", "target": "ci", "limit_usd": 5, "period": "daily"})
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for dollars, days in ((1, 1), (2, 3), (4, 0)):
+        await spend(context, dollars, today - timedelta(days=days), key_id=key["id"])
+    await spend(context, 8, today - timedelta(days=2))
+    rows = (await do("GET", "/keys/ci/history"))["data"]
+    assert [row["spend_usd"] for row in rows] == [1, 0, 2]
+    assert (await do("GET", "/budgets/same/history"))["data"] == rows
+    # The spend that counts is reset, what was spent is not.
+    await do("POST", "/keys/ci/reset-spend")
+    first = await do("GET", f"/keys/{key['id']}/history", limit="2")
+    rest = await do("GET", f"/keys/{key['id']}/history", limit="2", cursor=first["next"])
+    assert first["data"] + rest["data"] == rows
+    await do("PATCH", "/keys/ci", {"budget_period": "total"})
+    assert (await do("GET", "/keys/ci/history"))["data"] == []
+    with pytest.raises(NotFound):
+        await do("GET", "/keys/none/history")
+
+
 async def test_a_budget_for_ever_has_no_past(context: AppContext, do: Do) -> None:
     await do("POST", "/budgets", {**WORLD, "period": "total"})
     await spend(context, 1, datetime(2020, 1, 1, tzinfo=UTC))

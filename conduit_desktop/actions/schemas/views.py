@@ -298,7 +298,7 @@ class BudgetView(View):
 
 
 class BudgetPeriodView(View):
-    """A row of GET /budgets/{id}/history: what was spent in one past period."""
+    """A row of GET /budgets/{id}/history and GET /keys/{id}/history: what was spent in one past period."""
 
     period_start: str | None
     period_end: str | None

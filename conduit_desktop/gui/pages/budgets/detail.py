@@ -112,8 +112,6 @@ def notices(row: BudgetRow) -> str:
 
 
 def _why_empty(row: BudgetRow, loaded: bool) -> str:
-    if row.of_key:
-        return "The Usage page has the past spend of keys. Open the key to change its budget."
     if row.period == "total":
         return "A budget that never resets has no past periods."
     return "No period is over yet." if loaded else ""

@@ -152,9 +152,10 @@ class BudgetsPage(TablePage[BudgetRow]):
             return
         wanted, changes = (row.key, row.period, row.start), self._history_changes
         past: list[BudgetPeriodView] | None = None
-        if not row.of_key and SHOWN[row.period]:
+        if SHOWN[row.period]:
+            history = self.client.key_history if row.of_key else self.client.budget_history
             try:
-                past = await self.client.budget_history(row.id, SHOWN[row.period])
+                past = await history(row.id, SHOWN[row.period])
             except NotFound:  # removed meanwhile: the refresh that follows drops its row
                 return
         now = self.view.current()
@@ -195,13 +196,14 @@ class BudgetsPage(TablePage[BudgetRow]):
             self.detail.show_history(row, None)
 
     def show_context(self, **context: Any) -> None:
-        """`new=True` opens the form, `budget=<id>` selects one."""
+        """`new=True` opens the form, `budget=<id>` selects one, `key=<id>` a key's own one."""
         if context.get("new"):
             self.on_new()
-        if context.get("budget"):
-            self.bar.filter.clear()
-            self._wanted = (False, context["budget"])  # it may not be loaded yet
-            self.request_refresh()
+        for name, of_key in (("budget", False), ("key", True)):
+            if context.get(name):
+                self.bar.filter.clear()
+                self._wanted = (of_key, context[name])  # it may not be loaded yet
+                self.request_refresh()
 
     def on_new(self) -> None:
         """Ask for a new budget."""

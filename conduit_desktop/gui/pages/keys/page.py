@@ -123,6 +123,7 @@ class KeysPage(TablePage[KeyView]):
         return {
             "setup": button("Client setup", "ghost", "code", self.on_setup, "Configuration snippets for clients"),
             "edit": button("Edit", "ghost", "pencil-simple", self.on_edit),
+            "budget": button("Budget", "ghost", "wallet", self.on_budget, "The key's own budget, with its past periods"),
             "toggle": button("Disable", "ghost", "power", self.on_toggle),
             "rotate": button("Rotate", "ghost", "arrows-clockwise", self.on_rotate, "Replace this key by a new one"),
             "reset": button("Reset spend", "ghost", "arrow-counter-clockwise", self.on_reset),
@@ -135,6 +136,10 @@ class KeysPage(TablePage[KeyView]):
         if self._wanted is not None:
             self.view.select(self._wanted)
             self._wanted = None
+
+    def hidden_for(self, row: KeyView) -> frozenset[str]:
+        """A key without a budget of its own has none to show."""
+        return frozenset({"budget"}) if row.budget_usd is None else frozenset()
 
     def show_current(self, row: KeyView | None) -> None:
         """Name the button after what it does to the selected row."""
@@ -161,6 +166,11 @@ class KeysPage(TablePage[KeyView]):
     def on_edit(self) -> None:
         """Change the selected key."""
         self._with_current(self._edit)
+
+    def on_budget(self) -> None:
+        """Show the selected key's own budget on the Budgets page."""
+        if (key := self.view.current()) is not None:
+            self.ui.navigate("budgets", key=key.id)
 
     def on_toggle(self) -> None:
         """Disable the selected key, or enable it again."""

@@ -123,6 +123,23 @@ async def test_the_selected_budget_is_shown_with_its_past_periods(
     assert not page.detail.isVisibleTo(page)
 
 
+async def test_a_keys_own_budget_is_shown_with_its_past_periods(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi
+):
+    key = await client.create_key(read(NewKey, {"name": "laptop", "budget_usd": 5, "budget_period": "daily"}))
+    yesterday = int((datetime.now(UTC) - timedelta(days=1)).timestamp() * 1000)
+    mine = {"key_id": key.id, "key_name": "laptop"}
+    await keep(context, record(cost_nano=3 * 10**9, started_at=yesterday, **mine), record(cost_nano=10**9, **mine))
+    await budget(client, name="all", period="daily")
+    await context.gateway.state.reload_spend()
+    page = await shown(client, feed, ui)
+    page.show_context(key=key.id)
+    await until(lambda: page.detail.title.text() == "laptop" and page._history_of is not None)
+    assert page.detail.history.currentWidget() is page.detail.chart
+    assert page.detail.chart.series[0].values == (3.0, 1.0)
+    assert page.detail.chart.limit == 5.0
+
+
 async def test_a_late_request_of_a_past_period_reloads_the_chart(
     context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi
 ):

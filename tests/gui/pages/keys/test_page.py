@@ -126,6 +126,16 @@ async def test_a_link_to_a_key_selects_it_once_it_is_loaded(client: AdminClient,
     assert page.view.current().id == made.id
 
 
+async def test_the_own_budget_of_a_key_is_opened_on_the_budgets_page(client: AdminClient, feed: Feed, ui: RecordingUi):
+    limited, free = await key(client, name="limited", budget_usd=5), await key(client, name="free")
+    page = await shown(client, feed, ui)
+    page.view.select(free.id)
+    assert not page.bar.buttons["budget"].isVisibleTo(page)
+    page.view.select(limited.id)
+    page.bar.buttons["budget"].click()
+    assert ui.visited == [("budgets", {"key": limited.id})]
+
+
 async def test_rotating_shows_the_new_key_and_revokes_the_old_one(
     client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi
 ):
