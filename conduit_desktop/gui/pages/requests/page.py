@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_args
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, Qt, QTimer
+from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.inputs import RequestQuery
@@ -37,12 +38,18 @@ PART = 200
 MOST_LIVE = 500
 """Requests kept in a live table, unless the user loaded more; older ones can be loaded again."""
 
+SEARCH_MS = 300
+"""Milliseconds without a keystroke after which the log is searched for the text."""
+
 MAX_PER_BATCH = 40
 """Requests added to the table per batch of the feed; of more, the newest."""
 
 
 class RequestsPage(Page):
-    """The filters for status, key and model query the log; the search field filters the loaded rows."""
+    """The filters for status, key and model query the log.
+
+    The search field filters the loaded rows at once, by the words that they show; then the log is searched for its text.
+    """
 
     title = "Requests"
     icon = "activity"
@@ -58,6 +65,14 @@ class RequestsPage(Page):
         self._arrived: list[RequestRow] = []
         """Rows that came through the feed since the last refresh began: its result may lack them."""
         self._wanted: str | None = None
+        self._text: str | None = None
+        """What the log is searched for."""
+        self._found: set[str] = set()
+        """The requests that the search found: their rows may not show the text, which may be in the error."""
+        self._search_timer = QTimer(self)
+        self._search_timer.setSingleShot(True)
+        self._search_timer.setInterval(SEARCH_MS)
+        self._search_timer.timeout.connect(self._search_log)
         self._most = MOST_LIVE
         self._inspected = False
         self._header_actions()
@@ -90,7 +105,10 @@ class RequestsPage(Page):
         row = QHBoxLayout()
         row.setSpacing(theme.S)
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Filter loaded requests")
+        self.search.setPlaceholderText("Search requests")
+        self.search.setAccessibleName("Search requests")
+        self.search.setToolTip("Filters the loaded requests, and searches the whole log by model, client and error")
+        self.search.setMaxLength(500)  # as GET /requests takes it
         self.search.setClearButtonEnabled(True)
         self.search.addAction(theme.icon("magnifying-glass", "text_faint"), QLineEdit.ActionPosition.LeadingPosition)
         self.status, self.key, self.model = ComboBox(), ComboBox(), ComboBox()
@@ -109,7 +127,8 @@ class RequestsPage(Page):
         self.body.addLayout(row)
 
     def _lay_out(self) -> None:
-        self.search.textChanged.connect(self.table.set_filter)
+        self.search.textChanged.connect(self._on_text)
+        self.search.returnPressed.connect(self._search_log)
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
@@ -148,18 +167,43 @@ class RequestsPage(Page):
             status=self.status.currentData(),
             key=self.key.currentData(),
             model=self.model.currentData(),
+            q=self._text,
         )
+
+    def _on_text(self, text: str) -> None:
+        self.table.set_filter(text)
+        # A search for another text ends: its filters are no longer those of the page.
+        self._text = None
+        self._find(())
+        self._search_timer.start()
+
+    def _search_log(self) -> None:
+        self._search_timer.stop()
+        self._text = self.search.text().strip() or None
+        self.request_refresh()
+
+    def _find(self, ids: Iterable[str], more: bool = False) -> None:
+        self._found = {*(self._found if more else ()), *ids}
+        self.table.set_found(self._found)
 
     async def _load_newest(self) -> None:
         filters, found = self._query(), list[RequestRow]()
         same = filters == self._listed
         self._arrived = []
+        loaded: list[RequestRow] = []
+        if filters.q is not None:
+            # The newest requests stay in the table: the text may be in what the log is not searched by, such as a key's name.
+            newest, _ = await self.client.records_part(filters.model_copy(update={"q": None}))
+            loaded = [row_of(record) for record in newest]
 
         def show(rows: list[RequestRow], cursor: str | None, last: bool) -> bool:
             found.extend(rows)
             # With the same filters only the whole result: rows of later parts must not leave the table for a moment.
             if last or not same:
-                self._set_rows([*found, *self._arrived])
+                if filters.q is not None:
+                    self._find(row.id for row in found)
+                ids = {row.id for row in found}
+                self._set_rows([*found, *self._arrived, *(row for row in loaded if row.id not in ids)])
                 self._cursor, self._listed, self._most = cursor, filters, MOST_LIVE
             return True
 
@@ -182,6 +226,8 @@ class RequestsPage(Page):
             def append(rows: list[RequestRow], cursor: str | None, _last: bool) -> bool:
                 if self._refreshes != refreshes:
                     return False
+                if filters.q is not None:
+                    self._find((row.id for row in rows), more=True)
                 self.table.model.upsert(rows)
                 self._cursor = cursor
                 # Rows that the user asked for must not be removed again by new requests.
@@ -249,7 +295,10 @@ class RequestsPage(Page):
         """While live, insert new requests at the top; reload after a batch that was missed."""
         records = [change.payload for change in changes if isinstance(change.payload, RequestRecord)]
         if self.follow.isChecked():
-            matching = [row_of(record) for record in reversed(records[-MAX_PER_BATCH:]) if self._matches(record)]
+            newest = [record for record in reversed(records[-MAX_PER_BATCH:]) if self._matches(record)]
+            matching = [row_of(record) for record in newest]
+            if self._text is not None and (found := [record.id for record in newest if _has_text(record, self._text)]):
+                self._find(found, more=True)
             if matching:
                 self._insert(matching)
             if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
@@ -306,6 +355,19 @@ class RequestsPage(Page):
         """Focus the search field."""
         self.search.setFocus()
         self.search.selectAll()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._search_timer.isActive():  # it would refresh a hidden page
+            self._search_timer.stop()
+            self._text = self.search.text().strip() or None
+            self.mark_stale()
+
+
+def _has_text(record: RequestRecord, text: str) -> bool:
+    """Whether the search of the log finds the record by `text`."""
+    parts = (record.model, record.upstream_model, record.client, record.error_text, record.error_code)
+    return text.casefold() in "\n".join(parts).casefold()
 
 
 _COLUMNS: tuple[Column[RequestRow], ...] = (

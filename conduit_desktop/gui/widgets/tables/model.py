@@ -188,6 +188,7 @@ class TableFilter(QSortFilterProxyModel):
     def __init__(self, model: TableModel[Any]) -> None:
         super().__init__()
         self._words: tuple[str, ...] = ()
+        self._found: frozenset[Hashable] = frozenset()
         self._predicate: Callable[[Any], bool] | None = None
         self._model = model
         self.setSourceModel(model)
@@ -196,6 +197,11 @@ class TableFilter(QSortFilterProxyModel):
     def set_text(self, text: str) -> None:
         """Keep the rows whose text contains every word of `text`, ignoring case."""
         self._words = tuple(text.casefold().split())
+        self.invalidate()
+
+    def set_found(self, keys: Iterable[Hashable]) -> None:
+        """Keep the rows with these keys as well, whatever their text: a search found them by what the table does not show."""
+        self._found = frozenset(keys)
         self.invalidate()
 
     def set_predicate(self, predicate: Callable[[Any], bool] | None) -> None:
@@ -211,7 +217,7 @@ class TableFilter(QSortFilterProxyModel):
         row = self._model.rows[source_row]
         if self._predicate is not None and not self._predicate(row):
             return False
-        if not self._words:
+        if not self._words or self._model.key(row) in self._found:
             return True
         text = " ".join(column.text(row) for column in self._model.columns).casefold()
         return all(word in text for word in self._words)

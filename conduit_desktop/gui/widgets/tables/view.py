@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -78,6 +78,11 @@ class TableView(QFrame, Generic[T]):
     def set_filter(self, text: str) -> None:
         """Keep the rows that contain every word of `text`."""
         self.proxy.set_text(text)
+        self._show_layer()
+
+    def set_found(self, keys: Iterable[Hashable]) -> None:
+        """Keep the rows with these keys, whatever their text."""
+        self.proxy.set_found(keys)
         self._show_layer()
 
     def current(self) -> T | None:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions.admin_client import AdminClient
@@ -210,3 +211,111 @@ async def test_a_request_is_opened_before_a_long_search_and_selected_after_it(pa
     current = page.table.current()
     assert current is not None
     assert current.id == "req_0000"
+
+
+async def log_with_text(context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot) -> RequestsPage:
+    """The page over three requests that have `overloaded` somewhere, below more recent ones than a page loads."""
+    await keep(
+        context,
+        record(id="req_model", started_at=BEGAN, model="overloaded-1"),
+        record(id="req_error", started_at=BEGAN + 1, status="error", error_text="Provider Overloaded, try later"),
+        record(id="req_client", started_at=BEGAN + 2, client="OVERLOADED-agent"),
+        record(id="req_key", started_at=BEGAN + 3, key_name="overloaded key"),
+        *(record(id=f"req_{number:04}", started_at=BEGAN + 10 + number) for number in range(requests.PART + 1)),
+        record(id="req_newest", started_at=BEGAN + 1000, key_name="overloaded key"),
+    )
+    page = RequestsPage(client, feed, ui)
+    qtbot.addWidget(page)
+    page.resize(1100, 500)
+    page.show()
+    await ui.settle()
+    return page
+
+
+def visible(page: RequestsPage) -> set[str]:
+    proxy = page.table.proxy
+    return {proxy.row_at(proxy.index(at, 0)).id for at in range(proxy.rowCount())}
+
+
+async def searched(page: RequestsPage, ui: RecordingUi) -> None:
+    await until(lambda: not page._search_timer.isActive())
+    await ui.settle()
+
+
+async def test_a_text_filters_the_loaded_rows_at_once_and_then_searches_the_whole_log(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await log_with_text(context, client, feed, ui, qtbot)
+    qtbot.keyClicks(page.search, "overloaded")
+    assert visible(page) == {"req_newest"}
+    await searched(page, ui)
+    # The name of a key is not searched for: of the rows with it, those that are loaded are shown.
+    assert visible(page) == {"req_newest", "req_model", "req_error", "req_client"}
+    page.search.clear()
+    await searched(page, ui)
+    assert len(visible(page)) == requests.PART
+    assert page.older.isVisible()
+
+
+async def test_the_log_is_searched_once_for_a_text_that_is_typed(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+):
+    page = await log_with_text(context, client, feed, ui, qtbot)
+    counted = Parts(client)
+    monkeypatch.setattr(client, "records_part", counted.load)
+    qtbot.keyClicks(page.search, "over")
+    qtbot.keyClicks(page.search, "loaded")
+    qtbot.keyClick(page.search, Qt.Key.Key_Return)
+    await ui.settle()
+    assert {query.q for query in counted.queries} == {None, "overloaded"}
+    assert not page._search_timer.isActive()
+
+
+async def test_another_text_ends_a_search(page: RequestsPage, ui: RecordingUi, parts: Parts):
+    parts.held = True
+    page.search.setText("nothing has this text")
+    await until(lambda: len(parts.queries) == 1)
+    for _ in range(2):
+        await parts.go_on()
+    assert page.searching.isVisible()
+    page.search.setText("smart")
+    parts.release()
+    await searched(page, ui)
+    assert [query.q for query in parts.queries].count("nothing has this text") == 2
+    assert len(visible(page)) == 20
+    assert page.searching.isHidden()
+
+
+async def test_a_new_request_whose_error_has_the_text_is_shown(page: RequestsPage, ui: RecordingUi):
+    page.search.setText("refused by the filter")
+    await searched(page, ui)
+    assert visible(page) == set()
+    for id, text in (("req_hit", "Refused by the filter."), ("req_miss", "something else")):
+        page.on_changes([Change("requests", record(id=id, status="error", error_text=text))])
+    assert visible(page) == {"req_hit"}
+
+
+async def test_older_matches_of_a_text_are_loaded_on_demand(
+    page: RequestsPage, ui: RecordingUi, context: AppContext, monkeypatch: pytest.MonkeyPatch
+):
+    late = [record(id=f"req_late{at}", started_at=BEGAN - at, status="error", error_text="gone") for at in range(1, 4)]
+    await keep(context, *late)
+    monkeypatch.setattr(requests, "PART", 2)
+    page.search.setText("gone")
+    await searched(page, ui)
+    assert visible(page) == {"req_late1", "req_late2"}
+    assert page.older.isVisible()
+    await page.load_older()
+    assert visible(page) == {"req_late1", "req_late2", "req_late3"}
+
+
+async def test_a_text_typed_before_the_page_is_left_is_searched_for_once_it_is_shown_again(
+    page: RequestsPage, ui: RecordingUi, context: AppContext
+):
+    await keep(context, record(id="req_late", started_at=BEGAN - 1, status="error", error_text="gone"))
+    page.search.setText("gone")
+    page.hide()
+    assert not page._search_timer.isActive()
+    page.show()
+    await ui.settle()
+    assert visible(page) == {"req_late"}
