@@ -15,6 +15,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
 from conduit_desktop.providers.request_rules import Mend, RequestRule
 from conduit_desktop.wire.anthropic.messages_layout import open_tool_loop_without_thinking
+from conduit_desktop.wire.changed_items import with_items
 from conduit_desktop.wire.json_instruction import json_instruction
 from conduit_desktop.wire.values import effort_for_budget
 
@@ -262,11 +263,7 @@ def _is_thought(block: Json) -> bool:
 
 def without_thoughts(body: dict[str, Json]) -> dict[str, Json]:
     """A body of the Messages API without any thought; the same object where it has none."""
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return body
-    kept = [_without_thoughts(message) if isinstance(message, dict) else message for message in messages]
-    return body if all(new is old for new, old in zip(kept, messages, strict=True)) else {**body, "messages": kept}
+    return with_items(body, "messages", lambda message: _without_thoughts(message) if isinstance(message, dict) else message)
 
 
 BINDING_BETA = "thinking-binding-controls-2026-08-01"

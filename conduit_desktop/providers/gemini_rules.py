@@ -8,6 +8,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.model_facts import ModelFacts, fitted_effort
 from conduit_desktop.providers.request_rules import RequestRule
+from conduit_desktop.wire.changed_items import change_items, with_items
 from conduit_desktop.wire.json_instruction import json_instruction
 from conduit_desktop.wire.values import effort_for_budget
 
@@ -136,16 +137,8 @@ def drop_call_ids(body: Body, facts: ModelFacts) -> list[str]:
     """Leaves out the ids of calls and results: before generation 3 Vertex AI answers "Unknown name "id"". Nothing is lost, as
     results follow in the order of their calls.
     """
-    contents = [_without_ids(content) for content in body.get("contents") or ()]
-    if any(new is not old for new, old in zip(contents, body.get("contents") or (), strict=True)):
-        body["contents"] = contents
+    change_items(body, "contents", lambda content: with_items(content, "parts", _without_id))
     return []
-
-
-def _without_ids(content: Json) -> Json:
-    parts = [_without_id(part) for part in content.get("parts") or ()]
-    changed = any(new is not old for new, old in zip(parts, content.get("parts") or (), strict=True))
-    return {**content, "parts": parts} if changed else content
 
 
 def _without_id(part: Json) -> Json:
@@ -194,30 +187,28 @@ def move_instructions(body: Body, facts: ModelFacts) -> list[str]:
 
 def spread_results(body: Body, facts: ModelFacts) -> list[str]:
     """Moves files out of function results, into parts after them."""
-    contents: list[Json] = []
-    for content in body.get("contents") or ():
-        parts: list[Json] = []
-        files: list[Json] = []
-        for part in content.get("parts") or ():
-            inner = part.get("functionResponse")
-            if isinstance(inner, dict) and "parts" in inner:
-                files += inner["parts"]
-                part = {**part, "functionResponse": {key: value for key, value in inner.items() if key != "parts"}}
-            parts.append(part)
-        if files:
-            results = sum("functionResponse" in part for part in parts)
-            content = {**content, "parts": [*parts[:results], *files, *parts[results:]]}
-        contents.append(content)
-    if any(new is not old for new, old in zip(contents, body.get("contents") or (), strict=True)):
-        body["contents"] = contents
+    change_items(body, "contents", _with_files_after)
     return []
+
+
+def _with_files_after(content: Json) -> Json:
+    parts: list[Json] = []
+    files: list[Json] = []
+    for part in content.get("parts") or ():
+        inner = part.get("functionResponse")
+        if isinstance(inner, dict) and "parts" in inner:
+            files += inner["parts"]
+            part = {**part, "functionResponse": {key: value for key, value in inner.items() if key != "parts"}}
+        parts.append(part)
+    if not files:
+        return content
+    results = sum("functionResponse" in part for part in parts)
+    return {**content, "parts": [*parts[:results], *files, *parts[results:]]}
 
 
 def sign_calls(body: Body, facts: ModelFacts) -> list[str]:
     """Signs the first function call of each turn, where it has no signature of Gemini's own."""
-    contents = [_signed(content) if content.get("role") == "model" else content for content in body.get("contents") or ()]
-    if any(new is not old for new, old in zip(contents, body.get("contents") or (), strict=True)):
-        body["contents"] = contents
+    change_items(body, "contents", lambda content: _signed(content) if content.get("role") == "model" else content)
     return []
 
 

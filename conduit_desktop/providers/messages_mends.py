@@ -8,6 +8,7 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import Mend
+from conduit_desktop.wire.changed_items import change_items, with_items
 
 _OFF: dict[str, Json] = {"type": "disabled"}
 _UNREAD = {"image": "An image", "document": "A document"}
@@ -39,23 +40,17 @@ def unread_blocks(body: dict[str, Json], facts: ModelFacts) -> list[str]:
 
     A refusal would end the conversation: the block comes back with every later request.
     """
-    messages = body.get("messages")
-    if facts.images is not False or not isinstance(messages, list):
-        return []
     lost: list[str] = []
-    made = [_with_sentences(message, lost) for message in messages]
-    if any(new is not old for new, old in zip(made, messages, strict=True)):
-        body["messages"] = made
+    if facts.images is False:
+        change_items(body, "messages", lambda message: _with_sentences(message, lost))
     return lost
 
 
 def _with_sentences(holder: Any, lost: list[str]) -> Any:
     """A message, or a tool's result, with its blocks replaced; the same object where there are none."""
-    content = holder.get("content") if isinstance(holder, dict) else None
-    if not isinstance(content, list):
+    if not isinstance(holder, dict):
         return holder
-    made = [_sentence_for(block, lost) for block in content]
-    return holder if all(new is old for new, old in zip(made, content, strict=True)) else {**holder, "content": made}
+    return with_items(holder, "content", lambda block: _sentence_for(block, lost))
 
 
 def _sentence_for(block: Any, lost: list[str]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.model_facts import ModelFacts
+from conduit_desktop.wire.changed_items import change_items
 from conduit_desktop.wire.function_schemas import without_root_union
 
 TOOLS = frozenset({"function", "web_search", "x_search", "code_interpreter", "code_execution", "file_search", "mcp", "live_search"})
@@ -21,13 +22,8 @@ def has_foreign_tools(body: Mapping[str, Json]) -> bool:
 
 def fit_tools(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     """Flattens alternatives at the root of schemas, and leaves out the setting of Codex's search that xAI does not know."""
-    tools = body.get("tools")
-    if not isinstance(tools, list):
-        return []
     lost: list[str] = []
-    made = [_fitted(tool, lost) for tool in tools]
-    if any(new is not old for new, old in zip(made, tools, strict=True)):
-        body["tools"] = made
+    change_items(body, "tools", lambda tool: _fitted(tool, lost))
     return lost
 
 
@@ -52,12 +48,7 @@ def _fitted(tool: Any, lost: list[str]) -> Any:
 
 def without_null_contents(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     """Codex returns its reasoning items with `"content": null`, which xAI takes for a broken compaction."""
-    items = body.get("input")
-    if not isinstance(items, list):
-        return []
-    made = [_without_null(item) for item in items]
-    if any(new is not old for new, old in zip(made, items, strict=True)):
-        body["input"] = made
+    change_items(body, "input", _without_null)
     return []
 
 

@@ -9,28 +9,22 @@ import orjson
 
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import Body, Mend
+from conduit_desktop.wire.changed_items import change_items, with_items
 
 
 def with_messages(body: Body, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Change messages; `change` returns its argument or a copy."""
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return
-    made = [change(message) if isinstance(message, dict) else message for message in messages]
-    if any(new is not old for new, old in zip(made, messages, strict=True)):
-        body["messages"] = made
+    change_items(body, "messages", lambda message: change(message) if isinstance(message, dict) else message)
 
 
 def with_parts(body: Body, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Change the parts of messages; `change` returns its argument or another part."""
 
     def of_message(message: dict[str, Any]) -> dict[str, Any]:
-        content = message.get("content")
-        if not isinstance(content, list):
+        changed = with_items(message, "content", lambda part: change(part) if isinstance(part, dict) else part)
+        if changed is message:
             return message
-        made = [change(part) if isinstance(part, dict) else part for part in content]
-        if all(new is old for new, old in zip(made, content, strict=True)):
-            return message
+        made = changed["content"]
         texts = [part.get("text") for part in made if isinstance(part, dict) and part.get("type") == "text"]
         # Text alone as a string: that is what vendors without other parts take everywhere.
         return {**message, "content": "\n".join(map(str, texts)) if len(texts) == len(made) else made}
@@ -140,14 +134,7 @@ def json_arguments(body: Body, facts: ModelFacts) -> list[str]:
         made = made or "{}"
         return call if made == given else {**call, "function": {**function, "arguments": made}}
 
-    def change(message: dict[str, Any]) -> dict[str, Any]:
-        calls = message.get("tool_calls")
-        if not isinstance(calls, list):
-            return message
-        made = [of_call(call) for call in calls]
-        return {**message, "tool_calls": made} if any(new is not old for new, old in zip(made, calls, strict=True)) else message
-
-    with_messages(body, change)
+    with_messages(body, lambda message: with_items(message, "tool_calls", of_call))
     return []
 
 

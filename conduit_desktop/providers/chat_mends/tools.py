@@ -11,6 +11,7 @@ from conduit_desktop.providers.chat_mends.answer_format import _format_of
 from conduit_desktop.providers.chat_mends.fields import dropping, without_tool_settings
 from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.request_rules import Body, Mend
+from conduit_desktop.wire.changed_items import change_items
 from conduit_desktop.wire.function_schemas import (
     current_draft,
     for_grammars,
@@ -122,10 +123,7 @@ def with_functions(change: Callable[[dict[str, Json]], dict[str, Json]]) -> Mend
     """Change every function; `change` returns its argument or a copy. For changes without loss."""
 
     def mend(body: Body, facts: ModelFacts) -> list[str]:
-        if isinstance(tools := body.get("tools"), list):
-            made = [_changed(tool, change) for tool in tools]
-            if any(new is not old for new, old in zip(made, tools, strict=True)):
-                body["tools"] = made
+        change_items(body, "tools", lambda tool: _changed(tool, change))
         return []
 
     return mend

@@ -14,6 +14,7 @@ import orjson
 from conduit_desktop.core.chat import Citation, Json, Part, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.wire.anthropic.messages_layout import open_tool_loop_without_thinking
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
+from conduit_desktop.wire.changed_items import with_items
 from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, MarkedContent, mark, mark_foreign, unmark, without_emptied
 
 
@@ -113,11 +114,7 @@ def with_thinking(body: Fields, find: Find) -> Fields:
 
     `find` returns those kept for a call.
     """
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return body
-    healed = [_with_thinking(message, find) for message in messages]
-    return body if all(new is old for new, old in zip(healed, messages, strict=True)) else {**body, "messages": healed}
+    return with_items(body, "messages", partial(_with_thinking, find=find))
 
 
 def _with_thinking(message: Json, find: Find) -> Json:

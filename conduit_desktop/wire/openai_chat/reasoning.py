@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from conduit_desktop.core.answer import AnswerPart
 from conduit_desktop.core.chat import ChatRequest, Json, Message, Opaque, Part, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.events import Event, OpaqueBlock, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ThinkingStarted
+from conduit_desktop.wire.changed_items import with_items
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, mark_foreign, unmark
 
@@ -186,11 +188,7 @@ Find = Callable[[ToolCall | Text], Iterable[Part]]
 
 def with_reasoning(body: dict[str, Json], find: Find) -> dict[str, Json]:
     """`body` with the reasoning that its client left out of its assistant messages; the same object where nothing is found."""
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return body
-    healed = [_with_reasoning(message, find) for message in messages]
-    return body if all(new is old for new, old in zip(healed, messages, strict=True)) else {**body, "messages": healed}
+    return with_items(body, "messages", partial(_with_reasoning, find=find))
 
 
 def _with_reasoning(message: Json, find: Find) -> Json:
