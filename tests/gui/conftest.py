@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QObject
@@ -18,6 +18,7 @@ from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
 from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.pages.base import Page
 from conduit_desktop.gui.theme.theme import theme
 from tests.fakes.app_context import open_context
 from tests.fakes.waiting import until
@@ -122,6 +123,18 @@ async def ui() -> AsyncIterator[RecordingUi]:
     for task in recording.tasks:
         task.cancel()
     await asyncio.gather(*recording.tasks, return_exceptions=True)
+
+
+PageT = TypeVar("PageT", bound=Page)
+
+
+async def shown_page(page: PageT, ui: RecordingUi, width: int, height: int) -> PageT:
+    """The page in that size, visible, with its data loaded."""
+    page.resize(width, height)
+    page.show()
+    await until(lambda: not page._stale)
+    await ui.settle()
+    return page
 
 
 def child(parent: QWidget, kind: type[Any], text: str) -> Any:

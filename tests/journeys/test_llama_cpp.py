@@ -24,6 +24,12 @@ SCHEMA = {
 Body = dict[str, Any]
 LIMIT = 60
 """Tokens of an answer."""
+SYSTEM_IN_THE_MIDDLE: list[Body] = [
+    {"role": "assistant", "content": "a"},
+    {"role": "system", "content": "reminder"},
+    {"role": "user", "content": "q"},
+]
+"""The rest of a conversation, in dialects whose messages are a role and a text."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +119,7 @@ def messages(case: str) -> Body:
         case "stop":
             body["stop_sequences"] = ["e", "a"]
         case "system in the middle":
-            talk += [
-                {"role": "assistant", "content": "a"},
-                {"role": "system", "content": "reminder"},
-                {"role": "user", "content": "q"},
-            ]
+            talk += SYSTEM_IN_THE_MIDDLE
         case "schema":
             body["output_config"] = {"format": {"type": "json_schema", "schema": SCHEMA}}
         case "tools":
@@ -193,11 +195,7 @@ def ollama(case: str) -> Body:
         case "stop":
             options["stop"] = ["e", "a"]
         case "system in the middle":
-            talk += [
-                {"role": "assistant", "content": "a"},
-                {"role": "system", "content": "reminder"},
-                {"role": "user", "content": "q"},
-            ]
+            talk += SYSTEM_IN_THE_MIDDLE
         case "schema":
             body["format"] = SCHEMA
         case "tools" | "call":

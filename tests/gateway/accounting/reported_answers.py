@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import orjson
 
+from conduit_desktop.core.answer import collect
+from conduit_desktop.core.events import Usage
+from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import aws_eventstream, sse
+from tests.wire.dialect_io import read
 
 Fields = dict[str, Any]
 TEXT = ("Twelve words of ", "an answer.")
@@ -74,6 +79,15 @@ class Answer:
     def stream(self) -> bytes:
         """The whole stream."""
         return b"".join(self.frames)
+
+    def usages(self) -> dict[str, Usage]:
+        """The usage of the whole answer and of the stream, as the dialect reads them."""
+        language = dialect(self.dialect)
+        whole = collect(language.read_response(copy.deepcopy(self.whole))).usage
+        streamed = collect(read(language, self.stream)).usage
+        assert whole is not None
+        assert streamed is not None
+        return {"whole": whole, "streamed": streamed}
 
     @property
     def content_type(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ import pytest
 from genai_prices import types as genai
 from genai_prices.data_snapshot import get_snapshot
 
-from conduit_desktop.core.answer import collect
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
@@ -44,12 +42,10 @@ from tests.gateway.accounting.reported_answers import (
     RESPONSES,
     SHAPES,
     XAI,
-    Answer,
     Counts,
     Shape,
     responses,
 )
-from tests.wire.dialect_io import read
 from tools.prices.__main__ import COMPARISON
 from tools.prices.merge import Decision, decisions, hand
 from tools.prices.package import CONDITIONS
@@ -210,16 +206,6 @@ def nano_of_genai(one: Listed, counts: Counts, when: dict[str, str] | None = Non
     return int((found.total_price * 10**9).to_integral_value(ROUND_HALF_UP))
 
 
-def both(answer: Answer) -> dict[str, Usage]:
-    """The usage of the whole answer and of the stream, as the dialect reads them."""
-    language = dialect(answer.dialect)
-    whole = collect(language.read_response(copy.deepcopy(answer.whole))).usage
-    streamed = collect(read(language, answer.stream)).usage
-    assert whole is not None
-    assert streamed is not None
-    return {"whole": whole, "streamed": streamed}
-
-
 def usages(one: Listed, shape: Shape) -> Iterator[tuple[str, Counts]]:
     """Every class alone, all together, both sides of every edge."""
     able = shape.classes & one.classes
@@ -261,7 +247,7 @@ def test_an_answer_costs_what_genai_prices_computes(name: str, shape: Shape) -> 
     price = one.price()
     for case, counts in usages(one, shape):
         expected = nano_of_genai(one, counts)
-        for way, usage in both(shape.make(one.model, counts)).items():
+        for way, usage in shape.make(one.model, counts).usages().items():
             cost = price_answer(price, usage)
             assert (cost.nano, cost.state) == (expected, "final"), (case, way, usage)
             assert sum(line.cost_nano for line in cost.breakdown) == cost.nano
@@ -292,7 +278,7 @@ def test_a_service_tier_or_speed_costs_what_genai_prices_computes(name: str, sha
                 continue
             conditioned = replace(counts, **{"speed" if kind else "tier": value})
             expected = nano_of_genai(one, counts, when)
-            for way, usage in both(shape.make(one.model, conditioned)).items():
+            for way, usage in shape.make(one.model, conditioned).usages().items():
                 cost = price_answer(price, usage)
                 assert (cost.nano, cost.state) == (expected, "final"), (tier, case, way, usage)
 
@@ -359,12 +345,12 @@ def test_an_answer_costs_the_rate_of_its_hour(shape: Shape) -> None:
         for at in (NOW, PEAK, datetime(2026, 11, 30, 3, 59, 59, tzinfo=UTC), datetime(2026, 11, 30, 4, tzinfo=UTC)):
             expected = nano_of_genai(one, counts, at=at)
             by_hour.add(expected)
-            for usage in both(shape.make(one.model, counts)).values():
+            for usage in shape.make(one.model, counts).usages().values():
                 assert price_answer(one.price(at), usage).nano == expected, (one.model, at)
         assert len(by_hour) == 2, one.model
         # DeepSeek's peak hours are from Monday to Friday, which genai-prices cannot say:
         # https://api-docs.deepseek.com/quick_start/pricing
-        usage = both(shape.make(one.model, counts))["whole"]
+        usage = shape.make(one.model, counts).usages()["whole"]
         assert price_answer(one.price(WEEKEND_PEAK), usage).nano == nano_of_genai(one, counts, at=NOW)
         assert nano_of_genai(one, counts, at=WEEKEND_PEAK) == nano_of_genai(one, counts, at=PEAK)
 
@@ -548,7 +534,7 @@ def test_where_the_catalog_differs_the_cost_is_that_of_the_vendors_page(case: st
     if one.searches:
         search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}}
         answer = responses(answer.whole["usage"], one.model, *[search] * one.searches)
-    for way, usage in both(answer).items():
+    for way, usage in answer.usages().items():
         cost = price_answer(compile_price(found.price), usage)
         assert (cost.nano, cost.state) == (one.nano, "final"), (way, usage)
     # It does differ; where it no longer does, the decision has no reason any more.

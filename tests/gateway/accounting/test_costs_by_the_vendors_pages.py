@@ -5,22 +5,17 @@ Each case names the vendor's page with the price. A cost is `final` only where e
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from conduit_desktop.core.answer import collect
-from conduit_desktop.core.events import Usage
 from conduit_desktop.core.records import CostState
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price, price_answer
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
-from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.usage import read_media_usage, read_units, requested_units
 from tests.gateway.accounting.reported_answers import Answer, Fields, chat, converse, gemini_answer, messages, responses
-from tests.wire.dialect_io import read
 
 NOW_MS = int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1000)
 CATALOG = PriceCatalog.load()
@@ -244,20 +239,11 @@ CHATS: dict[str, ByPage] = {
 }  # fmt: skip
 
 
-def usage_of(answer: Answer) -> dict[str, Usage]:
-    language = dialect(answer.dialect)
-    whole = collect(language.read_response(copy.deepcopy(answer.whole))).usage
-    streamed = collect(read(language, answer.stream)).usage
-    assert whole is not None
-    assert streamed is not None
-    return {"whole": whole, "streamed": streamed}
-
-
 @pytest.mark.parametrize("case", CHATS)
 def test_an_answer_costs_what_the_vendors_page_says(case: str) -> None:
     one = CHATS[case]
     assert one.page.startswith("https://")
-    for way, usage in usage_of(one.answer).items():
+    for way, usage in one.answer.usages().items():
         cost = price_answer(price_of(one.provider, one.model), usage)
         assert (cost.nano, cost.state) == (one.nano, one.state), (way, usage)
         assert sum(line.cost_nano for line in cost.breakdown) == cost.nano
@@ -266,7 +252,7 @@ def test_an_answer_costs_what_the_vendors_page_says(case: str) -> None:
 
 def test_a_search_at_a_model_without_a_price_for_it_is_an_estimate() -> None:
     # No page of Anthropic's lists a search for Claude 3 Haiku.
-    usage = usage_of(messages({"input_tokens": 1000, "output_tokens": 500, "server_tool_use": {"web_search_requests": 1}}, "c"))
+    usage = messages({"input_tokens": 1000, "output_tokens": 500, "server_tool_use": {"web_search_requests": 1}}, "c").usages()
     cost = price_answer(price_of("anthropic", "claude-3-haiku-20240307"), usage["whole"])
     assert (cost.nano, cost.state) == (250_000 + 625_000, "estimated")
 

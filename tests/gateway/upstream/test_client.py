@@ -129,6 +129,31 @@ async def test_a_kept_connection_that_is_closed_after_a_long_wait_is_a_failure()
     assert (raised.value.reason, seen) == ("connect", [2])
 
 
+@asynccontextmanager
+async def answered(head: str, body: bytes, closes: bool) -> AsyncIterator[UpstreamResponse]:
+    """The response of a server that sends this head, and then this body: either it closes the connection, or the gateway must."""
+    head_read, closed = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {head}\r\n\r\n".encode())
+        await head_read.wait()
+        writer.write(body)
+        if not closes:
+            await reader.read()  # until the gateway closes the connection
+        writer.close()
+        closed.set()
+
+    upstream = Upstream()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        host, port = server.sockets[0].getsockname()[:2]
+        answer = await upstream.send(OutboundRequest("GET", f"http://{host}:{port}/", {}, b""), connect_s=5)
+        head_read.set()
+        yield answer
+        await closed.wait()
+    await upstream.close()
+
+
 @pytest.mark.parametrize("closes", [True, False], ids=["closed", "stalled"])
 @pytest.mark.parametrize(
     ("headers", "body"),
@@ -145,27 +170,9 @@ async def test_an_error_whose_body_is_broken_is_still_that_error(
     headers: str, body: bytes, closes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "ERROR_BODY_S", 10 if closes else 0.05)
-    head_read, closed = asyncio.Event(), asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"HTTP/1.1 429 X\r\n{headers}\r\n\r\n".encode())
-        await head_read.wait()
-        writer.write(body)
-        if not closes:
-            await reader.read()  # until the gateway closes the connection
-        writer.close()
-        closed.set()
-
-    upstream = Upstream()
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(5):
-        host, port = server.sockets[0].getsockname()[:2]
-        answer = await upstream.send(OutboundRequest("GET", f"http://{host}:{port}/", {}, b""), connect_s=5)
-        head_read.set()
+    async with answered(f"429 X\r\n{headers}", body, closes) as answer:
         assert answer.status == 429
         assert b'{"error":'.startswith(await answer.read())
-        await closed.wait()
-    await upstream.close()
 
 
 async def read_pieces(answer: UpstreamResponse) -> None:
@@ -185,27 +192,10 @@ FAULTY = [
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(("headers", "body"), FAULTY, ids=["chunk size", "deflate in chunks", "deflate", "no gzip"])
 async def test_a_body_that_breaks_the_framing_ends_in_a_failure_at_once(headers: str, body: bytes, whole: bool) -> None:
-    head_read, closed = asyncio.Event(), asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode())
-        await head_read.wait()
-        writer.write(body)
-        await reader.read()  # until the gateway closes the connection
-        writer.close()
-        closed.set()
-
-    upstream = Upstream()
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(10):
-        host, port = server.sockets[0].getsockname()[:2]
-        answer = await upstream.send(OutboundRequest("GET", f"http://{host}:{port}/", {}, b""), connect_s=5)
-        head_read.set()
+    async with answered(f"200 OK\r\n{headers}", body, closes=False) as answer:
         with pytest.raises(UpstreamError) as raised:
             await (answer.read() if whole else read_pieces(answer))
         answer.abort()
-        await closed.wait()
-    await upstream.close()
     assert (raised.value.reason, raised.value.status) == ("broken", 502)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -114,23 +115,34 @@ async def test_a_client_of_the_vendors_own_dialect_gets_the_reason_as_it_came(ga
     assert orjson.loads(exchange.body) == FAILED
 
 
-async def test_a_picture_that_llama_cpp_cannot_see_is_a_400_and_closes_no_provider(home: Home) -> None:
+@asynccontextmanager
+async def refusing(home: Home, kind: str, refusal: Callable[[], web.Response], retries: int) -> AsyncIterator[GatewayFixture]:
+    """A gateway whose alias `alone` has one target, a server of that kind that answers every request with the refusal."""
+
     async def refuse(_: web.Request) -> web.Response:
-        # llama.cpp b11549, for a model without a projector
-        why = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
-        return web.json_response({"error": {"code": 500, "message": why, "type": "server_error"}}, status=500)
+        return refusal()
 
     app = web.Application()
     app.router.add_post("/{path:.*}", refuse)
     async with TestServer(app, host="127.0.0.1") as server, open_gateway(home) as gateway:
-        await gateway.add_provider("local", str(server.make_url("/v1")), kind="llamacpp")
-        await gateway.add_alias("alone", "local/m", retries=0)
+        await gateway.add_provider("local", str(server.make_url("/v1")), kind=kind)
+        await gateway.add_alias("alone", "local/m", retries=retries)
         await gateway.add_key()
+        yield gateway
+        await gateway.state.upstream.close()
+
+
+async def test_a_picture_that_llama_cpp_cannot_see_is_a_400_and_closes_no_provider(home: Home) -> None:
+    def refusal() -> web.Response:
+        # llama.cpp b11549, for a model without a projector
+        why = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+        return web.json_response({"error": {"code": 500, "message": why, "type": "server_error"}}, status=500)
+
+    async with refusing(home, "llamacpp", refusal, retries=0) as gateway:
         for _ in range(8):
             with pytest.raises(UpstreamError, match="image input is not supported") as refused:
                 await gateway.ask("alone")
             assert (refused.value.status, refused.value.reason) == (400, "bad_request")
-        await gateway.state.upstream.close()
 
 
 @pytest.mark.parametrize("caller", ["openai_chat", "anthropic_messages"])
@@ -138,19 +150,14 @@ async def test_a_picture_that_llama_cpp_cannot_see_is_a_400_and_closes_no_provid
 async def test_a_prompt_over_the_context_that_a_server_answers_with_500_is_not_sent_again(
     home: Home, caller: str, status: int
 ) -> None:
-    calls: list[str] = []
+    calls = 0
 
-    async def refuse(request: web.Request) -> web.Response:
-        calls.append(request.path)
+    def refusal() -> web.Response:
+        nonlocal calls
+        calls += 1
         return web.json_response({"error": {"message": "the input length exceeds the context length"}}, status=status)
 
-    app = web.Application()
-    app.router.add_post("/{path:.*}", refuse)
-    async with TestServer(app, host="127.0.0.1") as server, open_gateway(home) as gateway:
-        await gateway.add_provider("local", str(server.make_url("/v1")), kind="ollama")
-        await gateway.add_alias("alone", "local/m", retries=2)
-        await gateway.add_key()
+    async with refusing(home, "ollama", refusal, retries=2) as gateway:
         with pytest.raises(UpstreamError) as refused:
             await gateway.ask("alone", client_dialect=caller)
-        assert (refused.value.status, refused.value.reason, len(calls)) == (400, "context_length", 1)
-        await gateway.state.upstream.close()
+        assert (refused.value.status, refused.value.reason, calls) == (400, "context_length", 1)

@@ -23,7 +23,7 @@ from conduit_desktop.gui.pages.budgets.rows import BudgetRow
 from conduit_desktop.gui.widgets.card import FactList
 from conduit_desktop.gui.widgets.pills import share_tone
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child, opened
+from tests.gui.conftest import RecordingUi, child, opened, shown_page
 from tests.gui.samples import keep, record
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -35,12 +35,7 @@ ROW = BudgetRow(
 
 
 async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> BudgetsPage:
-    page = BudgetsPage(client, feed, ui)
-    page.resize(1060, 700)
-    page.show()
-    await until(lambda: not page._stale)
-    await ui.settle()
-    return page
+    return await shown_page(BudgetsPage(client, feed, ui), ui, 1060, 700)
 
 
 async def budget(client: AdminClient, **values: Any) -> BudgetView:

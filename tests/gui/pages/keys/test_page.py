@@ -20,17 +20,12 @@ from conduit_desktop.gui.pages.keys.dialogs import ClientSetupDialog, KeyDialog,
 from conduit_desktop.gui.pages.keys.page import KeysPage, limits, share, spend
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child, opened
+from tests.gui.conftest import RecordingUi, child, opened, shown_page
 from tests.gui.samples import record
 
 
 async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> KeysPage:
-    page = KeysPage(client, feed, ui)
-    page.resize(1100, 600)
-    page.show()
-    await until(lambda: not page._stale)
-    await ui.settle()
-    return page
+    return await shown_page(KeysPage(client, feed, ui), ui, 1100, 600)
 
 
 async def key(client: AdminClient, **values: Any) -> KeyView:

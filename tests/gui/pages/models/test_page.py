@@ -16,7 +16,7 @@ from conduit_desktop.gui.pages.models.dialogs import ExplainDialog, ModelDialog,
 from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.widgets.forms.targets import TargetList
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child, opened
+from tests.gui.conftest import RecordingUi, child, opened, shown_page
 
 
 @pytest.fixture
@@ -30,12 +30,7 @@ async def alias(client: AdminClient, name: str, *names: str, **values: Any) -> N
 
 
 async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> ModelsPage:
-    page = ModelsPage(client, feed, ui)
-    page.resize(1000, 600)
-    page.show()
-    await until(lambda: not page._stale)
-    await ui.settle()
-    return page
+    return await shown_page(ModelsPage(client, feed, ui), ui, 1000, 600)
 
 
 @pytest.mark.usefixtures("demo")

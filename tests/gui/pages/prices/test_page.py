@@ -27,7 +27,7 @@ from conduit_desktop.gui.pages.prices.rows import PriceRow, UsedModel, price_row
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.labels import PlainLabel
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child, opened
+from tests.gui.conftest import RecordingUi, child, opened, shown_page
 from tests.gui.samples import keep, record
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -38,12 +38,7 @@ LINES = [
 
 
 async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> PricesPage:
-    page = PricesPage(client, feed, ui)
-    page.resize(1060, 700)
-    page.show()
-    await until(lambda: not page._stale)
-    await ui.settle()
-    return page
+    return await shown_page(PricesPage(client, feed, ui), ui, 1060, 700)
 
 
 async def put(client: AdminClient, pattern: str, **values: Any) -> PriceView:
