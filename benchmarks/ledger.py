@@ -1,4 +1,4 @@
-"""The log at size: how long every query of the window and the admin API takes, a start, and pruning beside writes."""
+"""The log at size: how long every query of the window and the admin API takes, a start, and pruning during writes."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ async def _beside_a_long_read(store: SqliteStore) -> Row:
         walls.append((time.perf_counter() - start) * 1000)
         await asyncio.sleep(0.01)
     await long
-    row = Row("ledger: newest requests beside a long read", SUBJECT, tuple(walls), "ms", None, f"{MOST_MS:g} ms")
+    row = Row("ledger: newest requests during a long read", SUBJECT, tuple(walls), "ms", None, f"{MOST_MS:g} ms")
     return Row(row.measure, SUBJECT, row.values, "ms", None, row.target, row.value <= MOST_MS, f"worst {max(walls):.0f} ms")
 
 

@@ -34,7 +34,7 @@ _FAILED_ATTEMPTS = "failed_attempts"
 
 
 @dataclass(slots=True)
-class Sums:
+class Totals:
     """What was, or in a preview would be, changed: requests, those of them with a known cost before, and both costs."""
 
     repriced: int = 0
@@ -63,22 +63,22 @@ async def reprice(context: AppContext, request: RepriceRequest, actor: Actor) ->
     The mode `unknown` prices requests without a cost, `all` also corrects known costs, but for those that the provider itself
     reported. Estimates stay estimates. Each batch is one transaction with the audit entry, which holds the number so far.
     """
-    sums = Sums()
+    totals = Totals()
     if request.preview:
         async for batch in _corrections(context, request):
-            sums.add(batch)
-        return sums.view(preview=True)
+            totals.add(batch)
+        return totals.view(preview=True)
 
     async def work(started: PendingChange) -> RepricedView:
         # The entry first: each batch amends it in its own transaction, so it is right even if a later batch fails.
         entry = await started.commit(lambda edit: edit.record("price.reprice", request.model or "requests", {"repriced": 0}))
         async for batch in _corrections(context, request):
-            written = await started.commit(partial(_write, batch=batch, before=sums.repriced, entry=entry, actor=actor))
-            sums.add(written)
+            written = await started.commit(partial(_write, batch=batch, before=totals.repriced, entry=entry, actor=actor))
+            totals.add(written)
         # Budgets count what records cost: the spend in memory is stale now.
-        if sums.repriced:
+        if totals.repriced:
             await context.gateway.state.reload_spend()
-        return sums.view(preview=False)
+        return totals.view(preview=False)
 
     return await change(context, actor, work)
 

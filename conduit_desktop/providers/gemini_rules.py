@@ -241,7 +241,7 @@ _RULES: tuple[RequestRule, ...] = (
     RequestRule(
         drop_tools, "https://github.com/agno-agi/agno/issues/3505: Function calling is not enabled for models/gemma-3-12b-it"
     ),
-    # After `drop_tools`, since a format is refused beside functions only; before `move_instructions`, as it may add some.
+    # After `drop_tools`, since a format is refused together with functions only; before `move_instructions`, as it may add some.
     RequestRule(words_for_json, "Function calling with a response mime type 'application/json' is unsupported"),
     RequestRule(move_instructions, "Developer instruction is not enabled for models/gemma-3-27b-it"),
     RequestRule(

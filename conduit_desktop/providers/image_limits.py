@@ -75,7 +75,7 @@ def _mb(size: int) -> str:
 
 
 def dimensions(data: str) -> tuple[int, int]:
-    """Width and height of a PNG, GIF, JPEG or WebP in base64, by its first bytes; (0, 0) where they cannot be told."""
+    """Width and height of a PNG, GIF, JPEG or WebP in base64, by its first bytes; (0, 0) where they cannot be read."""
     try:
         head = base64.b64decode(data[:_HEAD])
     except ValueError:

@@ -35,8 +35,9 @@ class ModelFacts:
 
     `context` and `max_output` in tokens. `efforts`: the words it takes; empty: it refuses an effort. `thinks`: by default, where
     the request says nothing. `thinking`: how its dialect asks for it (`effort`, `budget` in tokens, `adaptive`, `switch`).
-    `can_stop_thinking`: whether it can be told not to; `thinking_off`: the word for it where that is not the dialect's usual one.
-    `budget_range`: the thinking budgets that it takes in tokens; beside `thinking` of another kind it takes both.
+    `can_stop_thinking`: whether thinking can be switched off; `thinking_off`: the value for it where that is not the dialect's
+    usual one.
+    `budget_range`: the thinking budgets that it takes in tokens; with `thinking` of another kind it takes both.
     `stops`: the most stop sequences (0: none).
     """
 

@@ -70,7 +70,7 @@ def fit_verbosity(body: dict[str, Json], facts: ModelFacts) -> list[str]:
 
 
 def leave_default_effort(body: dict[str, Json], facts: ModelFacts) -> list[str]:
-    """Beside tools, not even the effort `none` is taken in chat, where it is the default of these models."""
+    """With tools, not even the effort `none` is taken in chat, where it is the default of these models."""
     if facts.tools_only_in_responses == "with_effort" and body.get("tools") and body.get("reasoning_effort") == "none":
         del body["reasoning_effort"]
     return []

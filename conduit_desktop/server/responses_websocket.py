@@ -71,7 +71,7 @@ class _Connection:
         self._last_id = ""
         self._sent = 0
         """Events of the response in progress that have been sent."""
-        self._lane: bytes = b""
+        self._stream_id: bytes = b""
         """The field `stream_id` that its client gave it, which all of its events have."""
         self._conversation: list[Json] = []
         """The conversation up to the response `_last_id`, which is continued here though no one stores it."""
@@ -111,8 +111,8 @@ class _Connection:
         from conduit_desktop.server.response_storage import StoringResponses
         from conduit_desktop.wire.openai_responses.compaction import is_triggered
 
-        lane = event.get("stream_id")
-        self._lane = b'"stream_id":' + orjson.dumps(lane) + b"," if isinstance(lane, str) else b""
+        given = event.get("stream_id")
+        self._stream_id = b'"stream_id":' + orjson.dumps(given) + b"," if isinstance(given, str) else b""
         self._sent = 0
         generate = event.pop("generate", True)
         body = {name: value for name, value in event.items() if name not in ("type", "stream", "stream_id")} | {"stream": True}
@@ -217,9 +217,9 @@ class _Connection:
         await self._send_bytes(orjson.dumps(event))
 
     async def _send_bytes(self, event: bytes) -> None:
-        """Send one JSON object, with the lane that its client gave to the response."""
+        """Send one JSON object, with the `stream_id` that its client gave to the response."""
         self._sent += 1
-        await self._socket.send_str((b"{" + self._lane + event[1:] if self._lane else event).decode())
+        await self._socket.send_str((b"{" + self._stream_id + event[1:] if self._stream_id else event).decode())
 
 
 def _is_error(frame: Frame) -> bool:

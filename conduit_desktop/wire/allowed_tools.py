@@ -1,4 +1,4 @@
-"""Which of a request's tools may be called: OpenAI and Gemini have a list beside the tools; elsewhere the rest is not offered."""
+"""Which of a request's tools may be called: OpenAI and Gemini have a list next to the tools; elsewhere the rest is not offered."""
 
 from __future__ import annotations
 

@@ -179,9 +179,9 @@ class CallForm:
     empty: Fields
     """The holder of a call whose arguments have not come yet."""
     fixed: Fields
-    """What the holder has beside the arguments."""
+    """What the holder has besides the arguments."""
     more: Fields
-    """What the item has beside the holder."""
+    """What the item has besides the holder."""
 
     def holder_of(self, arguments: str) -> Json:
         """The holder's value from a call's arguments (JSON text); raises ValueError for arguments that are no object."""

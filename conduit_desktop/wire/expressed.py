@@ -1,4 +1,4 @@
-"""Parts that one dialect alone has, said in text where they hold text: every other dialect would drop them.
+"""Parts that one dialect alone has, written as text where they hold text: every other dialect would drop them.
 
 Only what a model reads: a hosted tool's call, an encrypted result and the like stay with the dialect that has them.
 """
@@ -68,18 +68,18 @@ def _message(message: Message, dropped: list[str]) -> Message:
     if isinstance(first, Text) and (rest := after_billing_line(first.text)) is not None:
         dropped.append(BILLING_LINE)
         parts = [*([replace(first, text=rest)] if rest else []), *parts[1:]]
-    said = _parts(parts, dropped, apart=True)
-    return message if said is message.parts else replace(message, parts=said)
+    changed = _parts(parts, dropped, apart=True)
+    return message if changed is message.parts else replace(message, parts=changed)
 
 
 def _parts(parts: list[Part], dropped: list[str], apart: bool = False) -> list[Part]:
     """`apart`: with a blank line between a text that stands for a block and the next text, as dialects join texts without one."""
-    said = [_part(part, dropped) for part in parts]
-    if all(len(new) == 1 and new[0] is old for new, old in zip(said, parts, strict=True)):
+    changed = [_part(part, dropped) for part in parts]
+    if all(len(new) == 1 and new[0] is old for new, old in zip(changed, parts, strict=True)):
         return parts
     out: list[Part] = []
     after_block = False
-    for new, old in zip(said, parts, strict=True):
+    for new, old in zip(changed, parts, strict=True):
         is_block = isinstance(old, Opaque) and isinstance(new[0], Text)
         last = out[-1] if out else None
         if apart and (is_block or after_block) and isinstance(last, Text) and isinstance(new[0], Text):

@@ -89,7 +89,7 @@ def current_draft(schema: dict[str, Json]) -> dict[str, Json]:
             made.setdefault("maxItems", len(schema["items"]))
     for strict, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(made.get(strict), bool):
-            # Until draft 4 a mark of the bound that stands beside it.
+            # Until draft 4 it is a boolean next to the bound.
             made = {**made}
             if made.pop(strict) and bound in made:
                 made[strict] = made.pop(bound)
@@ -269,12 +269,12 @@ def _alternatives(schema: Json) -> list[Json]:
 
 
 def resolved(branch: dict[str, Json], root: dict[str, Json]) -> dict[str, Json]:
-    """The definition that a schema is a reference to, with what stands beside the reference; or the schema itself."""
+    """The definition that a schema is a reference to, with the keywords next to the reference; or the schema itself."""
     reference = branch.get("$ref")
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return branch
     found: Any = root
     for step in reference[2:].split("/"):
         found = found.get(step) if isinstance(found, dict) else None
-    beside = {name: value for name, value in branch.items() if name != "$ref"}
-    return {**found, **beside} if isinstance(found, dict) else branch
+    siblings = {name: value for name, value in branch.items() if name != "$ref"}
+    return {**found, **siblings} if isinstance(found, dict) else branch

@@ -35,7 +35,7 @@ def test_openai_for_node(strict_gateway: ConfiguredGateway, tmp_path: Path, reco
     assert "hello stream" in saw["streamed"]
     assert (saw["finish"], saw["tool"], saw["refused"]) == ("stop", "weather", 401)
     assert "sunny, 21 degrees" in saw["answer"]
-    # DeepSeek's model takes no pictures, and is told that one was left out.
+    # DeepSeek's model takes no pictures, and reads that one was left out.
     assert ("An image was left out" if alias == "to-deepseek" else "1 image") in saw["seen"]
 
 

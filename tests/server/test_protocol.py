@@ -175,7 +175,7 @@ async def test_an_unreadable_second_request_does_not_lose_the_first(raw: RawServ
 
 
 async def test_bytes_inside_a_head_are_never_read_as_the_beginning_of_a_request(raw: RawServer) -> None:
-    # The head of the second request begins in the piece of the first one, so where it begins cannot be told for certain.
+    # The head of the second request begins in the piece of the first one, so it is not certain where it begins.
     second = post(BODY, b"X-Note: " + post(BODY, *TWO_AGENTS, path=b"/v1/smuggled")[5:])
     answers = await raw.send(post(BODY) + second[:100], second[100:], answers=2)
     assert [one.status for one in answers] == [200, 400]

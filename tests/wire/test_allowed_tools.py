@@ -1,4 +1,4 @@
-"""A list of the tools that may be called, beside the tools themselves."""
+"""A list of the tools that may be called, next to the tools themselves."""
 
 from __future__ import annotations
 

@@ -296,7 +296,7 @@ CASES: dict[str, tuple[tuple[str, Fields, bytes], Fields]] = {
                    "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}),
         {"input": 10, "output": 10, "cache_write_5m": 10, "cache_write_1h": 23, "unclear": ("cache_creation",)},
     ),
-    "compaction is billed beside the totals": (
+    "compaction is billed and not in the totals": (
         anthropic({**IO, "iterations": [
             {"type": "compaction", "input_tokens": 180, "output_tokens": 35, "cache_read_input_tokens": 7,
              "cache_creation_input_tokens": 4, "cache_creation": {"ephemeral_1h_input_tokens": 4}},
@@ -477,10 +477,10 @@ READ = {
 IGNORED = {
     "usage.audio_prompt_tokens": "Azure's Grok repeats `audio_tokens`",
     "usage.prompt_cache_miss_tokens": "the prompt without its cached part (DeepSeek)",
-    "usage.prompt_token_details": "null beside the details under their usual name (Mistral, Writer)",
+    "usage.prompt_token_details": "null next to the details under their usual name (Mistral, Writer)",
     "usage.completion_tokens_details": "null",
     "usage.prompt_tokens_details": "null",
-    "usage.iterations": "summed where they are billed beside the totals",
+    "usage.iterations": "summed where they are billed and not in the totals",
     "usage.tokens": "Cohere: what the model saw; `billed_units` is what is paid for",
     "usage.cached_tokens": "Cohere: of `tokens`, not of what is billed",
 }

@@ -19,7 +19,7 @@ LONGEST = 300
 class DesktopNotifications:
     """Calls `show(title, text)` for every new warning or error for which `wanted()`, until `close`.
 
-    It listens to the gateway itself: the window's feed rests while the window is hidden.
+    It listens to the gateway itself: the window's feed is paused while the window is hidden.
     """
 
     def __init__(

@@ -91,7 +91,7 @@ def instruct(body: Body, text: str) -> None:
 def json_without_thinking(switch: ThinkingSwitch, by_default: str) -> Mend:
     """JSON mode and thinking exclude each other: the format is kept, and thinking is switched off where that can be done.
 
-    `by_default`: the models that think unless they are told not to.
+    `by_default`: the models that think unless thinking is switched off.
     """
 
     def mend(body: Body, facts: ModelFacts) -> list[str]:

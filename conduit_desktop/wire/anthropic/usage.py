@@ -50,7 +50,7 @@ _IN_TOTALS = frozenset({"message", "fallback_message"})
 def read_usage(raw: Fields) -> Usage:
     """The usage in neutral classes. `input_tokens` are the uncached ones alone, `output_tokens` include thinking.
 
-    Tokens of compaction are billed beside the totals, and are added (`_beside_totals`).
+    Tokens of compaction are billed, but not in the totals, and are added (`_outside_totals`).
     """
     details = _fields(raw, "output_tokens_details")
     extra = {key: value for key, value in raw.items() if key not in _COUNTED and value is not None}
@@ -80,7 +80,7 @@ def read_usage(raw: Fields) -> Usage:
             )
         unclear += unread(extra, _READ_AS_WELL)
         if raw.get("iterations"):
-            _add(usage, _beside_totals(raw, unclear), 1)
+            _add(usage, _outside_totals(raw, unclear), 1)
     if unclear:
         usage.unclear = names(unclear)
     return usage
@@ -111,13 +111,13 @@ def _written(raw: Fields, unclear: list[str]) -> tuple[int, int]:
     return (five_minutes, one_hour + rest) if one_hour else (five_minutes + rest, one_hour)
 
 
-def _beside_totals(raw: Fields, unclear: list[str]) -> Usage:
-    """What `iterations` report beside the totals: compaction by the same model. Advice has the price of another model.
+def _outside_totals(raw: Fields, unclear: list[str]) -> Usage:
+    """What `iterations` report and the totals lack: compaction by the same model. Advice has the price of another model.
 
     https://platform.claude.com/docs/en/build-with-claude/compaction ("to calculate total tokens consumed, sum across all
     entries in the iterations array") and .../agents-and-tools/tool-use/advisor-tool (billed at the adviser's price).
     """
-    beside = Usage()
+    made = Usage()
     rows = raw.get("iterations")
     for row in rows if isinstance(rows, list) else ():
         if not isinstance(row, dict) or row.get("type") in _IN_TOTALS:
@@ -126,13 +126,13 @@ def _beside_totals(raw: Fields, unclear: list[str]) -> Usage:
             unclear.append(f"iterations.{row.get('type')}")
             continue
         five_minutes, one_hour = _written(row, unclear)
-        beside.input += count(row.get("input_tokens"))
-        beside.cache_read += count(row.get("cache_read_input_tokens"))
-        beside.cache_write_5m += five_minutes
-        beside.cache_write_1h += one_hour
-        beside.output += count(row.get("output_tokens"))
-        beside.reasoning += count(_fields(row, "output_tokens_details").get("thinking_tokens"))
-    return beside
+        made.input += count(row.get("input_tokens"))
+        made.cache_read += count(row.get("cache_read_input_tokens"))
+        made.cache_write_5m += five_minutes
+        made.cache_write_1h += one_hour
+        made.output += count(row.get("output_tokens"))
+        made.reasoning += count(_fields(row, "output_tokens_details").get("thinking_tokens"))
+    return made
 
 
 def _add(usage: Usage, other: Usage, sign: int) -> None:
@@ -150,9 +150,9 @@ def write_usage(usage: Usage | None, own: bool) -> Fields:
     # Zeros and not nothing: the SDKs' types require both counts.
     usage = usage or Usage()
     if own and usage.extra.get("iterations"):
-        # `extra` brings them back, and beside the totals is where Anthropic has them.
+        # `extra` brings them back: Anthropic does not have them in the totals.
         usage = replace(usage)
-        _add(usage, _beside_totals(usage.extra, []), -1)
+        _add(usage, _outside_totals(usage.extra, []), -1)
     written: Fields = {
         "input_tokens": usage.input + usage.audio_in,
         "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,

@@ -70,7 +70,7 @@ def read_usage(raw: dict[str, Json]) -> Usage:
 
 
 def take_answer(usage: Usage, body: dict[str, Json]) -> Usage:
-    """Add what the body or the metadata event says beside its usage; the usage itself is returned.
+    """Add what the body or the metadata event reports outside of its usage; the usage itself is returned.
 
     That is the tier that served it, faster inference, and guardrails, which are billed by units of text.
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html

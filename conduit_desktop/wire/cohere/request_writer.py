@@ -240,7 +240,7 @@ class _Writer(BaseRequestWriter):
         return limited
 
     def _output(self, body: dict[str, Json], output: OutputFormat) -> None:
-        """Adds the format. Beside tools Cohere refuses one, so there the instructions ask for it."""
+        """Adds the format. Cohere refuses one together with tools, so there the instructions ask for it."""
         format_ = self._format(output)
         if self.own or output.kind == "text" or "tools" not in body:
             body["response_format"] = format_

@@ -17,7 +17,7 @@ FILLER = "."
 _ROLES = {"user": "user", "assistant": "model", "tool": "function"}
 _MODES = {"auto": "AUTO", "required": "ANY", "tool": "ANY", "none": "NONE"}
 _HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext"}
-"""Tools that run at OpenAI or Anthropic, and what Google has instead, but not beside functions: before Gemini 3 both together are
+"""Tools that run at OpenAI or Anthropic, and what Google has instead, but not together with functions: before Gemini 3 both are
 refused, and since then AI Studio wants a setting (`includeServerSideToolInvocations`) that Vertex AI refuses."""
 _UNSUPPORTED = ("user", "metadata", "parallel_tool_calls")
 

@@ -107,7 +107,7 @@ def _input_only(counted: Usage) -> Usage:
 def billed_usage(answers: Sequence[dict[str, Json]]) -> Usage | None:
     """The tokens of Cohere's responses, from `meta.billed_units`; None where one of them reports none.
 
-    Tokens of images stand beside those of texts. https://docs.cohere.com/reference/embed
+    Tokens of images are not among those of texts. https://docs.cohere.com/reference/embed
     """
     text = images = 0
     unclear: list[str] = []

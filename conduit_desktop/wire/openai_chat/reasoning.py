@@ -205,7 +205,7 @@ def _with_reasoning(message: Json, find: Find) -> Json:
             kept = part.raw["message"]
             if carried and not ("reasoning_details" in kept and str(carried).strip() == part.text.strip()):
                 continue
-            # The details hold the text as well, and the signatures that no client keeps beside a plain text.
+            # The details hold the text as well, and the signatures that no client keeps with a plain text.
             message = {**{name: value for name, value in message.items() if not carried or name not in FIELDS}, **kept}
         elif carried:
             continue

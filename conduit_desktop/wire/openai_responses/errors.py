@@ -40,7 +40,7 @@ def error_in_answer(value: Any) -> UpstreamError:
 def failed_response(response: dict[str, Json], event: dict[str, Json] | None = None) -> UpstreamError:
     """The error of a failed response; its status is 400 unless the code is one of the server's.
 
-    `event` is the stream's `response.failed`: some vendors put the error beside its `response`, or its fields on the top level.
+    `event` is the stream's `response.failed`: some vendors put the error next to its `response`, or its fields on the top level.
     """
     details = response.get("incomplete_details")
     event = event or {}

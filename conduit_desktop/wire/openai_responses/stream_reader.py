@@ -91,7 +91,7 @@ class ResponsesReader(FrameReader):
             self._begin(payload["response"], events)
         elif kind in _ENDS:
             response = payload["response"]
-            # Some vendors put the reason beside the response.
+            # Some vendors put the reason next to the response.
             if not response.get("incomplete_details") and payload.get("incomplete_details"):
                 response = {**response, "incomplete_details": payload["incomplete_details"]}
             self._end(response, events)

@@ -34,7 +34,7 @@ def read_usage(raw: dict[str, Json]) -> Usage:
 
 
 def take_response(usage: Usage, response: dict[str, Json], hosted: Sequence[dict[str, Any]]) -> Usage:
-    """Add what the response says beside its usage: the tier that served it, and what its hosted tools cost.
+    """Add what the response reports outside of its usage: the tier that served it, and what its hosted tools cost.
 
     `hosted` are the output's items of hosted tools. The usage itself is returned.
     """

@@ -478,7 +478,7 @@ def undefined_required(x):
 
 
 def ref_conflict(schema):
-    """a keyword beside a $ref that the schema has that it names"""
+    """a keyword next to a $ref that the schema it names has, too"""
     for x, _ in walk(schema):
         if isinstance(x.get("$ref"), str) and len(x) > 1:
             found = schema

@@ -171,7 +171,7 @@ def openai(model: str, counts: Counts) -> Answer:
 
 
 def groq(model: str, counts: Counts) -> Answer:
-    """Groq: times beside the counts, and in a stream the usage in `x_groq`. https://console.groq.com/docs/api-reference"""
+    """Groq: times next to the counts, and in a stream the usage in `x_groq`. https://console.groq.com/docs/api-reference"""
     report = {**_openai_report(counts), "queue_time": 0.01, "prompt_time": 0.2, "completion_time": 0.3, "total_time": 0.5}
     return chat(report, model, groq=True, **_tier(counts))
 
@@ -191,7 +191,7 @@ def moonshot(model: str, counts: Counts) -> Answer:
 
 
 def xai(model: str, counts: Counts) -> Answer:
-    """xAI: reasoning beside the completion. https://docs.x.ai/developers/model-capabilities/text/reasoning"""
+    """xAI: reasoning apart from the completion. https://docs.x.ai/developers/model-capabilities/text/reasoning"""
     report = _openai_report(counts)
     report["completion_tokens"] -= counts.reasoning
     report |= {"num_sources_used": 0}
@@ -200,7 +200,7 @@ def xai(model: str, counts: Counts) -> Answer:
 
 
 def mistral(model: str, counts: Counts) -> Answer:
-    """Mistral: null where there is nothing, and sound beside the prompt. https://docs.mistral.ai/capabilities/audio_transcription"""
+    """Mistral: null where there is nothing, and sound apart from the prompt. https://docs.mistral.ai/capabilities/audio_transcription"""
     report = _openai_report(counts)
     report["prompt_tokens"] -= counts.audio_in
     report |= {"completion_tokens_details": None, "prompt_token_details": None, "num_cached_tokens": counts.cache_read or None}
@@ -264,7 +264,7 @@ def messages(usage: Fields, model: str, first: Fields | None = None) -> Answer:
 
 
 def anthropic(model: str, counts: Counts) -> Answer:
-    """Anthropic: cached tokens beside the input. https://platform.claude.com/docs/en/api/messages"""
+    """Anthropic: cached tokens apart from the input. https://platform.claude.com/docs/en/api/messages"""
     report: Fields = {
         "input_tokens": counts.input,
         "cache_read_input_tokens": counts.cache_read,
@@ -301,7 +301,7 @@ def gemini_answer(usage: Fields, model: str, **candidate: Any) -> Answer:
 
 
 def gemini(model: str, counts: Counts) -> Answer:
-    """Gemini: sound and pictures by modality, thinking beside the candidates. https://ai.google.dev/api/generate-content"""
+    """Gemini: sound and pictures by modality, thinking apart from the candidates. https://ai.google.dev/api/generate-content"""
     report: Fields = {
         "promptTokenCount": counts.prompt,
         "candidatesTokenCount": counts.completion - counts.reasoning,
@@ -348,7 +348,7 @@ def _frame(kind: str, value: Fields) -> bytes:
 
 
 def bedrock(model: str, counts: Counts) -> Answer:
-    """Bedrock: cached tokens beside the input, thinking within the output.
+    """Bedrock: cached tokens apart from the input, thinking within the output.
 
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
     """
@@ -380,7 +380,7 @@ def cohere_answer(usage: Fields) -> Answer:
 
 
 def cohere(model: str, counts: Counts) -> Answer:
-    """Cohere: what is billed beside what the model saw. https://docs.cohere.com/reference/chat"""
+    """Cohere: what is billed, and what the model saw. https://docs.cohere.com/reference/chat"""
     billed = {"input_tokens": counts.prompt, "output_tokens": counts.completion}
     seen = {"input_tokens": counts.prompt + 66, "output_tokens": counts.completion + 3}
     return cohere_answer({"billed_units": billed, "tokens": seen})

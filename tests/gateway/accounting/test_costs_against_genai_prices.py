@@ -247,9 +247,9 @@ def test_an_answer_costs_what_genai_prices_computes(name: str, shape: Shape) -> 
     price = one.price()
     for case, counts in usages(one, shape):
         expected = nano_of_genai(one, counts)
-        for way, usage in shape.make(one.model, counts).usages().items():
+        for form, usage in shape.make(one.model, counts).usages().items():
             cost = price_answer(price, usage)
-            assert (cost.nano, cost.state) == (expected, "final"), (case, way, usage)
+            assert (cost.nano, cost.state) == (expected, "final"), (case, form, usage)
             assert sum(line.cost_nano for line in cost.breakdown) == cost.nano
 
 
@@ -278,9 +278,9 @@ def test_a_service_tier_or_speed_costs_what_genai_prices_computes(name: str, sha
                 continue
             conditioned = replace(counts, **{"speed" if kind else "tier": value})
             expected = nano_of_genai(one, counts, when)
-            for way, usage in shape.make(one.model, conditioned).usages().items():
+            for form, usage in shape.make(one.model, conditioned).usages().items():
                 cost = price_answer(price, usage)
-                assert (cost.nano, cost.state) == (expected, "final"), (tier, case, way, usage)
+                assert (cost.nano, cost.state) == (expected, "final"), (tier, case, form, usage)
 
 
 @cache
@@ -534,9 +534,9 @@ def test_where_the_catalog_differs_the_cost_is_that_of_the_vendors_page(case: st
     if one.searches:
         search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}}
         answer = responses(answer.whole["usage"], one.model, *[search] * one.searches)
-    for way, usage in answer.usages().items():
+    for form, usage in answer.usages().items():
         cost = price_answer(compile_price(found.price), usage)
-        assert (cost.nano, cost.state) == (one.nano, "final"), (way, usage)
+        assert (cost.nano, cost.state) == (one.nano, "final"), (form, usage)
     # It does differ; where it no longer does, the decision has no reason any more.
     units = {"web_searches": one.searches} if one.searches else {}
     other = genai_prices.calc_price(
@@ -583,10 +583,10 @@ def _gateway_cases() -> Iterator[Any]:
 
 def request(client: str, target: str, stream: bool) -> Call:
     """A call of a client in its dialect."""
-    said = [{"role": "user", "content": "hello"}]
+    messages = [{"role": "user", "content": "hello"}]
     bodies: dict[str, Any] = {
-        "openai_chat": {"messages": said},
-        "anthropic_messages": {"messages": said, "max_tokens": 900},
+        "openai_chat": {"messages": messages},
+        "anthropic_messages": {"messages": messages, "max_tokens": 900},
         "openai_responses": {"input": "hello"},
         "gemini": {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
     }

@@ -243,9 +243,9 @@ CHATS: dict[str, ByPage] = {
 def test_an_answer_costs_what_the_vendors_page_says(case: str) -> None:
     one = CHATS[case]
     assert one.page.startswith("https://")
-    for way, usage in one.answer.usages().items():
+    for form, usage in one.answer.usages().items():
         cost = price_answer(price_of(one.provider, one.model), usage)
-        assert (cost.nano, cost.state) == (one.nano, one.state), (way, usage)
+        assert (cost.nano, cost.state) == (one.nano, one.state), (form, usage)
         assert sum(line.cost_nano for line in cost.breakdown) == cost.nano
         assert cost.source == ("catalog" if usage.cost_nano is None else "provider_reported")
 

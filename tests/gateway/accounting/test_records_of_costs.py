@@ -97,7 +97,7 @@ async def test_a_record_holds_a_line_for_each_class_and_where_the_price_is_from(
 
 FAILED: dict[str, tuple[str, bytes, int]] = {
     "no choices": (OPENAI, whole({**GOOD, "choices": []}), GOOD_NANO),
-    "an error beside the usage": (OPENAI, whole({"error": {"message": "no"}, "usage": GOOD["usage"]}), GOOD_NANO),
+    "an error next to the usage": (OPENAI, whole({"error": {"message": "no"}, "usage": GOOD["usage"]}), GOOD_NANO),
     "a status of failure": (
         OPENAI, whole({"error": {"message": "no"}, "usage": GOOD["usage"]}).replace(b"200 OK", b"500 No"), GOOD_NANO,
     ),

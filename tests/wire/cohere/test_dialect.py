@@ -163,7 +163,7 @@ def test_a_request_of_another_dialect_is_written_as_far_as_cohere_can() -> None:
     words = "Give the final answer as one JSON value that matches this JSON schema, and nothing else:"
     assert out.body["messages"] == [
         {"role": "system", "content": "be brief"},
-        # Cohere refuses a format beside tools.
+        # Cohere refuses a format together with tools.
         {"role": "system", "content": f'{words}\n{{"type":"object"}}'},
         {
             "role": "user",

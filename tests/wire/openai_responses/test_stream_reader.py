@@ -184,12 +184,12 @@ def test_an_incomplete_response_has_its_reason(why: str, reason: str) -> None:
     again = RESPONSES.write_response(answer, REQUEST)
     assert again["status"] == "incomplete"
     assert again["incomplete_details"]["reason"] == (why if why != "of_next_year" else "max_output_tokens")
-    beside = event("incomplete", response=response("incomplete"), incomplete_details={"reason": why})
-    assert collect(read(CREATED + beside)).first.finish == Finished(reason, why)  # type: ignore[arg-type]
+    incomplete = event("incomplete", response=response("incomplete"), incomplete_details={"reason": why})
+    assert collect(read(CREATED + incomplete)).first.finish == Finished(reason, why)  # type: ignore[arg-type]
 
 
-def failed(response_fields: dict[str, Any], **beside: Any) -> bytes:
-    return event("failed", response=response("failed", **response_fields), **beside)
+def failed(response_fields: dict[str, Any], **fields: Any) -> bytes:
+    return event("failed", response=response("failed", **response_fields), **fields)
 
 
 @pytest.mark.parametrize(

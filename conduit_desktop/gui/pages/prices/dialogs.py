@@ -105,7 +105,7 @@ class RepriceDialog(FormDialog):
 
 
 def preview_text(found: RepricedView) -> str:
-    """How many costs would change, and their sums."""
+    """How many costs would change, and their totals."""
     if not found.repriced:
         return "Nothing would change: every request in question has the cost that follows from its price, or no price is known."
     new = found.repriced - found.changed

@@ -1,4 +1,4 @@
-"""The pane that edits one price beside the table, with the errors at their fields."""
+"""The pane that edits one price next to the table, with the errors at their fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices: those that the operator set and those of the models in use, edited beside the table."""
+"""Prices: those that the operator set and those of the models in use, edited in a pane next to the table."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class PricesPage(TablePage[PriceRow]):
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(theme.M)
-        # Also in the smallest window, the table and the pane fit beside each other.
+        # Also in the smallest window, the table and the pane fit next to each other.
         self.view.setMinimumWidth(270)
         self.splitter.addWidget(self.view)
         self.splitter.addWidget(self.editor)

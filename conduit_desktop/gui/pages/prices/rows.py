@@ -38,7 +38,7 @@ Rates = Mapping[str, float]
 
 @dataclass(frozen=True)
 class UsedModel:
-    """A model that was used: its provider, the name in its answers, and sums over the requests."""
+    """A model that was used: its provider, the name in its answers, and totals of the requests."""
 
     provider: str
     model: str
