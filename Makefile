@@ -15,7 +15,7 @@ fuzz: setup
 	CONDUIT_FUZZ=20000 $(PY) -m pytest tests/fuzz --timeout 0
 	CONDUIT_FUZZ=200 $(PY) -m tests.fuzz.description
 
-# Drawn requests of every client dialect, crossed to vendors that refuse what real vendors refuse: make strict STRICT="--each 20".
+# Drawn requests of every client dialect, sent to vendors that refuse what real vendors refuse: make strict STRICT="--each 20".
 strict: setup
 	$(PY) -m tests.strict $(STRICT)
 

@@ -1,4 +1,4 @@
-"""python -m tests.strict: crosses many drawn requests to every strict vendor, and prints what was refused."""
+"""python -m tests.strict: sends many drawn requests to every strict vendor, and prints what was refused."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import click
 import orjson
 
 from conduit_desktop.core.paths import Home
-from tests.strict.crossings import MODELS, cross
 from tests.strict.drawing import CLIENTS
+from tests.strict.translated_requests import MODELS, send_drawn_requests
 
 
 @click.command()
@@ -26,7 +26,7 @@ def main(each: int, vendors: str, clients: str, seed: int, examples: int) -> Non
     """Exit code 1 where a request was refused."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(root=Path(folder) / "home")
-        count, failures = asyncio.run(cross(home, vendors.split(","), clients.split(","), each, seed))
+        count, failures = asyncio.run(send_drawn_requests(home, vendors.split(","), clients.split(","), each, seed))
     print(f"{count} requests, {len(failures)} failures")
     by_cause: dict[tuple[str, str], list[object]] = {}
     for failure in failures:

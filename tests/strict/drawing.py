@@ -1,6 +1,6 @@
 """Draws requests as clients of the five chat dialects send them: histories, tools, pictures, limits and sampling of all kinds.
 
-A drawn request is one that the dialect's own vendor takes; what it may lack at another vendor is what the crossings test.
+A drawn request is one that the dialect's own vendor takes; what it may lack at another vendor is what these tests show.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ OUTPUT: Body = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class DrawnFeatures:
     """What one request asks for, before it is written in a dialect. None: the field is absent."""
 
     temperature: float | None
@@ -94,12 +94,12 @@ class Wishes:
     stream: bool
 
 
-def wishes(draw: random.Random) -> Wishes:
+def drawn_features(draw: random.Random) -> DrawnFeatures:
     """Draw what a request asks for; most requests ask for little."""
     names = draw.choice(
         [[], ["lookup"], ["lookup"], ["lookup", "other_tool"], ["lookup", LONG_NAME, "third"], ["lookup", "search", "21st_magic"]]
     )
-    return Wishes(
+    return DrawnFeatures(
         temperature=draw.choice([None, None, 0, 0.7, 1, 1.7, 2]),
         top_p=draw.choice([None, None, None, 0.9, 0]),
         stop=draw.choice([None, None, [], ["END"], ["a", "b", "c", "d", "e", "f"], ["\n"]]),
@@ -139,7 +139,7 @@ def _data_url(kind: str, data: str) -> str:
     return f"data:{kind};base64,{data}"
 
 
-def chat(draw: random.Random, w: Wishes, model: str) -> Body:
+def chat(draw: random.Random, w: DrawnFeatures, model: str) -> Body:
     """A request of OpenAI's chat completions."""
     messages: list[Body] = []
     if w.system is not None:
@@ -202,13 +202,13 @@ def chat(draw: random.Random, w: Wishes, model: str) -> Body:
     return body
 
 
-def _choice(w: Wishes, named: Any) -> Any:
+def _choice(w: DrawnFeatures, named: Any) -> Any:
     if not w.tools or w.choice is None:
         return None
     return named if w.choice == "named" else w.choice
 
 
-def _format(w: Wishes) -> Any:
+def _format(w: DrawnFeatures) -> Any:
     match w.output:
         case None:
             return None
@@ -218,7 +218,7 @@ def _format(w: Wishes) -> Any:
             return {"type": "json_schema", "json_schema": {"name": "out", "schema": OUTPUT, "strict": kind == "strict"}}
 
 
-def responses(draw: random.Random, w: Wishes, model: str) -> Body:
+def responses(draw: random.Random, w: DrawnFeatures, model: str) -> Body:
     """A request of OpenAI's Responses API."""
     items: list[Body] = []
     if draw.random() < 0.3:
@@ -271,7 +271,7 @@ def responses(draw: random.Random, w: Wishes, model: str) -> Body:
     return body
 
 
-def messages(draw: random.Random, w: Wishes, model: str) -> Body:
+def messages(draw: random.Random, w: DrawnFeatures, model: str) -> Body:
     """A request of Anthropic's Messages API."""
     mark = {"cache_control": {"type": "ephemeral"}} if w.cached else {}
     turns: list[Body] = []
@@ -337,7 +337,7 @@ def messages(draw: random.Random, w: Wishes, model: str) -> Body:
     return body
 
 
-def gemini(draw: random.Random, w: Wishes, model: str) -> Body:
+def gemini(draw: random.Random, w: DrawnFeatures, model: str) -> Body:
     """A request of Gemini's API; the model and whether it is streamed are in its path."""
     contents: list[Body] = []
     if w.history == "chat":
@@ -402,7 +402,7 @@ def _turn(role: str, *parts: Body) -> Body:
     return {"role": role, "parts": list(parts)}
 
 
-def ollama(draw: random.Random, w: Wishes, model: str) -> Body:
+def ollama(draw: random.Random, w: DrawnFeatures, model: str) -> Body:
     """A request of Ollama's chat API."""
     turns: list[Body] = []
     if w.system is not None:
@@ -435,7 +435,7 @@ def ollama(draw: random.Random, w: Wishes, model: str) -> Body:
     )
 
 
-CLIENTS: dict[str, Callable[[random.Random, Wishes, str], Body]] = {
+CLIENTS: dict[str, Callable[[random.Random, DrawnFeatures, str], Body]] = {
     "chat": chat,
     "responses": responses,
     "messages": messages,

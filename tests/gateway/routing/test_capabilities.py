@@ -19,7 +19,7 @@ from tests.fakes.vendor import Vendor
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 TOOL = {"type": "function", "function": {"name": "say", "parameters": {"type": "object"}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
-WISHES: dict[str, dict[str, Any]] = {
+NEEDED: dict[str, dict[str, Any]] = {
     "vision": {"messages": [{"role": "user", "content": [{"type": "text", "text": "what is this?"}, PICTURE]}]},
     "tools": {"tools": [TOOL]},
     "json": {"response_format": SCHEMA},
@@ -41,12 +41,12 @@ def known(gateway: GatewayFixture, **facts: Any) -> None:
     gateway.state.offered["a"] = (0, [OfferedModel("small", **facts)])
 
 
-@pytest.mark.parametrize("need", WISHES)
+@pytest.mark.parametrize("need", NEEDED)
 async def test_a_target_that_lacks_what_is_needed_is_passed_over(
     two: GatewayFixture, vendor: Vendor, other: Vendor, need: str
 ) -> None:
     known(two, lacks=(need,))
-    await two.ask("both", **WISHES[need])
+    await two.ask("both", **NEEDED[need])
     assert (len(vendor.requests), len(other.requests)) == (0, 1)
     await two.ask("both")
     assert len(vendor.requests) == 1, "what it can serve goes to it"
@@ -61,25 +61,25 @@ async def test_a_changed_providers_models_are_not_known_any_more(two: GatewayFix
         await two.refresh()
         if kind == "replicate":
             with pytest.raises(BadRequest, match="does not take tools"):
-                await two.ask("alone", **WISHES["tools"])
-    await two.ask("alone", **WISHES["tools"])
+                await two.ask("alone", **NEEDED["tools"])
+    await two.ask("alone", **NEEDED["tools"])
     assert len(vendor.requests) == 1
 
 
-@pytest.mark.parametrize("need", WISHES)
+@pytest.mark.parametrize("need", NEEDED)
 async def test_where_no_target_can_serve_a_request_the_error_names_why(two: GatewayFixture, vendor: Vendor, need: str) -> None:
     known(two, lacks=(need,))
     with pytest.raises(BadRequest, match="does not take") as caught:
-        await two.ask("alone", **WISHES[need])
+        await two.ask("alone", **NEEDED[need])
     assert (caught.value.status, caught.value.code) == (400, "unsupported_parameter")
     assert not vendor.requests
     assert two.records[-1].status == "error"
 
 
-@pytest.mark.parametrize("need", WISHES)
+@pytest.mark.parametrize("need", NEEDED)
 async def test_an_unknown_model_may_serve_anything(two: GatewayFixture, vendor: Vendor, need: str) -> None:
     known(two, features=("embeddings",))
-    await two.ask("both", **WISHES[need])
+    await two.ask("both", **NEEDED[need])
     assert len(vendor.requests) == 1
 
 
@@ -111,7 +111,7 @@ async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Gate
     known(two, lacks=("tools",))
     two.state.offered["b"] = (0, [OfferedModel("large", context_tokens=10)])
     with pytest.raises(BadRequest) as caught:
-        await two.ask("both", "word " * 100, **WISHES["tools"])
+        await two.ask("both", "word " * 100, **NEEDED["tools"])
     assert "a/small: the model does not take tools" in caught.value.message
     assert "b/large: the request has about" in caught.value.message
     assert not vendor.requests
@@ -120,7 +120,7 @@ async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Gate
 
 async def test_explain_names_the_target_that_cannot(two: GatewayFixture) -> None:
     known(two, lacks=("tools",))
-    body = {"messages": [{"role": "user", "content": "hello"}], **WISHES["tools"]}
+    body = {"messages": [{"role": "user", "content": "hello"}], **NEEDED["tools"]}
     able, unable = await explain.explain(two.state, "both", body)
     assert (able.provider, able.usable) == ("b", True)
     assert (unable.provider, unable.usable) == ("a", False)
@@ -145,11 +145,11 @@ async def test_explain_counts_what_is_left_after_trimming(two: GatewayFixture) -
 
 
 async def test_what_is_learnt_later_holds_from_then_on(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
-    await two.ask("both", **WISHES["tools"])
+    await two.ask("both", **NEEDED["tools"])
     known(two, lacks=("tools",))
-    await two.ask("both", **WISHES["tools"])
+    await two.ask("both", **NEEDED["tools"])
     known(two)
-    await two.ask("both", **WISHES["tools"])
+    await two.ask("both", **NEEDED["tools"])
     assert (len(vendor.requests), len(other.requests)) == (2, 1)
 
 

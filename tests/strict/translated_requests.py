@@ -1,4 +1,4 @@
-"""Crosses drawn requests to the strict vendors through a gateway, and reports what was refused."""
+"""Sends drawn requests to the strict vendors through a gateway, and reports what was refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conduit_desktop.core.paths import Home
 from tests.fakes.gateway import KEY, open_gateway
 from tests.fakes.http_server import listening
 from tests.fakes.strict.vendor import BrokenRule, StrictVendors, strict_vendors
-from tests.strict.drawing import CLIENTS, path_of, wishes
+from tests.strict.drawing import CLIENTS, drawn_features, path_of
 from tests.strict.tool_loop import following
 
 MODELS: dict[str, tuple[str, ...]] = {
@@ -88,7 +88,7 @@ TURNS = 3
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A crossing that failed: by a rule of the vendor, or otherwise."""
+    """A translated request that failed: by a rule of the vendor, or otherwise."""
 
     vendor: str
     model: str
@@ -104,7 +104,7 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Crossings:
+class RequestSender:
     """A gateway with a provider for each vendor."""
 
     vendors: StrictVendors
@@ -115,7 +115,7 @@ class Crossings:
     async def run(self, vendor: str, client: str, model: str, seed: object) -> Iterator[Failure]:
         """Draw one request, and follow its tool loop; the failures."""
         draw = random.Random(f"{seed}/{vendor}/{model}/{client}")
-        wanted = wishes(draw)
+        wanted = drawn_features(draw)
         body = CLIENTS[client](draw, wanted, f"{vendor}/{model}")
         path = path_of(client, f"{vendor}/{model}", wanted.stream)
         failures: list[Failure] = []
@@ -149,8 +149,10 @@ def _unique(rules: Sequence[BrokenRule]) -> list[BrokenRule]:
     return list({one.id: one for one in rules}.values())
 
 
-async def cross(home: Home, vendors: Sequence[str], clients: Sequence[str], each: int, seed: int) -> tuple[int, list[Failure]]:
-    """Cross `each` drawn requests of every client to every model of the vendors; the number of requests, and the failures."""
+async def send_drawn_requests(
+    home: Home, vendors: Sequence[str], clients: Sequence[str], each: int, seed: int
+) -> tuple[int, list[Failure]]:
+    """Send `each` drawn requests of every client to every model of the vendors; the number of requests, and the failures."""
     failures: list[Failure] = []
     async with (
         strict_vendors() as strict,
@@ -167,12 +169,12 @@ async def cross(home: Home, vendors: Sequence[str], clients: Sequence[str], each
                 options=_OPTIONS.get(vendor, {}),
             )
         async with aiohttp.ClientSession() as session:
-            crossings = Crossings(strict, session, str(context.server.address))
+            sender = RequestSender(strict, session, str(context.server.address))
             for vendor in vendors:
                 for client in clients:
                     if vendor in OWN_DIALECT[client]:
                         continue
                     for model in MODELS[vendor]:
                         for number in range(each):
-                            failures += await crossings.run(vendor, client, model, f"{seed}/{number}")
-            return crossings.count, failures
+                            failures += await sender.run(vendor, client, model, f"{seed}/{number}")
+            return sender.count, failures
