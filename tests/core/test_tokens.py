@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from conduit_desktop.actions import repricing
 from conduit_desktop.actions.prices import view as price_view
 from conduit_desktop.actions.requests import view as request_view
 from conduit_desktop.actions.schemas.inputs import NewPrice, NewRates
 from conduit_desktop.actions.schemas.reports import RequestView, UsageView
-from conduit_desktop.actions.schemas.views import PriceView
+from conduit_desktop.actions.schemas.views import CatalogPriceView, PriceView
 from conduit_desktop.actions.usage import as_csv
 from conduit_desktop.actions.usage import view as usage_view
 from conduit_desktop.cli import prices as price_commands
@@ -124,9 +125,21 @@ def test_a_compiled_price_has_a_field_for_each_rate() -> None:
     assert {field.name for field in fields(RateTier)} == {"above", "assumed", "unpriced", *RATE_NAMES}
 
 
-@pytest.mark.parametrize("model", [Price, NewPrice, PriceView])
-def test_prices_have_a_field_for_each_rate_and_unit(model: type[Price] | type[NewPrice] | type[PriceView]) -> None:
-    others = {"pattern", "tiers", "valid_from", "origin", "as_of", "source", "locked", "created_at", "updated_at"}
+@pytest.mark.parametrize("model", [Price, NewPrice, PriceView, CatalogPriceView])
+def test_prices_have_a_field_for_each_rate_and_unit(model: type[BaseModel]) -> None:
+    others = {
+        "pattern",
+        "provider",
+        "model",
+        "tiers",
+        "valid_from",
+        "origin",
+        "as_of",
+        "source",
+        "locked",
+        "created_at",
+        "updated_at",
+    }
     others |= {"min_seconds", "service_tiers"}
     assert set(model.model_fields) - others == {*RATE_NAMES, *UNIT_RATES}
 
