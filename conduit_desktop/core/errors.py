@@ -325,7 +325,8 @@ class UpstreamError(GatewayError):
     `note` is the gateway's own addition to the message, kept where the message is put into another vendor's words.
     `body` and `headers` are the response as received, relayed unchanged to a caller of the same dialect. `dialect` is the
     dialect of that body. `kind` is the provider's own type or code of the error. `retry_after` is in seconds. `usage` is what
-    the target reported for the failed attempt, which is paid for; `cut_off`: it had begun to answer, and reported nothing.
+    the target reported for the failed attempt, which is paid for; `cut_off`: it had begun to answer, and reported nothing;
+    `unanswered`: it had the whole request, and no answer came, so that nobody knows whether it is billed.
     """
 
     def __init__(
@@ -351,7 +352,7 @@ class UpstreamError(GatewayError):
         self.target_answered = False
         """Whether the target works, and only this answer failed: its health stays as it is."""
         self.usage: Usage | None = None
-        self.cut_off = False
+        self.cut_off = self.unanswered = False
         self.set_reason(reason)
 
     def set_reason(self, reason: Reason) -> None:

@@ -14,7 +14,7 @@ PriceSource = Literal["", "override", "provider_reported", "provider_list", "cat
 class AttemptRecord:
     """One request to one target. `outcome` is `ok`, `cancelled` or an UpstreamError reason; `started_at` is epoch ms.
 
-    `tokens` (by class) and `cost_nano` are what this attempt used; None: it cost nothing that is known.
+    `tokens` (by class) and `cost_nano` are what this attempt used; None: it cost nothing, or its cost is unknown.
     """
 
     provider: str
@@ -37,7 +37,8 @@ class RequestRecord:
     are counts. `cost_nano` is None where the cost is unknown; it includes `attempts_nano`, the cost of failed attempts.
     `session`, `user` and `tags` are the client's own names for what the request belongs to. `units` holds what was used besides
     tokens: `images`, `image_size`, `image_quality`, `seconds`, `characters`, `searches`, `cache_write_1h` (tokens), `surcharges`
-    and `unclear` (lists, see `Usage`), and `estimated` where the gateway counted the tokens. `cost_breakdown` has a line for each
+    and `unclear` (lists, see `Usage`), `estimated` where the gateway counted the tokens, and `unanswered`: the number of failed
+    attempts that had the whole request and sent no answer, whose cost is unknown. `cost_breakdown` has a line for each
     class: `class`, `units`, `price_nano` (for one `per` units) and `cost_nano`.
     """
 

@@ -78,6 +78,8 @@ class OutboundRequest:
     url: str
     headers: dict[str, str]
     body: bytes = b""
+    sent: bool = False
+    """Whether all of its body was written to a connection; set by `Upstream.send`."""
 
 
 class UpstreamResponse(Protocol):

@@ -34,7 +34,7 @@ from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import AttemptRecord, RequestRecord, RequestStatus
 from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES, total_input, total_output
 from conduit_desktop.gateway.accounting.attribution import attribute, model_name
-from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice, Cost, CostLine, price_answer
+from conduit_desktop.gateway.accounting.cost import NO_UNITS, UNKNOWN, CompiledPrice, Cost, CostLine, price_answer
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import DAY_MS
@@ -79,7 +79,8 @@ class Meter:
         """The model that the answer names, by whose price it is billed; empty where it names none but the one that was asked."""
         self._tried = self._answered = False
         self._failed: list[Cost] = []
-        """The costs of failed attempts that reported usage."""
+        """The costs of failed attempts that reported usage, or may have been billed without."""
+        self._unanswered = 0
         self._sample: list[str] = []
         """The texts with which the answer begins, about _SAMPLE bytes."""
         self._tokens_per_byte = 0.0
@@ -142,10 +143,13 @@ class Meter:
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
         self.answered_model = ""
 
-    def attempted(self, attempt: AttemptRecord, usage: Usage | None = None, cut_off: bool = False) -> None:
+    def attempted(
+        self, attempt: AttemptRecord, usage: Usage | None = None, cut_off: bool = False, unanswered: bool = False
+    ) -> None:
         """An attempt has failed, with the `usage` that its target reported, or its answer has begun.
 
-        `cut_off`: the answer had begun before the attempt failed, and is paid for as one that the caller left.
+        `cut_off`: the answer had begun before the attempt failed, and is paid for as one that the caller left. `unanswered`: the
+        target had the whole request and no answer came, so that its cost is unknown: nothing is charged, and nothing is final.
         """
         self.record.attempts.append(attempt)
         self.upstream_ms += attempt.duration_ms
@@ -161,6 +165,11 @@ class Meter:
                 cost = cost._replace(state="estimated")
             attempt.tokens, attempt.cost_nano = _tokens(usage) if usage is not None else {}, cost.nano
             self._failed.append(cost)
+        elif unanswered and self.record.endpoint != "count_tokens":
+            price = self._compiled_price
+            if price is None or not price.is_free:
+                self._failed.append(UNKNOWN)
+                self._unanswered += 1
         if self._reservation is not None:
             if self._answered:
                 self._reservation.served_by(attempt.provider)
@@ -304,6 +313,8 @@ class Meter:
     def _add_failed(self, paid: bool) -> None:
         """Add the costs of failed attempts. What is known counts, as an estimate where another part is not known."""
         record = self.record
+        if self._unanswered:
+            record.units = {**record.units, "unanswered": self._unanswered}
         known = [cost.nano for cost in self._failed if cost.nano is not None]
         if not known and not paid:
             record.cost_nano, record.cost_state = None, "unknown"

@@ -23,7 +23,7 @@ from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse, Upstream
 from conduit_desktop.gateway.upstream.translation import PreparedRequest
-from conduit_desktop.providers import Endpoint, Secrets, UpstreamResponse
+from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets, UpstreamResponse
 from conduit_desktop.wire import StreamReader, json_text
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.media.endpoints import MediaAnswer
@@ -31,6 +31,8 @@ from conduit_desktop.wire.reported_usage import usage_in
 
 _CONTENT = frozenset[type](CONTENT_EVENTS)
 _EVENT_STREAM = "text/event-stream"
+_NO_ANSWER_IN_TIME = frozenset({504, 524})
+"""Statuses of a proxy that has passed the request on and got no answer in time: RFC 9110 section 15.6.5, and Cloudflare's."""
 _MAX_HELD = 16 * 1024 * 1024
 """Bytes of a stream held back while no content has come; some vendors send only metadata and pings for a while."""
 
@@ -119,7 +121,18 @@ class TargetAttempt:
     Subclasses open the answer: `ChatAttempt` as events, `media.MediaAttempt` as JSON or as a stream of bytes.
     """
 
-    __slots__ = ("_deadline", "_opened", "_responses", "_timeouts", "_upstream", "credential", "prepared", "secrets", "target")
+    __slots__ = (
+        "_deadline",
+        "_opened",
+        "_outbounds",
+        "_responses",
+        "_timeouts",
+        "_upstream",
+        "credential",
+        "prepared",
+        "secrets",
+        "target",
+    )
 
     def __init__(
         self,
@@ -133,6 +146,7 @@ class TargetAttempt:
         self._upstream = upstream
         self._timeouts = timeouts
         self._deadline = deadline
+        self._outbounds: list[OutboundRequest] = []
         self._responses: list[UpstreamResponse] = []
         self._opened: UpstreamAnswer | None = None
         self.prepared = prepared
@@ -192,6 +206,7 @@ class TargetAttempt:
             outbound = kind.prepare(
                 endpoint, self.target.model, self.prepared.upstream.name, self.prepared.streams, body, self.secrets, headers
             )
+            self._outbounds.append(outbound)
             connect_s = self._timeouts.connect_s
             if kind.several_steps:
                 send = partial(self._upstream.send, connect_s=connect_s)
@@ -213,7 +228,7 @@ class TargetAttempt:
         return self._opened
 
     def _add_usage(self, error: UpstreamError) -> None:
-        """Set what the target reported before it failed, and whether it had begun to answer."""
+        """Set what the target reported before it failed, and whether it had begun to answer or had the request at least."""
         if error.usage is not None:
             return
         events = self._opened.events if self._opened is not None else []
@@ -225,6 +240,10 @@ class TargetAttempt:
             error.usage = usage if is_whole else replace(usage, source="estimated")
         elif error.reason in ("broken", "timeout"):
             error.cut_off = any(response.status < 300 for response in self._responses)
+        if error.usage is None and not error.cut_off:
+            error.unanswered = sum(one.sent for one in self._outbounds) > len(self._responses) or any(
+                response.status in _NO_ANSWER_IN_TIME for response in self._responses
+            )
 
     def _refusal(self, response: UpstreamResponse, body: bytes) -> UpstreamError:
         """An error answer, classified, with what the provider sent."""

@@ -259,11 +259,12 @@ class Upstream:
             headers = {"user-agent": _USER_AGENT, "accept": "*/*", **outbound.headers}
             tries = 0
             while True:
+                payload = _payload(outbound.body)
                 try:
                     response = await self._open_session().request(
                         outbound.method,
                         _url(outbound.url),
-                        data=_payload(outbound.body),
+                        data=payload,
                         headers=headers,
                         # A redirect would send the credential to another host.
                         allow_redirects=False,
@@ -276,6 +277,8 @@ class Upstream:
                         raise
                 else:
                     return HttpResponse(response)
+                finally:
+                    outbound.sent = payload is not None and payload.sent
 
     async def fetch(self, outbound: OutboundRequest, connect_s: float) -> tuple[UpstreamResponse, bytes]:
         """The answer with its body; the connection is closed where the caller is cancelled. Raises UpstreamError."""
@@ -303,6 +306,18 @@ class Upstream:
         self._retired.clear()
 
 
+class SmallPayload(aiohttp.BytesPayload):
+    """A body that is written in one piece."""
+
+    sent = False
+    """Whether it was written whole."""
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the body, whose length is the content's."""
+        await writer.write(self._value)
+        self.sent = True
+
+
 class LargePayload(aiohttp.Payload):
     """A body that is written in pieces: in one piece it would hold up every other stream.
 
@@ -310,6 +325,8 @@ class LargePayload(aiohttp.Payload):
     """
 
     _autoclose = True
+    sent = False
+    """Whether it was written whole."""
 
     def __init__(self, value: bytes) -> None:
         super().__init__(value, content_type="application/octet-stream")
@@ -326,12 +343,13 @@ class LargePayload(aiohttp.Payload):
             if at:
                 await asyncio.sleep(0)
             await writer.write(view[at : at + _PIECE])
+        self.sent = True
 
 
-def _payload(body: bytes) -> aiohttp.Payload | None:
+def _payload(body: bytes) -> SmallPayload | LargePayload | None:
     if not body:
         return None
-    return LargePayload(body) if len(body) > LARGE else aiohttp.BytesPayload(body)
+    return LargePayload(body) if len(body) > LARGE else SmallPayload(body)
 
 
 @lru_cache(maxsize=1024)

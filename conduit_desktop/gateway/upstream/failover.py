@@ -283,7 +283,8 @@ class FailoverRun:
             answer = await self._prepared(target, credential).run()
         except UpstreamError as error:
             self._health.failed(target.name, provider_id, label if self._state.is_current(target.bound) else None, error, probe)
-            self._meter.attempted(attempt_of(target, credential.label, began, error), error.usage, error.cut_off)
+            attempt = attempt_of(target, credential.label, began, error)
+            self._meter.attempted(attempt, error.usage, error.cut_off, error.unanswered)
             return error
         except GatewayError as error:
             return error

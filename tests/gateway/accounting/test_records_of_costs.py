@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import orjson
@@ -134,6 +136,84 @@ async def test_a_failed_attempt_without_usage_costs_nothing(home: Home) -> None:
     record = await recorded(home, (OPENAI, whole({"error": {"message": "no"}})), (OPENAI, whole(GOOD)))
     assert (record.attempts_nano, record.cost_nano, record.cost_state) == (0, GOOD_NANO, "final")
     assert [attempt.cost_nano for attempt in record.attempts] == [None, GOOD_NANO]
+
+
+STALLED, CLOSED, LATE = "no answer in time", "a connection closed before the answer", "a proxy's time-out"
+REFUSED = "no connection"
+
+
+@asynccontextmanager
+async def unanswering(home: Home, fault: str, **price: float) -> AsyncIterator[GatewayFixture]:
+    """A gateway whose alias `a` has two targets: the first, `p/m`, has that fault, the second answers."""
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(open_gateway(home))
+        if fault == REFUSED:
+            url = "http://127.0.0.1:9"
+        else:
+            answer = http_answer(b"late", "text/plain", "length").replace(b"200 OK", b"504 Late") if fault == LATE else b""
+            url = await stack.enter_async_context(raw_upstream(answer, stalls=fault == STALLED))
+        good = await stack.enter_async_context(raw_upstream(whole(GOOD)))
+        await gateway.add_provider("p", f"{url}/v1")
+        await gateway.add_provider("q", f"{good}/v1")
+        short = {"first_token_s": 0.3}
+        await gateway.add_alias("a", "p/m", "q/m", retries=0, timeouts=short)
+        await gateway.add_alias("alone", "p/m", retries=0, timeouts=short)
+        await gateway.add_price("*m", price.get("input", 1), price.get("output", 2))
+        await gateway.add_key()
+        yield gateway
+
+
+@pytest.mark.parametrize("fault", [STALLED, CLOSED, LATE])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_attempt_that_was_sent_and_not_answered_has_no_known_cost(home: Home, fault: str, stream: bool) -> None:
+    async with unanswering(home, fault) as gateway:
+        if not stream:
+            await gateway.ask("a")
+            record = gateway.records[-1]
+            assert [attempt.cost_nano for attempt in record.attempts] == [None, GOOD_NANO]
+            # Nothing is charged for it, and nothing is said to be the whole cost.
+            assert (record.cost_nano, record.cost_state, record.attempts_nano) == (GOOD_NANO, "estimated", 0)
+            assert record.units["unanswered"] == 1
+            check_sum(record)
+        with pytest.raises(GatewayError):
+            await (gateway.stream("alone") if stream else gateway.ask("alone"))
+        record = gateway.records[-1]
+    assert (record.status, record.cost_nano, record.cost_state, record.attempts_nano) == ("error", None, "unknown", 0)
+
+
+async def test_an_attempt_that_never_had_a_connection_costs_nothing(home: Home) -> None:
+    async with unanswering(home, REFUSED) as gateway:
+        await gateway.ask("a")
+        record = gateway.records[-1]
+        assert (record.cost_nano, record.cost_state) == (GOOD_NANO, "final")
+        assert "unanswered" not in record.units
+        with pytest.raises(GatewayError):
+            await gateway.ask("alone")
+        record = gateway.records[-1]
+    assert (record.status, record.cost_nano, record.cost_state) == ("error", 0, "final")
+
+
+async def test_a_free_model_that_does_not_answer_costs_nothing(home: Home) -> None:
+    async with unanswering(home, STALLED, input=0, output=0) as gateway:
+        with pytest.raises(GatewayError):
+            await gateway.ask("alone")
+        record = gateway.records[-1]
+    assert (record.cost_nano, record.cost_state) == (0, "final")
+
+
+async def test_a_body_that_was_not_sent_whole_is_not_billed(home: Home) -> None:
+    """A body of several megabytes to a server that reads nothing: the gateway's time is over while it is being sent."""
+    # Never accepted: the system takes what fits into its buffers, and no more.
+    with socket.create_server(("127.0.0.1", 0)) as unread:
+        async with open_gateway(home) as gateway:
+            await gateway.add_provider("p", f"http://127.0.0.1:{unread.getsockname()[1]}/v1")
+            await gateway.add_alias("a", "p/m", retries=0, timeouts={"first_token_s": 0.3})
+            await gateway.add_price("m", 1, 2)
+            await gateway.add_key()
+            with pytest.raises(GatewayError):
+                await gateway.ask("a", "x" * 32 * 2**20)
+            record = gateway.records[-1]
+    assert (record.attempts[0].outcome, record.cost_nano, record.cost_state) == ("timeout", 0, "final")
 
 
 async def test_a_stream_that_breaks_off_after_its_start_is_paid_for_as_the_start_reports(home: Home) -> None:

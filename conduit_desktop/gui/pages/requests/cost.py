@@ -112,6 +112,9 @@ def reason(detail: RequestDetailView) -> str:
     if not detail.attempts:
         return "No provider was called."
     unclear = ", ".join(str(one) for one in detail.units.get("unclear", ()))
+    unanswered = _unanswered(detail.units.get("unanswered", 0))
+    if detail.cost_state == "unknown" and unanswered and detail.status == "error":
+        return unanswered
     if detail.cost_state == "unknown":
         text = f"No price is known for what was used of {target(detail)}."
         return f"{text} Its usage is unclear: {unclear}." if unclear else text
@@ -123,7 +126,16 @@ def reason(detail: RequestDetailView) -> str:
         reasons.append(f"The response {ended}: what was received was counted.")
     if unclear:
         reasons.append(f"The reported usage has parts without a price, or contradicts itself: {unclear}.")
+    if unanswered:
+        reasons.append(unanswered)
     return " ".join(reasons) or "The price lacks a rate for a part of what was used, or another rate was taken in its place."
+
+
+def _unanswered(count: int) -> str:
+    if not count:
+        return ""
+    attempts = "One attempt was" if count == 1 else f"{count} attempts were"
+    return f"{attempts} sent and not answered: nothing is charged for that here, but the provider may bill it."
 
 
 def target(detail: RequestDetailView) -> str:

@@ -118,7 +118,7 @@ class Inspector(QFrame):
         self.tokens.show_facts(_tokens(detail))
         self.cost_lines.show_lines(cost_lines(detail.cost_breakdown))
         self.cost.show_facts(cost_facts(detail))
-        self.set_price.setVisible(detail.cost_state == "unknown" and bool(detail.attempts))
+        self.set_price.setVisible(detail.cost_state == "unknown" and bool(detail.attempts) and "unanswered" not in detail.units)
         kept = detail.request_payload is not None or detail.response_payload is not None
         self.request_body.show_body(detail.request_payload)
         self.response_body.show_body(detail.response_payload)

@@ -138,6 +138,14 @@ def test_every_kind_of_cost_line_says_what_its_rate_is_for():
             {"cost_state": "estimated"},
             "The price lacks a rate for a part of what was used, or another rate was taken in its place.",
         ),
+        (
+            {"cost_state": "estimated", "units": {"unanswered": 1}},
+            "One attempt was sent and not answered: nothing is charged for that here, but the provider may bill it.",
+        ),
+        (
+            {"cost_state": "unknown", "cost_nano": None, "status": "error", "units": {"unanswered": 2}},
+            "2 attempts were sent and not answered: nothing is charged for that here, but the provider may bill it.",
+        ),
         ({"status": "refused", "attempts": [], "cost_nano": 0}, "No provider was called."),
     ],
 )
