@@ -402,6 +402,44 @@ async def test_budgets_hold_for_pictures_and_speech(served: ServedGateway) -> No
     assert served.gateway.account("key_poor").reserved_nano == 0
 
 
+POOR = {"Authorization": "Bearer condt_" + "p" * 43}
+
+
+async def test_pictures_that_report_no_tokens_pass_no_budget_at_a_price_by_tokens(served: ServedGateway) -> None:
+    await served.price("model-x", input=10.0, output=40.0)
+    await served.gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=10**9)
+    picture = {"model": "m", "prompt": "x", "n": 2, "size": "1024x1024", "quality": "medium"}
+    status, _, headers = await served.post("/v1/images/generations", picture, **POOR)
+    assert (status, served.record.cost_state, served.record.image_out) == (200, "estimated", 2 * 1056)
+    assert served.record.cost_nano == served.record.input * 10_000 + 2 * 1056 * 40_000
+    assert headers["x-conduit-cost-usd"] != "unknown"
+    dearest = {"model": "m", "prompt": "x"}
+    answers = await asyncio.gather(*(served.post("/v1/images/generations", dearest, **POOR) for _ in range(20)))
+    refused = [status for status, _, _ in answers if status != 200]
+    assert set(refused) <= {402, 429}
+    one = 6240 * 40_000 + 10**6
+    assert served.gateway.account("key_poor").spend_nano <= 10**9 + one
+    while (await served.post("/v1/images/generations", dearest, **POOR))[0] == 200:
+        assert served.gateway.account("key_poor").spend_nano <= 10**9 + one
+    assert served.gateway.account("key_poor").reserved_nano == 0
+
+
+async def test_recordings_without_a_report_are_blocked_or_estimated_at_a_price_by_tokens(served: ServedGateway) -> None:
+    await served.price("*", input=2.5, output=10.0, audio_in=6.0)
+    await served.gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=10**9)
+    path, calls = "/v1/audio/transcriptions", len(served.vendor.requests)
+    for text in ("text", "srt", "vtt"):
+        status, body, _ = await served.post(path, sound_form("oa/silent", response_format=text), **POOR)
+        assert (status, "No price is known" in str(body)) == (403, True)
+    assert len(served.vendor.requests) == calls
+    status, _, _ = await served.post(path, sound_form("oa/silent"), **POOR)
+    # 8,004 bytes are half a second: ten tokens a second are heard, and four written.
+    assert (status, served.record.audio_in, served.record.output, served.record.cost_state) == (200, 6, 3, "estimated")
+    assert served.gateway.account("key_poor").spend_nano == served.record.cost_nano == 6 * 6000 + 3 * 10_000
+    assert (await served.post(path, sound_form("oa/gpt-4o-transcribe"), **POOR))[0] == 200
+    assert served.record.cost_state == "final"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [

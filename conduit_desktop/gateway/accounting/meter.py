@@ -43,6 +43,7 @@ from conduit_desktop.gateway.admission.estimate import (
     LEARNED,
     MEDIA_TOKENS,
     expected_units,
+    media_usage,
     output_tokens,
     text_tokens,
 )
@@ -358,7 +359,12 @@ class Meter:
         units, media_request = self.units, self._call.media_request
         if media_request is None or (self.record.endpoint in READ_ONLY and not units.known):
             return self._estimate(None), units
-        return None, expected_units(media_request) if units.seconds is None else units
+        if units.seconds is None:
+            units = expected_units(media_request)
+        price = self._compiled_price
+        # A price by tokens alone: the answer reported none, and what it cost is not nothing.
+        by_tokens = price is not None and price.covers(False, units) and not price.covers(False, units, reports_tokens=False)
+        return media_usage(self.record.endpoint, units, self._call.input_tokens) if by_tokens else None, units
 
     def _is_contradicted(self, usage: Usage) -> bool:
         """Whether the answer itself shows that the reported usage is not the whole of it."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.admission.token_weights import ASCII_CLASSES, CLASS_OF_BYTE, CLASSES, pieces_of, script_of
 from conduit_desktop.providers.image_limits import dimensions
@@ -513,6 +514,37 @@ def worst_units(media_request: MediaRequest) -> Units:
 
 
 _SOUND_BYTES_S = 16_000
+
+# https://platform.openai.com/docs/guides/image-generation#cost-and-latency
+_PICTURE_TOKENS = {"low": (272, 408), "medium": (1056, 1584), "high": (4160, 6240)}
+"""Output tokens of one picture, square and not, by its quality; GPT Image makes more of them than other models."""
+# https://platform.openai.com/docs/guides/realtime-costs: a token for 100 ms of sound. Speech has some 200 tokens of text a minute.
+_HEARD_TOKENS_S, _WRITTEN_TOKENS_S = 10, 4
+MOST_HEARD_TOKENS_S = 32
+"""Of a second of sound, at Gemini: https://ai.google.dev/gemini-api/docs/audio"""
+
+
+def media_usage(endpoint: str, units: Units, input_tokens: int) -> Usage | None:
+    """The tokens of a media answer that reported none, estimated by its units; None where they do not show them."""
+    if units.images:
+        square, other = _PICTURE_TOKENS.get(units.image_quality.lower(), _PICTURE_TOKENS["high"])
+        width, _, height = units.image_size.partition("x")
+        output = units.images * (square if width and width == height else other)
+        return Usage(input=input_tokens, output=output, image_out=output, source="estimated")
+    if endpoint in ("transcriptions", "translations") and units.seconds:
+        heard, written = (math.ceil(units.seconds * rate) for rate in (_HEARD_TOKENS_S, _WRITTEN_TOKENS_S))
+        return Usage(audio_in=heard, output=written, source="estimated")
+    return None
+
+
+def reports_tokens(endpoint: str, body: dict[str, Json]) -> bool:
+    """Whether an answer of a media endpoint can report tokens: sound and subtitles come as bytes, which do not."""
+    if endpoint == "speech":
+        # Only as events do they end with the tokens.
+        return body.get("stream_format") == "sse"
+    if endpoint in ("transcriptions", "translations"):
+        return body.get("response_format") not in ("text", "srt", "vtt") or body.get("stream") in (True, "true")
+    return True
 
 
 # ---- what providers report ---------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Literal
 
 from conduit_desktop.core.chat import Json
@@ -24,9 +25,11 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Budgets, QueuePlace, TrackedBudget
 from conduit_desktop.gateway.admission.estimate import (
+    MOST_HEARD_TOKENS_S,
     choices,
     expected_units,
     input_bounds,
+    reports_tokens,
     worst_units,
 )
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
@@ -65,6 +68,9 @@ class CostEstimate:
         cap, answers = (0, 1) if call.endpoint in READ_ONLY else (call.output_cap, choices(call.body, call.dialect.name))
         units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
         (bound, likely), speeds = input_bounds(call), "speed" in call.body
+        # Where sound is billed by tokens: it is no part of the body's text.
+        heard = ceil((units.seconds or 0) * MOST_HEARD_TOKENS_S)
+        bound, likely = bound + heard, likely + heard
         for compiled_price, most_output in targets:
             if compiled_price is not None:
                 output = min(cap, most_output * answers)
@@ -90,9 +96,8 @@ class CostEstimate:
             return cls.of(inputs, 0, compiled_prices, Units())
         output = min(call.output_cap, reserve_output_tokens)
         units = expected_units(call.media_request) if call.media_request is not None else None
-        # Sound comes as bytes, which report nothing; only as events do they end with the tokens.
-        reports_tokens = call.endpoint != "speech" or call.body.get("stream_format") == "sse"
-        return cls.of(inputs, output, compiled_prices, units, cache_rate, reports_tokens)
+        reports = units is None or reports_tokens(call.endpoint, call.body)
+        return cls.of(inputs, output, compiled_prices, units, cache_rate, reports)
 
     @classmethod
     def of(
