@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from operator import mul
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
+from conduit_desktop.gateway.admission.token_families import Family, family_of
 from conduit_desktop.gateway.admission.token_weights import ASCII_CLASSES, CLASS_OF_BYTE, CLASSES, pieces_of, script_of
 from conduit_desktop.providers.image_limits import dimensions
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -39,44 +39,6 @@ _SAMPLES, _SAMPLE = 16, 512
 """A text of more bytes is weighed by that many samples of that many bytes, spread evenly."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """How a family of models counts, against OpenAI's tokenizer: factors on texts and on schemas, and what it adds in tokens."""
-
-    text: float = 1.0
-    schema: float = 0.75
-    message: float = 4.0
-    tools: float = 0.0
-    request: float = 3.0
-
-
-# Fitted to some eight hundred recorded answers of the vendors. OpenAI writes JSON schemas as TypeScript, which is shorter; Claude,
-# Grok and Nova get instructions of their vendors' where a request has tools. The first that fits the model's name counts.
-_FAMILIES: tuple[tuple[str, _Family], ...] = (
-    ("claude", _Family(1.1, 1.3, 4, 460, 3)),
-    ("gemini", _Family(1.0, 0.75, 1, 0, 1)),
-    ("gemma", _Family(1.0, 0.75, 4, 0, 4)),
-    ("nova", _Family(0.95, 1.8, 3, 770, 0)),
-    ("grok", _Family(0.95, 0.6, 4, 185, 0)),
-    ("deepseek", _Family(1.0, 1.8, 2, 130, 3)),
-    ("gpt-oss", _Family(0.95, 0.8, 7, 0, 60)),
-    ("stral", _Family(0.9, 1.05, 9, 0, 4)),
-    ("llama", _Family(1.0, 0.75, 4, 90, 14)),
-    ("glm", _Family(0.95, 1.7, 8, 36, 0)),
-    ("qwen", _Family(1.0, 1.3, 4, 90, 10)),
-)
-_OF_DIALECT = {"anthropic_messages": "claude", "gemini": "gemini"}
-_OPENAI = _Family()
-
-
-@lru_cache(maxsize=256)
-def _family(model: str, dialect: str) -> _Family:
-    model = model.lower()
-    own = _OF_DIALECT.get(dialect)
-    found = next((family for name, family in _FAMILIES if name in model), None)
-    return found or next((family for name, family in _FAMILIES if name == own), _OPENAI)
-
-
 # The bound. A tokenizer that works on bytes makes at most one token of each.
 _BOUND_PER_MESSAGE = 32
 _BOUND_PER_REQUEST, _BOUND_OF_TOOLS = 128, 1000
@@ -88,7 +50,6 @@ _UNSEEN_BOUND = 200_000
 _AUDIO_BYTES_PER_TOKEN = 20
 """Gemini counts 32 tokens for a second, which has at least 700 bytes."""
 _PAGE_BYTES = 40_000
-_PAGE_TOKENS = 1500
 _PDF_PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
 _MOST_DECODED = 2 * 1024 * 1024
 
@@ -106,13 +67,18 @@ _OBJECTS = frozenset({
 })  # fmt: skip
 """Names whose objects are read as JSON, with their keys."""
 _TOOLS = frozenset({"tools", "functions", "toolConfig", "tool_config"})
+_DECLARATIONS = ("functionDeclarations", "function_declarations")
+_TOOL_SETTINGS = frozenset({"toolConfig", "tool_config"})
+_FORMATS = frozenset({"response_format", "text", "output_config", "output_format", "outputConfig", "format"})
+"""Where a JSON schema of the answer stands, by dialect."""
+_REASONING = frozenset({"reasoning_content", "reasoning", "thinking"})
 _CONVERSATIONS = ("messages", "contents", "input")
 _PARTS_OF_TEXT = frozenset({"text", "input_text", "output_text"})
 _LONGEST_SETTING = 256
 """Characters: a longer text at the top of a body is counted under whatever name."""
 _CONTENT = frozenset({"input", "system", "instructions", "prompt", "suffix", "message", "query", "template", "content", "preamble"})
 _SETTINGS = frozenset(
-    {"generationConfig", "generation_config", "safetySettings", "options", "metadata", "stream_options", "thinking"}
+    {"generationConfig", "generation_config", "safetySettings", "options", "metadata", "stream_options", "thinking", "include"}
 )
 """What no vendor counts; Gemini's schema of the answer neither."""
 _UNSEEN = (
@@ -124,7 +90,10 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{256}")
 _LEAST_ENCODED = 256
 _LINK = ("http://", "https://", "gs://", "s3://")
 _LINK_NAMES = frozenset({"url", "image_url", "fileUri", "file_uri", "file_url", "uri", "document_url", "file_id"})
-_NOT_TEXTS = _LABELS | _SIGNED | _LINK_NAMES
+_PASSED_BACK = _REASONING | _SIGNED
+_RESULTS = frozenset({"toolResult", "functionResponse", "function_response"})
+"""Names of the results of tools in Bedrock's and Gemini's messages of a user."""
+_NOT_TEXTS = _LABELS | _SIGNED | _LINK_NAMES | _REASONING
 _NUMBERS = frozenset({int, float, bool, type(None)})
 _MEDIA_MARKS = (
     b"base64", b'"data"', b'"image', b'"file', b'"url"', b'"uri"', b'"bytes"', b'_url"', b'Uri"',
@@ -141,10 +110,16 @@ _HOSTED = re.compile(
 
 @dataclass(slots=True)
 class _Content:
-    """What a model reads of a body: texts, JSON schemas, messages, and media as (kind, base64 or empty)."""
+    """What a model reads of a body: texts, schemas of tools and of the answer, messages, and media as (kind, base64 or empty)."""
 
     texts: list[str] = field(default_factory=list)
     schemas: list[bytes] = field(default_factory=list)
+    tools: int = 0
+    formats: list[bytes] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    """Texts of reasoning that are passed back, which some vendors drop."""
+    signed: bool = False
+    """Whether there is reasoning that only the vendor can read."""
     messages: int = 0
     media: list[tuple[str, str]] = field(default_factory=list)
 
@@ -155,22 +130,44 @@ def _content_of(body: Json) -> _Content:
         _walk(body, "", found)
         return found
     for name, value in body.items():
-        if type(value) in _NUMBERS:
-            continue
-        if name in _TOOLS:
-            if value:
-                found.schemas.append(_dumps(value))
-        elif name in _SETTINGS:
-            continue
-        elif isinstance(value, str):
+        if type(value) is str:
             if name in _CONTENT or len(value) > _LONGEST_SETTING:
                 _take_text(name, value, found)
+        elif type(value) in _NUMBERS:
+            continue
+        elif name in _TOOLS or (name in _FORMATS and type(value) is dict):
+            _take_schema(name, value, found)
+        elif name in _SETTINGS:
+            continue
         elif isinstance(value, (dict, list)) and value:
             if name in _CONVERSATIONS and isinstance(value, list):
                 found.messages += len(value)
             # A vendor may read any of it: objects that nobody here knows count as their texts.
             _walk(value, name, found)
     return found
+
+
+def _take_schema(name: str, value: Json, found: _Content) -> None:
+    """Take tools, or what may hold the schema of the answer."""
+    written = _dumps(value)
+    if name in _TOOLS:
+        # Gemini's settings for tools hold no tools, those of Bedrock do.
+        if value and (name not in _TOOL_SETTINGS or b'"tools":' in written):
+            found.schemas.append(written)
+            found.tools += _count_tools(value)
+    elif b"chema" in written or b'"properties":' in written:
+        found.formats.append(written)
+    else:
+        _walk(value, name, found)
+
+
+def _count_tools(value: Json) -> int:
+    tools = value.get("tools") if isinstance(value, dict) else value
+    if not isinstance(tools, list):
+        return 0
+    # Gemini's functions stand in lists of their own.
+    lists = [functions for tool in tools[:8] if isinstance(tool, dict) for name in _DECLARATIONS if (functions := tool.get(name))]
+    return sum(len(functions) for functions in lists if isinstance(functions, list)) if lists else len(tools)
 
 
 def _walk(top: Json, top_name: str, found: _Content) -> None:
@@ -202,10 +199,17 @@ def _take_fields(item: dict[str, Json], found: _Content, stack: list[tuple[str, 
                 found.texts.append(part)
                 continue
             if (key in _LABELS and size <= _LONGEST_LABEL) or key in _SIGNED:
+                found.signed = found.signed or key in _SIGNED
+                continue
+            if key in _REASONING:
+                found.reasoning.append(part)
                 continue
             if size < _LEAST_ENCODED and key not in _LINK_NAMES:
                 found.texts.append(part)
                 continue
+        elif key == "summary" and item.get("type") == "reasoning":
+            found.reasoning.append(_dumps(part).decode())
+            continue
         stack.append((key, part))
 
 
@@ -303,34 +307,19 @@ def _utf8(texts: Iterable[str]) -> bytes:
     return " ".join(texts).encode("utf-8", "replace")
 
 
-def image_tokens(width: int, height: int, dialect: str) -> int:
+def image_tokens(width: int, height: int, dialect: str, model: str = "") -> int:
     """The tokens of a picture of that size in pixels; (0, 0): of one whose size is not known."""
-    if not (width and height):
-        return 1000
-    if dialect == "anthropic_messages":
-        # https://platform.claude.com/docs/en/build-with-claude/vision#calculate-image-costs
-        scale = min(1.0, 1568 / max(width, height), math.sqrt(1_200_000 / (width * height)))
-        return max(1, round(width * scale * height * scale / 750))
-    if dialect == "gemini":
-        # https://ai.google.dev/gemini-api/docs/tokens: 258 for a small picture, or for each tile.
-        if max(width, height) <= 384:
-            return 258
-        unit = max(256, min(768, math.floor(min(width, height) / 1.5)))
-        return 258 * math.ceil(width / unit) * math.ceil(height / unit)
-    # https://platform.openai.com/docs/guides/images-vision#calculating-costs
-    scale = min(1.0, 2048 / max(width, height))
-    width, height = max(1, round(width * scale)), max(1, round(height * scale))
-    scale = min(1.0, 768 / min(width, height))
-    return 85 + 170 * math.ceil(width * scale / 512) * math.ceil(height * scale / 512)
+    return max(1, round(family_of(model, dialect).image(width, height))) if width and height else 1000
 
 
-def _media_tokens(kind: str, data: str, dialect: str) -> int:
+def _media_tokens(kind: str, data: str, family: Family) -> int:
     if kind == "image":
-        return image_tokens(*(dimensions(standard_base64(data[:_MOST_DECODED])) if data else (0, 0)), dialect)
+        width, height = dimensions(standard_base64(data[:_MOST_DECODED])) if data else (0, 0)
+        return max(1, round(family.image(width, height))) if width and height else 1000
     size = len(data) * 3 // 4
     if kind == "audio":
-        return max(10, size // _SOUND_BYTES_S * (32 if dialect == "gemini" else 10))
-    return (_pages(data) or max(1, -(-size // _PAGE_BYTES))) * (258 if dialect == "gemini" else _PAGE_TOKENS)
+        return max(10, round(size / _SOUND_BYTES_S * family.sound))
+    return (_pages(data) or max(1, -(-size // _PAGE_BYTES))) * family.page
 
 
 def _pages(data: str) -> int:
@@ -351,13 +340,84 @@ def input_tokens(body: Json, dialect: str = "", model: str = "") -> int:
     `dialect` and `model` are those of the target, by which the family of its tokenizer is told.
     """
     found = _content_of(body)
-    family = _family(model, dialect)
-    tokens = text_tokens(_utf8(found.texts)) * family.text
+    family = family_of(model, dialect)
+    tokens = 0.0
+    if found.reasoning and family.reasoning == "all":
+        found.texts += found.reasoning
+    if (found.reasoning and family.reasoning == "turn") or (found.signed and family.signed):
+        tokens += _passed_back(body, family, found.texts)
+    tokens += text_tokens(_utf8(found.texts)) * family.text
     if found.schemas:
-        tokens += text_tokens(b" ".join(found.schemas)) * family.schema + family.tools
-    if found.messages:
-        tokens += found.messages * family.message + family.request
-    return max(1, round(tokens) + sum(_media_tokens(kind, data, dialect) for kind, data in found.media))
+        tokens += max(0.0, text_tokens(b" ".join(found.schemas)) * family.schema + found.tools * family.tool)
+        tokens += family.tools if family.forced is None or not _is_forced(body) else family.forced
+    if found.formats:
+        tokens += text_tokens(b" ".join(found.formats)) * family.format + family.formatted
+    messages = found.messages or (dialect == "openai_responses" and type(body) is dict and type(body.get("input")) is str)
+    if messages:
+        tokens += messages * family.message + family.request
+    if family.thinking and _thinks(body):
+        tokens += family.thinking
+    if found.media:
+        tokens += sum(_media_tokens(kind, data, family) for kind, data in found.media)
+    return max(1, round(tokens))
+
+
+def _is_forced(body: Json) -> bool:
+    """Whether the request makes the model call a tool, in any dialect that Claude is reached by."""
+    if not isinstance(body, dict):
+        return False
+    choice, settings = body.get("tool_choice"), body.get("toolConfig")
+    if isinstance(settings, dict):
+        choice = settings.get("toolChoice")
+    if isinstance(choice, dict):
+        return choice.get("type") in ("any", "tool", "function") or "any" in choice or "tool" in choice
+    return choice == "required"
+
+
+def _thinks(body: Json) -> bool:
+    """Whether the request switches the reasoning of Claude on, in any dialect that it is reached by."""
+    if not isinstance(body, dict):
+        return False
+    more = body.get("additionalModelRequestFields")
+    for setting in (body.get("thinking"), body.get("reasoning"), more.get("thinking") if isinstance(more, dict) else None):
+        if isinstance(setting, dict) and setting:
+            return setting.get("type") != "disabled" and setting.get("enabled") is not False and setting.get("effort") != "none"
+    return body.get("reasoning_effort") not in (None, "none")
+
+
+def _passed_back(body: Json, family: Family, texts: list[str]) -> float:
+    """The tokens of reasoning that only the vendor can read, as the family counts it; readable reasoning goes to `texts`."""
+    if not isinstance(body, dict):
+        return 0
+    conversation = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), ())
+    tokens = 0.0
+    for message in reversed(conversation):
+        if not isinstance(message, dict):
+            continue
+        if message.get("role") == "user":
+            if _has_results(message) or family.signed_all:
+                continue
+            break
+        parts = message.get("content") or message.get("parts")
+        for part in (message, *parts) if isinstance(parts, list) else (message,):
+            if not isinstance(part, dict) or _PASSED_BACK.isdisjoint(part):
+                continue
+            for name, value in part.items():
+                if name in _PASSED_BACK and isinstance(value, str):
+                    if name in _SIGNED:
+                        tokens += max(0, len(value) - family.signed_free) * family.signed
+                    elif family.reasoning == "turn":
+                        texts.append(value)
+    return tokens
+
+
+def _has_results(message: dict[str, Json]) -> bool:
+    """Whether a message of the user's holds results of tools, as Claude's, Bedrock's and Gemini's do."""
+    parts = message.get("content") or message.get("parts")
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, dict) and (part.get("type") == "tool_result" or not _RESULTS.isdisjoint(part)):
+            return True
+    return False
 
 
 def input_estimate(call: Call, dialect: str = "", model: str = "") -> int:
