@@ -252,9 +252,22 @@ def _standard(data: str) -> str:
     return data[:32].replace("_", "/").replace("-", "+")
 
 
+def _wav_rate(data: str) -> int:
+    """The bytes of a second of sound in a WAV file, as its head states; 0 for anything else."""
+    if not data.startswith("UklGR"):
+        return 0
+    try:
+        head = base64.b64decode(standard_base64(data[:48]))
+    except ValueError:
+        return 0
+    return int.from_bytes(head[28:32], "little") if head[8:12] == b"WAVE" else 0
+
+
 def _media_kind(head: str, data: str) -> str:
+    # WAV and WebP begin alike.
+    is_wav = _wav_rate(data) > 0
     data = _standard(data)
-    if head.startswith("data:image") or image_type(data) is not None:
+    if head.startswith("data:image") or (image_type(data) is not None and not is_wav):
         return "image"
     return "audio" if head.startswith(("data:audio", "data:video")) or not data.startswith(("JVBERi", "UEsDB")) else "document"
 
@@ -318,7 +331,7 @@ def _media_tokens(kind: str, data: str, family: Family) -> int:
         return max(1, round(family.image(width, height))) if width and height else 1000
     size = len(data) * 3 // 4
     if kind == "audio":
-        return max(10, round(size / _SOUND_BYTES_S * family.sound))
+        return max(10, round(size / (_wav_rate(data) or _SOUND_BYTES_S) * family.sound))
     return (_pages(data) or max(1, -(-size // _PAGE_BYTES))) * family.page
 
 

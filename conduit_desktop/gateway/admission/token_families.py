@@ -125,8 +125,8 @@ _NOVA = Family(text=0.9, message=3, request=0, tools=390, page=2500)
 _DEEPSEEK = Family(schema=1.4, tools=187)
 _OTHER = Family()
 
-# Fitted to one half of some seven hundred recorded answers and checked on the other (`tests/gateway/admission/input_accuracy.py`
-# reports how near they come). The first whose pattern is found in the model's name counts.
+# Fitted to some seven hundred recorded answers, large families to one half and checked on the other (the tests' `input_accuracy`
+# reports how near they come). The first whose pattern is found in the name of the model counts.
 #
 # OpenAI writes tools and schemas as TypeScript: without the frame of each function, and after a heading. Chat Completions of
 # GPT-5 add instructions for tools. What it encrypts is a text of reasoning with some 1,100 characters around it.

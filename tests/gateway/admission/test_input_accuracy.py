@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import statistics
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,15 @@ def test_what_a_vendor_adds_to_a_request_is_estimated(case: str) -> None:
 )  # fmt: skip
 def test_a_picture_costs_what_is_usual_for_its_model_in_any_dialect(size: tuple[int, int], model: str, tokens: int) -> None:
     assert image_tokens(*size, "openai_chat", model) == tokens
+
+
+def test_a_wav_file_counts_by_its_length_in_seconds_and_not_as_a_picture() -> None:
+    head = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0" + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little")
+    data = base64.b64encode(head + bytes(320_000 - len(head))).decode()
+    openai = [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]
+    assert 95 <= input_tokens({"messages": [{"role": "user", "content": openai}]}, "openai_chat", "gpt-4o-audio-preview") <= 115
+    gemini = [{"inlineData": {"mimeType": "audio/wav", "data": data}}]
+    assert 315 <= input_tokens({"contents": [{"role": "user", "parts": gemini}]}, "gemini", "gemini-2.5-flash") <= 330
 
 
 THOUGHT = "The user wants to know the weather, so the tool for the weather is what has to be called here. " * 20
