@@ -128,12 +128,14 @@ class CompiledPrice:
     """A compiled price: see `core.tokens.TokenRate` for the fallback of a missing rate.
 
     `steps` begins with the base (above -1) and rises. `valid_until` is when the price must be looked up again (epoch ms;
-    None: it is valid until a price is changed).
+    None: it is valid until a price is changed). `others` are the prices of other models that may answer in place of this one, such
+    as its dated snapshots: an answer is billed as the model that it names.
     """
 
     price: Price
     steps: tuple[RateTier, ...]
     valid_until: int | None = None
+    others: tuple[CompiledPrice, ...] = ()
 
     @cached_property
     def source(self) -> PriceSource:
@@ -292,8 +294,15 @@ class CompiledPrice:
         """The most nano-dollars that a call of at most that size can cost, whatever classes its tokens are of.
 
         The dearest class of each side, the dearest step that such an input can be in, and the dearest service tier; the
-        factors `speed:…` only where `speeds` (vendors give a faster answer only to those who ask for it).
+        factors `speed:…` only where `speeds` (vendors give a faster answer only to those who ask for it). The dearest of `others`
+        counts, too.
         """
+        own = self._worst(input_tokens, output_tokens, units, speeds)
+        if not self.others:
+            return own
+        return max(own, *(other.worst(input_tokens, output_tokens, units, speeds) for other in self.others))
+
+    def _worst(self, input_tokens: int, output_tokens: int, units: Units, speeds: bool) -> int:
         dearest_input = dearest_output = 0
         for above, inputs, outputs in self._dearest:
             if input_tokens > above:

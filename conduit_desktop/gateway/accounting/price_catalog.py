@@ -29,6 +29,8 @@ MAX_CATALOG = 20 * 1024 * 1024
 _CONDITIONS = frozenset({"from", "between", "days", "regions"})
 # The date comes first in the file, so that of two files only the newer one has to be read.
 _DATE = re.compile(rb'\{"date":"(\d{4}-\d{2}-\d{2})"')
+_DATED = re.compile(r"[-@](\d{3,8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}|\d{2}-\d{4})")
+"""What snapshots have behind the name of their model: `-2024-05-13`, `-20241022`, `-2411`, `-001`."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -104,6 +106,16 @@ class PriceCatalog:
                 if place is not None:
                     return _at(f"{provider}/{model}", each["prices"][place], at_ms, region, self.date)
         return None
+
+    def snapshots(self, provider: str, model: str) -> list[str]:
+        """The names of a provider's models that are `model`, or its `-latest`, with a date or a version behind it."""
+        row = self._providers.get(provider)
+        if row is None:
+            return []
+        base = model.strip().lower().removesuffix("-latest")
+        rows = [row, *(self._providers[name] for name in row.get("fallback", ()) if name in self._providers)]
+        named = {name for each in rows for name in each["models"] if name.startswith(base)}
+        return sorted(name for name in named - {model.strip().lower()} if name == base or _DATED.fullmatch(name[len(base) :]))
 
     def names(self) -> list[tuple[str, str]]:
         """Provider and name of every model, in alphabetical order."""

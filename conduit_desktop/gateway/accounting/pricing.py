@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price
-from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.media import UNIT_RATES, Units
 from conduit_desktop.core.price_patterns import matches, names_of, precedence
 from conduit_desktop.core.tokens import RATE_NAMES
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
@@ -25,6 +25,8 @@ MAX_KEPT = 5000
 MAX_ANSWERED = 500
 """Names of models that were looked up because an answer named them: a server that makes names up must not keep the gateway busy."""
 _LONGEST_NAME = 200
+_MOST_OTHERS = 20
+"""Prices that are kept of the models that answered for one target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,34 @@ def _compiled_price(query: PriceQuery, prices: Sequence[Price], at_ms: int, cata
     # Of every pattern: a price that begins later may be the one that holds from then on.
     to_come = (price.valid_from for price in prices if price.valid_from > at_ms)
     changes = [at for at in (listed.valid_until if listed else None, *to_come) if at is not None]
-    return compile_price(listed.price, min(changes, default=None)) if listed else None
+    if listed is None:
+        return None
+    compiled_price = compile_price(listed.price, min(changes, default=None))
+    if compiled_price is None or catalog is None or not _varies(compiled_price, query.kind):
+        return compiled_price
+    provider = catalog.provider_at(query.kind.base_url) or query.kind.price_provider
+    names = catalog.snapshots(provider, query.model) if provider else []
+    found = (resolve(prices, replace(query, model=name, listed=None), at_ms, catalog) for name in names)
+    others = [one for one in (compile_price(each.price) for each in found if each is not None) if one is not None]
+    return replace(compiled_price, others=_dearer(others, compiled_price))
+
+
+def _varies(price: CompiledPrice, kind: ProviderKind) -> bool:
+    """Whether an answer may have another price, by the model that it names."""
+    return price.price.origin != "user" and not price.is_free and kind.answers_name_price
+
+
+def _dearer(others: Iterable[CompiledPrice], price: CompiledPrice) -> tuple[CompiledPrice, ...]:
+    """Those that can cost more, each once."""
+    own = _extremes(price)
+    dearer = {_extremes(one): one for one in others}
+    return tuple(one for cost, one in dearer.items() if any(more > less for more, less in zip(cost, own, strict=True)))
+
+
+def _extremes(price: CompiledPrice) -> tuple[int, ...]:
+    """The worst cases of input alone and of output alone, of many tokens, and of a picture, a minute and a text read out."""
+    units = Units(images=1, seconds=60.0, characters=1000)
+    return price.worst(10**6, 0), price.worst(0, 10**6), price.worst(10**6, 10**6), price.worst(0, 0, units)
 
 
 class CompiledPrices:
@@ -129,6 +158,8 @@ class CompiledPrices:
         self._lists, self._installed = lists, installed
         self._known: dict[str, CompiledPrice | None] = {}
         self._answered: set[str] = set()
+        self._compared: set[tuple[str, str]] = set()
+        """Targets with the models that answered for them, whose prices were compared."""
 
     def known(self, targets: Sequence[BoundTarget]) -> dict[str, CompiledPrice | None] | None:
         """The prices of all targets (None: unknown price); None where one has to be looked up first."""
@@ -172,6 +203,7 @@ class CompiledPrices:
         if len(known) + len(found) > MAX_KEPT:
             known.clear()
         known.update(found)
+        self._compared.clear()  # what the new prices do not know yet of the models that answer
         return found
 
     def of_answer(self, target: BoundTarget, model: str, price: CompiledPrice | None) -> tuple[CompiledPrice | None, bool]:
@@ -180,13 +212,22 @@ class CompiledPrices:
         `price` is the target's. The operator's holds, and what is free stays free. Else the price is that of the answer's own
         name, where it has one: it is the model that an Azure deployment, an alias such as `-latest`, or a router stands for.
         """
-        if price is not None and (price.price.origin == "user" or price.is_free or not target.bound.kind.answers_name_price):
+        if price is not None and not _varies(price, target.bound.kind):
             return price, True
         name = f"{target.bound.name}/{model}"
         found = self._known.get(name)
         if found is None:
             return price, name in self._known or not self._may_look_up(name)
+        if (target.name, name) not in self._compared:
+            self._compare(target.name, name, found)
         return found, found.valid_until is None or found.valid_until > now_ms()
+
+    def _compare(self, name: str, answered: str, found: CompiledPrice) -> None:
+        """Remember the price of a model that answered for the target `name`, where it is dearer: it may answer again."""
+        self._compared.add((name, answered))
+        known = self._known.get(name)
+        if known is not None and (dearer := _dearer([found], known)):
+            self._known[name] = replace(known, others=(*known.others, *dearer)[-_MOST_OTHERS:])
 
     def _may_look_up(self, name: str) -> bool:
         return len(name) <= _LONGEST_NAME and (name in self._answered or len(self._answered) < MAX_ANSWERED)
@@ -211,3 +252,4 @@ class CompiledPrices:
         """A price, a provider or an alias was changed: look everything up again."""
         self._known = {}
         self._answered = set()
+        self._compared = set()

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import orjson
 import pytest
 
-from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.core.errors import BudgetExceeded, GatewayError
+from conduit_desktop.core.media import Units
+from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.accounting import pricing
+from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 from conduit_desktop.gateway.accounting.pricing import MAX_ANSWERED, PriceQuery
+from conduit_desktop.gateway.admission.estimate import input_bounds
+from conduit_desktop.gateway.call import WholeReply
+from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.wire.media.endpoints import MediaRequest
-from tests.fakes.gateway import GatewayFixture, call
+from tests.fakes.gateway import GatewayFixture, call, open_gateway
 from tests.fakes.raw_upstream import http_answer, raw_upstream
 
 USAGE = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
 
 
-def whole(model: str) -> bytes:
+def whole(model: str, usage: dict[str, int] = USAGE) -> bytes:
     message = {"role": "assistant", "content": "hi"}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-    body = {"id": "c", "object": "chat.completion", "created": 1, "model": model, "choices": choices, "usage": USAGE}
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": model, "choices": choices, "usage": usage}
     return http_answer(orjson.dumps(body), "application/json", "length")
 
 
@@ -47,6 +54,11 @@ async def cost(gateway: GatewayFixture, model: str, answered: str, *, stream: bo
         else:
             await gateway.ask(f"up/{model}")
     return gateway.records[-1].cost_nano
+
+
+def target_of(gateway: GatewayFixture, name: str) -> BoundTarget:
+    provider, _, model = name.partition("/")
+    return BoundTarget.of(gateway.snapshot.providers[provider], model)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -139,3 +151,65 @@ async def test_a_server_that_makes_up_names_does_not_keep_the_gateway_busy(gatew
         await gateway.ask("up/gpt-4o")
     assert gateway.records[-1].cost_nano == 3_500_000_000
     assert prices._known.keys() == {"up/gpt-4o"}
+
+
+SHORT = {"prompt_tokens": 10, "completion_tokens": 1000, "total_tokens": 1010}
+
+
+async def test_calls_at_once_whose_snapshot_is_dearer_than_its_model_pass_a_budget_by_one_answer_at_most(home: Home):
+    # mistral-large-latest is $1.50 for a million tokens of output, the snapshot of 2024 that it once stood for $6.
+    async with raw_upstream(whole("mistral-large-2411", SHORT)) as url, open_gateway(home, budget_wait_s=60) as gateway:
+        await gateway.add_provider("up", f"{url}/v1", kind="mistral")
+        [price] = (
+            await gateway.state.compiled_prices.find([target_of(gateway, "up/mistral-large-latest")], gateway.snapshot)
+        ).values()
+        assert price is not None
+        asked = call("up/mistral-large-latest", max_tokens=1000)
+        worst = price._worst(input_bounds(asked)[0], 1000, Units(), speeds=False)
+        await gateway.add_key(budget_nano=10 * worst)
+        answers = await asyncio.gather(
+            *(gateway.answer(call("up/mistral-large-latest", max_tokens=1000)) for _ in range(20)), return_exceptions=True
+        )
+        assert {type(answer) for answer in answers} == {WholeReply, BudgetExceeded}
+        spent = gateway.account("key_tester").spend_nano
+        one = 10 * 2000 + 1000 * 6000
+        assert spent <= 10 * worst + one
+        assert gateway.records[-1].cost_nano in (one, 0)
+
+
+async def test_a_dearer_model_that_has_answered_for_a_deployment_counts_in_its_worst_case(gateway: GatewayFixture):
+    async with AsyncExitStack() as stack:
+        for name, model in (("mini", "gpt-4o-mini"), ("dear", "gpt-4o")):
+            url = await stack.enter_async_context(raw_upstream(whole(model, SHORT)))
+            await gateway.add_provider(name, f"{url}/v1", kind="openai")
+        await gateway.add_key()
+        await gateway.ask("mini/our-router")
+        target = target_of(gateway, "mini/our-router")
+        prices = gateway.state.compiled_prices
+        [before] = prices.known([target]).values()  # type: ignore[union-attr]
+        assert before is not None
+        # The router takes another model now.
+        await prices.find_answered(target, "gpt-4o", gateway.snapshot)
+        found, known = prices.of_answer(target, "gpt-4o", before)
+        assert known
+        assert found is not None
+        [after] = prices.known([target]).values()  # type: ignore[union-attr]
+        assert after is not None
+        assert after.expected(1000, 1000) == before.expected(1000, 1000)
+        assert after.worst(1000, 1000) == found.worst(1000, 1000) > before.worst(1000, 1000)
+        prices.of_answer(target, "gpt-4o", after)
+        assert prices.known([target]) == {target.name: after}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "snapshot"),
+    [
+        ("openai", "gpt-4o", "gpt-4o-2024-05-13"), ("mistral", "mistral-large-latest", "mistral-large-2411"),
+        ("openai", "gpt-4", "gpt-4-0613"), ("anthropic", "claude-3-5-haiku-latest", "claude-3-5-haiku"),
+    ],
+)  # fmt: skip
+def test_the_catalog_knows_the_snapshots_of_a_model(provider: str, model: str, snapshot: str):
+    found = PriceCatalog.load().snapshots(provider, model)
+    assert snapshot in found
+    assert not [name for name in found if "mini" in name or "32k" in name or "preview" in name]
+    assert snapshot not in PriceCatalog.load().snapshots(provider, snapshot)
