@@ -21,15 +21,11 @@ from conduit_desktop.gui.pages.providers.models import ProviderModelsDialog
 from conduit_desktop.gui.pages.providers.page import ProvidersPage
 from conduit_desktop.gui.widgets.forms.form_dialog import errors_of
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child, opened
+from tests.gui.conftest import RecordingUi, child, opened, shown_page
 
 
 async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> ProvidersPage:
-    page = ProvidersPage(client, feed, ui)
-    page.resize(900, 600)
-    page.show()
-    await ui.settle()
-    return page
+    return await shown_page(ProvidersPage(client, feed, ui), ui, 900, 600)
 
 
 async def add(client: AdminClient, **values: object) -> None:
@@ -44,7 +40,8 @@ async def test_a_card_with_long_texts_is_not_wider_than_the_page(
     await add(client, name="n" * 60, kind="openai-compatible", base_url=f"http://127.0.0.1/{'p' * 200}/v1")
     owner = context.gateway.snapshot.providers["openai"].provider.id
     context.gateway.health.failed("openai/m", owner, "private", UpstreamError("a long story " * 30, status=401, reason="auth"))
-    card, other = sorted((await shown(client, feed, ui)).cards.values(), key=lambda one: one.provider.name, reverse=True)
+    page = await shown(client, feed, ui)
+    card, other = sorted(page.cards.values(), key=lambda one: one.provider.name, reverse=True)
     assert card.state.text().startswith("1 of 2 keys disabled: a long story")
     assert card.state.toolTip() == card.state.text()
     assert max(card.minimumSizeHint().width(), other.minimumSizeHint().width()) < 500
@@ -81,7 +78,8 @@ async def test_the_latency_is_refreshed_after_a_request(client: AdminClient, fee
 
 async def test_a_provider_of_the_config_file_has_a_lock(client: AdminClient, feed: Feed, ui: RecordingUi):
     await add(client, name="demo", kind="demo")
-    (card,) = (await shown(client, feed, ui)).cards.values()
+    page = await shown(client, feed, ui)
+    (card,) = page.cards.values()
     assert not card.lock.isVisible()
     card.show_provider(card.provider.model_copy(update={"locked": True}), None, None)
     assert card.lock.isVisible()
