@@ -23,7 +23,7 @@ from conduit_desktop.gui.pages.requests.page import RequestsPage
 from conduit_desktop.gui.pages.usage.page import UsagePage
 from conduit_desktop.gui.widgets.labels import PlainLabel
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child
+from tests.gui.conftest import RecordingUi, child, shown_page
 from tests.gui.samples import keep, record
 
 
@@ -33,10 +33,7 @@ def shown(table: Any, column: int) -> list[str]:
 
 async def opened(page: Any, ui: RecordingUi, qtbot: QtBot) -> Any:
     qtbot.addWidget(page)
-    page.resize(1100, 760)
-    page.show()
-    await ui.settle()
-    return page
+    return await shown_page(page, ui, 1100, 760)
 
 
 async def test_an_empty_dashboard_links_to_chat_and_providers(client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot):

@@ -61,7 +61,7 @@ class ProviderForm(Form):
             )
             help = (
                 "Clients may send a key or login of this provider, which is passed on unchanged and never stored. A virtual key "
-                "beside it, in the header x-conduit-key, sets the limits and the budget; without one there are none. Whether a "
+                "next to it, in the header x-conduit-key, sets the limits and the budget; without one there are none. Whether a "
                 "subscription's login may be used through a gateway is for the vendor's terms to say."
             )
             self.add_toggle("accept_client_keys", "Accept clients' own API keys", help)

@@ -393,7 +393,7 @@ async def test_requests_are_priced_again_after_a_preview(
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     await until(lambda: dialog.primary.isVisibleTo(dialog))
     assert dialog.result_text.text.text() == (
-        "1 request would change (1 without a cost until now). The sum of their costs would go from $0.00 to $2.00."
+        "1 request would change (1 without a cost until now). The total of their costs would go from $0.00 to $2.00."
     )
     [before] = (await client.requests())[0]
     assert before.cost_usd is None

@@ -13,7 +13,7 @@ from conduit_desktop.core.bus import Change
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.requests import page as requests
 from conduit_desktop.gui.pages.requests.page import RequestsPage
-from tests.gui.conftest import RecordingUi
+from tests.gui.conftest import RecordingUi, shown_page
 from tests.gui.samples import keep, record
 
 BEGAN = 1_700_000_000_000
@@ -25,10 +25,7 @@ async def _following(
     await keep(context, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(count)))
     page = RequestsPage(client, feed, ui)
     qtbot.addWidget(page)
-    page.resize(1100, 500)
-    page.show()
-    await ui.settle()
-    return page
+    return await shown_page(page, ui, 1100, 500)
 
 
 def _arrive(page: RequestsPage, *numbers: int) -> None:

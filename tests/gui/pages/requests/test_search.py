@@ -18,7 +18,7 @@ from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.requests import page as requests
 from conduit_desktop.gui.pages.requests.page import RequestsPage
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi
+from tests.gui.conftest import RecordingUi, shown_page
 from tests.gui.samples import keep, record
 
 BEGAN = 1_700_000_000_000
@@ -226,10 +226,7 @@ async def log_with_text(context: AppContext, client: AdminClient, feed: Feed, ui
     )
     page = RequestsPage(client, feed, ui)
     qtbot.addWidget(page)
-    page.resize(1100, 500)
-    page.show()
-    await ui.settle()
-    return page
+    return await shown_page(page, ui, 1100, 500)
 
 
 def visible(page: RequestsPage) -> set[str]:

@@ -21,16 +21,13 @@ from conduit_desktop.gui.pages.settings.page import HIDDEN, SettingsPage
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from conduit_desktop.gui.widgets.forms.editors import Combo, Toggle
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi
+from tests.gui.conftest import RecordingUi, shown_page
 
 
 async def opened(client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot) -> SettingsPage:
     page = SettingsPage(client, feed, ui)
     qtbot.addWidget(page)
-    page.resize(1000, 700)
-    page.show()
-    await ui.settle()
-    return page
+    return await shown_page(page, ui, 1000, 700)
 
 
 def line(page: SettingsPage, name: str) -> QLineEdit:
