@@ -112,7 +112,8 @@ def preview_text(found: RepricedView) -> str:
     parts = [f"{new:,} without a cost until now"] if new else []
     parts += [f"{found.changed:,} with another cost"] if found.changed else []
     before, after = show_usd(to_nano(found.before_usd)), show_usd(to_nano(found.after_usd))
-    return f"{_requests(found.repriced)} would change ({', '.join(parts)}). The total of their costs would go from {before} to {after}."
+    change = f"The total of their costs would go from {before} to {after}."
+    return f"{_requests(found.repriced)} would change ({', '.join(parts)}). {change}"
 
 
 def done_text(done: RepricedView) -> str:
