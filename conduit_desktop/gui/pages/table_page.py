@@ -29,6 +29,8 @@ class TablePage(Page, Generic[E]):
 
     lockable: ClassVar[frozenset[str]]
     """The buttons that are disabled for a locked row."""
+    _to_select: Any = None
+    """The key of the row to select once it is loaded."""
 
     def show_table(
         self,
@@ -52,7 +54,16 @@ class TablePage(Page, Generic[E]):
     def show_rows(self, rows: list[E]) -> None:
         """Show these rows, and the buttons for the selected one as it is now."""
         self.model.set_rows(rows)
+        if self._to_select is not None:
+            self.view.select(self._to_select)
+            self._to_select = None
         self._update()
+
+    def select_when_loaded(self, key: Any) -> None:
+        """Select the row of that key, which may be a new one; the filter must not hide it."""
+        self.bar.filter.clear()
+        self._to_select = key
+        self.request_refresh()
 
     def hidden_for(self, row: E) -> frozenset[str]:
         """The buttons that do not apply to this row."""

@@ -98,7 +98,6 @@ class BudgetsPage(TablePage[BudgetRow]):
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
-        self._wanted: tuple[bool, str] | None = None
         self._past: list[BudgetPeriodView] | None = None
         self._history_of: tuple[Any, ...] | None = None
         """The budget and the start of its running period whose history is shown; None: to be loaded."""
@@ -138,11 +137,8 @@ class BudgetsPage(TablePage[BudgetRow]):
         # Both before either is shown: a key that was just renamed must not have its old name in a row.
         budgets, keys = await self.client.budgets(), await self.client.keys()
         self.show_rows(rows_of(budgets, keys))
-        wanted, self._wanted = self._wanted, None
-        if wanted is None and self.view.current() is None and self.model.rows:
-            wanted = self.model.rows[0].key
-        if wanted is not None:
-            self.view.select(wanted)
+        if self.view.current() is None and self.model.rows:
+            self.view.select(self.model.rows[0].key)
         await self._load_history()
 
     async def _load_history(self) -> None:
@@ -201,9 +197,7 @@ class BudgetsPage(TablePage[BudgetRow]):
             self.on_new()
         for name, of_key in (("budget", False), ("key", True)):
             if context.get(name):
-                self.bar.filter.clear()
-                self._wanted = (of_key, context[name])  # it may not be loaded yet
-                self.request_refresh()
+                self.select_when_loaded((of_key, context[name]))
 
     def on_new(self) -> None:
         """Ask for a new budget."""

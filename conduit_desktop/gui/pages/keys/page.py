@@ -107,7 +107,6 @@ class KeysPage(TablePage[KeyView]):
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
-        self._wanted: str | None = None
         empty = EmptyState(
             "key", "No virtual keys yet", "Give each app its own key to track its spend, limit it, and revoke it on its own."
         )
@@ -133,9 +132,6 @@ class KeysPage(TablePage[KeyView]):
     async def refresh(self) -> None:
         """Load the keys."""
         self.show_rows(await self.client.keys())
-        if self._wanted is not None:
-            self.view.select(self._wanted)
-            self._wanted = None
 
     def hidden_for(self, row: KeyView) -> frozenset[str]:
         """A key without a budget of its own has none to show."""
@@ -151,9 +147,7 @@ class KeysPage(TablePage[KeyView]):
         if context.get("new"):
             self.on_new()
         if context.get("key"):
-            self.bar.filter.clear()
-            self._wanted = context["key"]  # the key may not be loaded yet
-            self.request_refresh()
+            self.select_when_loaded(context["key"])
 
     def on_new(self) -> None:
         """Ask for a new key."""
