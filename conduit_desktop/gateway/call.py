@@ -11,7 +11,7 @@ from typing import Any
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.gateway.admission.estimate import input_estimate, max_output_tokens
+from conduit_desktop.gateway.admission.estimate import choices, input_estimate, max_output_tokens, may_have_media
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect, json_text
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -67,6 +67,8 @@ class Call:
     _neutral: ChatRequest | None = None
     _input_tokens: int = 0
     _output_cap: int = 0
+    _answers: int = 0
+    _may_have_media: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -80,11 +82,27 @@ class Call:
         return self._input_tokens
 
     @property
+    def may_have_media(self) -> bool:
+        """Whether the body may hold pictures, sound or documents, looked up once."""
+        if self._may_have_media is None:
+            received = self.received
+            raw = received[0] if received is not None and received[1] is self.body else None
+            self._may_have_media = may_have_media(self.body, raw)
+        return self._may_have_media
+
+    @property
     def output_cap(self) -> int:
         """The most output tokens that the request allows, computed once; UNBOUNDED where it sets no limit."""
         if not self._output_cap:
-            self._output_cap = max_output_tokens(self.body, self.dialect.name)
+            self._output_cap = max_output_tokens(self.body, self.dialect.name, self.answers)
         return self._output_cap
+
+    @property
+    def answers(self) -> int:
+        """How many answers the request asks for at once, looked up once."""
+        if not self._answers:
+            self._answers = choices(self.body, self.dialect.name)
+        return self._answers
 
     @property
     def rough_tokens(self) -> int:
@@ -99,7 +117,8 @@ class Call:
 
     def replace_body(self, body: dict[str, Json]) -> None:
         """Replace the body by another in the same dialect."""
-        self.body, self._neutral, self._input_tokens, self._output_cap = body, None, 0, 0
+        self.body, self._neutral, self._may_have_media = body, None, None
+        self._input_tokens = self._output_cap = self._answers = 0
 
     @property
     def neutral(self) -> ChatRequest:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from conduit_desktop.core.bus import Bus
@@ -18,6 +19,7 @@ from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import BudgetAccount, QueuePlace, TrackedBudget
+from conduit_desktop.gateway.admission.estimate import ONLINE
 from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate, Reservation, cache_rate_of
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.health.circuit import Health
@@ -173,13 +175,15 @@ class Gateway:
     ) -> tuple[CostEstimate, dict[str, CostEstimate] | None]:
         """What the call may cost, at the dearest of its targets, and at the dearest of each provider that has a budget."""
         state, reserve = self.state, self.state.snapshot.settings.reserve_output_tokens
-        if not state.budgets.limit(caller.key, route.name):
-            by_tokens = caller.key is not None and caller.key.tpm is not None
-            return CostEstimate.of_call(call, reserve, prices.values(), limited=by_tokens), None
+        by_tokens = caller.key is not None and caller.key.tpm is not None
+        if not by_tokens and not state.budgets.limit(caller.key, route.name):
+            return CostEstimate.of_call(call, reserve, prices.values(), limited=False), None
         targets = route.all_targets
-        expected = self._bounded(call, targets, prices)
         if not state.budgets.any_of_provider:
-            return expected, None
+            # Pictures have far fewer tokens than bytes: by the length, they would hold too much.
+            by_length = call.media_request is None and not call.may_have_media
+            return (self._by_length if by_length else self._bounded)(call, targets, prices), None
+        expected = self._bounded(call, targets, prices)
         by_provider: dict[str, list[BoundTarget]] = {}
         for target in targets:
             if state.budgets.of_provider(target.bound.name):
@@ -187,12 +191,30 @@ class Gateway:
         return expected, {name: self._bounded(call, group, prices) for name, group in by_provider.items()}
 
     def _bounded(self, call: Call, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]) -> CostEstimate:
-        """The estimate of a call over these targets, with its worst case."""
-        found = [prices[target.name] for target in targets]
-        expected = CostEstimate.of_call(call, self.state.snapshot.settings.reserve_output_tokens, found, cache_rate_of(call))
-        most_output = self.state.capabilities.most_output
-        expected.add_worst(call, [(prices[target.name], most_output(target)) for target in targets])
+        """The exact estimate of a call over these targets, with its worst case."""
+        found, searches = self._offers(targets, prices)
+        reserve = self.state.snapshot.settings.reserve_output_tokens
+        expected = CostEstimate.of_call(call, reserve, [price for price, _ in found], cache_rate_of(call))
+        expected.add_worst(call, found, searches)
         return expected
+
+    def _by_length(self, call: Call, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]) -> CostEstimate:
+        """The estimate of a chat by its length, which is enough where every limit has ample room."""
+        found, searches = self._offers(targets, prices)
+        reserve = self.state.snapshot.settings.reserve_output_tokens
+        return CostEstimate.by_length(call, reserve, found, searches, partial(self._bounded, call, targets, prices))
+
+    def _offers(
+        self, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]
+    ) -> tuple[list[tuple[CompiledPrice | None, int]], bool]:
+        """Each target's price with the most output tokens of one answer, and whether a target searches whatever is asked."""
+        most_output = self.state.capabilities.most_output
+        found: list[tuple[CompiledPrice | None, int]] = []
+        searches = False
+        for target in targets:
+            found.append((prices[target.name], most_output(target)))
+            searches = searches or target.model.endswith(ONLINE)
+        return found, searches
 
     def _within_provider_budgets(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -212,7 +213,12 @@ def client_name(request: web.Request) -> str:
 
     At most 80 characters; those that cannot be printed are left out. Totals by client would have a row for every version.
     """
-    product = request.headers.get("User-Agent", "")[:200].strip().split(" ", 1)[0]
+    return _product_name(request.headers.get("User-Agent", "")[:200])
+
+
+@lru_cache(maxsize=1024)
+def _product_name(agent: str) -> str:
+    product = agent.strip().split(" ", 1)[0]
     # OpenAI's and Anthropic's SDKs put their language where other products have the version.
     parts = product.split("/")
     kept = list(takewhile(lambda part: _VERSION.match(part) is None, parts[1:]))

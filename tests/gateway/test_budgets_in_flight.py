@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from conduit_desktop.core.clock import now_ms
@@ -385,3 +386,55 @@ async def test_a_call_that_waits_for_a_budget_over_midnight_is_admitted_in_the_n
         hanging.cancel()
         await asyncio.wait({hanging})
         assert gateway.account("key_tester").spend_nano == record.cost_nano
+
+
+# Estimates by length
+
+
+@pytest.mark.parametrize(
+    ("dollars", "content", "weighs"),
+    [
+        (10_000, "Say hello.", False),
+        (10, "Say hello.", True),
+        (10_000, [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}], True),
+    ],
+    ids=["ample room", "less", "a picture"],
+)
+async def test_a_text_is_weighed_where_a_limit_may_matter(
+    gateway: GatewayFixture, vendor: Vendor, dollars: int, content: Any, weighs: bool
+) -> None:
+    await furnish(gateway, vendor, budget_nano=dollars * DOLLAR, tpm=10_000_000)
+    made = call("m", content)
+    made.received = (orjson.dumps(made.body), made.body)
+    vendor.script(Step(hang=True))
+    asking = asyncio.ensure_future(gateway.answer(made))
+    await until(lambda: vendor.requests)
+    assert bool(made.estimated_tokens) is weighs
+    account = gateway.account("key_tester")
+    assert 0 < account.reserved_nano <= account.held_nano
+    asking.cancel()
+    await asyncio.wait({asking})
+    await settled(gateway)
+    # A caller that leaves is charged by the text, whatever was reserved.
+    assert made.estimated_tokens
+    assert (account.reserved_nano, account.held_nano) == (0, 0)
+
+
+async def test_an_alias_of_a_model_that_searches_holds_what_it_may_find(home: Home, vendor: Vendor) -> None:
+    async with open_gateway(home, budget_wait_s=0) as gateway:
+        # What it finds is taken as 200,000 tokens: a dollar.
+        await furnish(gateway, vendor, budget_nano=3 * DOLLAR // 2)
+        await gateway.add_price("thinker:online", 5.0, 5.0)
+        await gateway.add_alias("searching", "oa/thinker:online", retries=0)
+        await gateway.ask("m", max_tokens=10)  # looks up the price
+        for model, code in (("m", 200), ("searching", 429)):
+            vendor.script(Step(hang=True), Step(hang=True), Step())
+            before = len(vendor.requests)
+            # The first leaves no room for another worst case; the second is the one that may overrun the budget.
+            hanging = [asyncio.ensure_future(gateway.ask(model, max_tokens=10)) for _ in range(2)]
+            await until(lambda before=before: len(vendor.requests) == before + 2)
+            assert await status(gateway, model=model, max_tokens=10) == code
+            for task in hanging:
+                task.cancel()
+            await asyncio.wait(hanging)
+            await settled(gateway)

@@ -63,13 +63,13 @@ class _WatchedBudgets:
         for key in self.snapshot.keys.values():
             if key.budget_nano:
                 name = f"The {key.budget_period} budget of the key {key.name}"
-                account = partial(gateway.account, key.id)
+                account = partial(gateway.state.budgets.account, key.id)
                 self._add("key", key.id, f"{key.id}:{key.baseline_at}", name, key.budget_nano, KEY_THRESHOLDS, account)
         for budget in self.snapshot.budgets:
             if budget.limit_nano:
                 period = "" if budget.period == "total" else f"{budget.period} "
                 target = budget.target if budget.scope == "key" else budget.target.casefold()
-                account = partial(gateway.budget_account, budget)
+                account = partial(gateway.state.budgets.budget_account, budget)
                 blocks = budget.action == "block"
                 name = f"The {period}budget {budget.name}"
                 self._add(budget.scope, target, budget.id, name, budget.limit_nano, budget.thresholds, account, blocks)
@@ -124,6 +124,7 @@ class Alerts:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
+        self._state = context.gateway.state
         self._watched = _WatchedBudgets(context.gateway)
         self._levels: dict[str, str] = {}
         """By budget: the last occasion, so that not every request asks the store."""
@@ -142,8 +143,8 @@ class Alerts:
             self._note_try(record.client_ip)
             return
         # Each record is published once its cost is settled, so no timer has to look for budgets that run out.
-        if self._watched.snapshot is not (gateway := self._context.gateway).snapshot:
-            self._watched = _WatchedBudgets(gateway)
+        if self._watched.snapshot is not self._state.snapshot:
+            self._watched = _WatchedBudgets(self._context.gateway)
         for watched in self._watched.of(record):
             self._check(watched, record)
         # A priced answer of the first target has nothing else to notify of.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import compress
 from math import ceil, lcm, prod
 from operator import attrgetter
@@ -68,6 +68,10 @@ class CostLine(NamedTuple):
         return {
             "class": self.name, "units": self.units, "per": self.per, "price_nano": self.price_nano, "cost_nano": self.cost_nano,
         }  # fmt: skip
+
+
+_line: Callable[[tuple[str, int, int, int, int]], CostLine] = partial(tuple.__new__, CostLine)
+"""A line of its values, without a call of Python's own for each."""
 
 
 class Cost(NamedTuple):
@@ -207,6 +211,11 @@ class CompiledPrice:
     def is_plain(self) -> bool:
         """Whether an answer without searches costs its tokens and nothing else."""
         return self.by_tokens and "per_request" not in self.unit_nano
+
+    @cached_property
+    def covers_chat(self) -> bool:
+        """Whether a chat has a price."""
+        return self.covers(True, NO_UNITS)
 
     @cached_property
     def charges(self) -> tuple[tuple[int, tuple[tuple[str, int, bool, bool], ...]], ...]:
@@ -394,7 +403,7 @@ def _plain_cost(compiled_price: CompiledPrice, usage: Usage) -> Cost | None:
         exact += count * rate
         # As in `_Bill.cost`.
         total = (2 * exact + PER) // (2 * PER)
-        lines.append(CostLine(name, count, PER, rate, total - before))
+        lines.append(_line((name, count, PER, rate, total - before)))
         before = total
     final = (is_sure or compiled_price.price.origin == "free") and usage.source == "reported" and not usage.unclear
     return Cost(before, "final" if final else "estimated", tuple(lines), compiled_price.source, compiled_price.date)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import compress
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from conduit_desktop.core.chat import Json, Opaque
@@ -62,43 +63,47 @@ _NOTHING = Cost(0, "final")
 _SAMPLE = 4096
 """Bytes of an answer by which the tokens of all of it are estimated."""
 _class_counts = attrgetter(*CLASS_NAMES)
-_SPOKEN = (TextDelta, ThinkingDelta, Refused)
+_SPOKEN = frozenset({TextDelta, ThinkingDelta, Refused})
 
 
 class Meter:
     """Counts what one request uses, from its arrival until it is settled."""
 
+    # The beginnings are of the class: most requests leave most of them as they are.
+    _closed = False
+    _reservation: Reservation | None = None
+    _compiled_prices: Mapping[str, CompiledPrice | None] = MappingProxyType({})
+    _prices_in_use: tuple[CompiledPrices, Snapshot] | None = None
+    _target: BoundTarget | None = None
+    answered_model = ""
+    """The model that the answer names, by whose price it is billed; empty where it names none but the one that was asked."""
+    _tried = _answered = False
+    _failed: Sequence[Cost] = ()
+    """The costs of failed attempts that reported usage, or may have been billed without."""
+    _unanswered = 0
+    _tokens_per_byte = 0.0
+    _reported_at = 0
+    """`output_bytes` when usage was last reported."""
+    _is_whole_report = False
+    output_bytes = 0
+    """UTF-8 bytes of the answer's text and tool calls so far."""
+    usage: Usage | None = None
+    units = NO_UNITS
+    """Images, seconds and characters: as requested, until the answer reports them."""
+    at_end: Callable[[], None] | None = None
+    """Called once when the request is settled."""
+    _payload: bytearray | None = None
+    upstream_ms = 0.0
+    streamed_ms = 0.0
+    """Of the time after the first content, what was spent waiting for the upstream."""
+
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call = call
         self._recorder = recorder
-        self._closed = False
-        self._reservation: Reservation | None = None
-        self._compiled_prices: Mapping[str, CompiledPrice | None] = {}
-        self._prices_in_use: tuple[CompiledPrices, Snapshot] | None = None
-        self._target: BoundTarget | None = None
-        self.answered_model = ""
-        """The model that the answer names, by whose price it is billed; empty where it names none but the one that was asked."""
-        self._tried = self._answered = False
-        self._failed: list[Cost] = []
-        """The costs of failed attempts that reported usage, or may have been billed without."""
-        self._unanswered = 0
         self._sample: list[str] = []
         """The texts with which the answer begins, about _SAMPLE bytes."""
-        self._tokens_per_byte = 0.0
-        self._reported_at = 0
-        """`output_bytes` when usage was last reported."""
-        self._is_whole_report = False
-        self.output_bytes = 0
-        """UTF-8 bytes of the answer's text and tool calls so far."""
-        self.usage: Usage | None = None
-        self.units = requested_units(call.endpoint, call.body) if call.media_request is not None else NO_UNITS
-        """Images, seconds and characters: as requested, until the answer reports them."""
-        self.at_end: Callable[[], None] | None = None
-        """Called once when the request is settled."""
-        self._payload: bytearray | None = None
-        self.upstream_ms = 0.0
-        self.streamed_ms = 0.0
-        """Of the time after the first content, what was spent waiting for the upstream."""
+        if call.media_request is not None:
+            self.units = requested_units(call.endpoint, call.body)
         self.record = RequestRecord(
             id=call.id, started_at=call.started_at, model=call.model, endpoint=call.endpoint, dialect=call.dialect.name,
             streamed=call.stream, client=call.client, client_ip=call.client_ip,
@@ -137,12 +142,12 @@ class Meter:
 
     def trying(self, target: BoundTarget) -> None:
         """An attempt at a target begins: what was counted of an earlier one is void."""
+        if self._target is not None:
+            self.output_bytes, self.usage, self.answered_model = 0, None, ""
+            self._sample, self._tokens_per_byte = [], 0.0
+            self._reported_at, self._is_whole_report = 0, False
         self._target, self._tried, self._answered = target, True, False
-        self.output_bytes, self.usage = 0, None
-        self._sample, self._tokens_per_byte = [], 0.0
-        self._reported_at, self._is_whole_report = 0, False
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
-        self.answered_model = ""
 
     def attempted(
         self, attempt: AttemptRecord, usage: Usage | None = None, cut_off: bool = False, unanswered: bool = False
@@ -165,11 +170,11 @@ class Meter:
             if cut_off and cost.nano is not None:
                 cost = cost._replace(state="estimated")
             attempt.tokens, attempt.cost_nano = _tokens(usage) if usage is not None else {}, cost.nano
-            self._failed.append(cost)
+            self._failed = [*self._failed, cost]
         elif unanswered and self.record.endpoint != "count_tokens":
             price = self._compiled_price
             if price is None or not price.is_free:
-                self._failed.append(UNKNOWN)
+                self._failed = [*self._failed, UNKNOWN]
                 self._unanswered += 1
         if self._reservation is not None:
             if self._answered:
@@ -203,19 +208,21 @@ class Meter:
 
     def count(self, events: Iterable[Event]) -> None:
         """Count the events of a chat answer."""
-        for event in events:
-            # First, because nearly every event of a stream is one of these.
-            if isinstance(event, _SPOKEN):
+        counted: Iterable[Any] = events
+        for event in counted:
+            # By the type itself, and the first first, because nearly every event of a stream is one of these.
+            kind = type(event)
+            if kind in _SPOKEN:
                 self._counted(event.text)
-            elif isinstance(event, ToolCallDelta):
+            elif kind is ToolCallDelta:
                 self._counted(event.arguments)
-            elif isinstance(event, UsageReported):
+            elif kind is UsageReported:
                 self.usage, self._reported_at = event.usage, self.output_bytes
-            elif isinstance(event, Finished):
+            elif kind is Finished:
                 self.record.finish = event.reason
-            elif isinstance(event, OpaqueBlock):
+            elif kind is OpaqueBlock:
                 self.output_bytes += _block_size(event.block)
-            elif isinstance(event, Started):
+            elif kind is Started:
                 # Not every dialect has an id and a creation time; a translated answer needs both.
                 event.created = event.created or self.record.started_at // 1000
                 event.id = event.id or self.record.id
@@ -307,7 +314,7 @@ class Meter:
                 attempt.tokens = dict(compress(zip(CLASS_NAMES, counts, strict=True), counts))
         record.price_source, record.price_date = answer.source, answer.date
         record.cost_nano, record.cost_state = answer.nano, answer.state
-        record.cost_breakdown = [line.as_dict() for line in answer.breakdown]
+        record.cost_breakdown = [*map(CostLine.as_dict, answer.breakdown)]
         if self._failed:
             self._add_failed(paid)
 
@@ -342,8 +349,8 @@ class Meter:
             whole = status == "success" or bool(self.record.finish) or self._is_whole_report
             if usage is None or not whole or self._is_contradicted(usage):
                 usage = self._estimate(usage)
-            elif estimated := self._call.estimated_tokens:
-                LEARNED.learn(self._call.model, estimated, usage.total_input)
+            elif self._call.estimated_tokens or LEARNED.wants(usage.total_input):
+                LEARNED.learn(self._call.model, self._call.input_tokens, usage.total_input)
             self._take(usage, units)
             return price_answer(self._compiled_price, usage, units)
         final = status == "success"

@@ -86,6 +86,9 @@ _UNSEEN = (
     "plugins", "web_search_options", "search_parameters", "mcp_servers",
 )  # fmt: skip
 """Fields by which the vendor reads more than the body."""
+ONLINE = ":online"
+"""How OpenRouter's names of models end that search first: https://openrouter.ai/docs/features/web-search"""
+_WITH_MORE = frozenset({*_TOOLS, *_UNSEEN})
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{256}")
 _LEAST_ENCODED = 256
 _LINK = ("http://", "https://", "gs://", "s3://")
@@ -235,6 +238,11 @@ def _take_text(name: str, text: str, found: _Content) -> None:
         found.media.append((_media_kind("", text), text))
     else:
         found.texts.append(text)
+
+
+def may_have_media(body: Json, written: bytes | None = None) -> bool:
+    """Whether a body may hold media; `written` is its JSON, where that is at hand."""
+    return _may_have_media(_dumps(body) if written is None else written)
 
 
 def _may_have_media(written: bytes) -> bool:
@@ -439,38 +447,53 @@ def input_estimate(call: Call, dialect: str = "", model: str = "") -> int:
     return max(1, round(tokens * LEARNED.factor(call.model)))
 
 
-def input_bounds(call: Call) -> tuple[int, int]:
-    """More tokens than any provider counts for the call's input, and tokens that the input passes by little at most.
+def input_bound(call: Call, searches: bool = False) -> int:
+    """More tokens than any provider counts for the call's input: one for each byte, and what vendors add to it.
 
-    The first has a token for each byte, and what vendors add to it; the second what is expected, and the bound of what cannot be
-    estimated: pictures, stored conversations, and what a vendor's own tools find.
+    `searches`: a target may search first, whatever is asked.
     """
-    text, unseen = _bounds(call)
+    text, unseen = _bounds(call, searches)
+    return text + unseen
+
+
+def input_bounds(call: Call, searches: bool = False) -> tuple[int, int]:
+    """`input_bound`, and tokens that the input passes by little at most.
+
+    The second is what is expected, and the bound of what cannot be estimated: pictures, stored conversations, and what a vendor's
+    own tools find.
+    """
+    text, unseen = _bounds(call, searches)
     return text + unseen, min(text, call.input_tokens) + unseen
 
 
-def _bounds(call: Call) -> tuple[int, int]:
+def _bounds(call: Call, searches: bool) -> tuple[int, int]:
     """The bound of what is written in the body, and that of media and of what the vendor adds from elsewhere."""
-    body = call.body
-    raw = call.received[0] if call.received is not None and call.received[1] is body else _dumps(body)
-    conversation = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), ())
-    text, unseen = len(raw) + _BOUND_PER_MESSAGE * len(conversation) + _BOUND_PER_REQUEST, 0
-    if any(map(body.get, _TOOLS)):
-        text += _BOUND_OF_TOOLS
-    if _may_have_media(raw):
+    body, received = call.body, call.received
+    raw = received[0] if received is not None and received[1] is body else _dumps(body)
+    text, unseen = len(raw) + _BOUND_PER_REQUEST, 0
+    for name in _CONVERSATIONS:
+        if type(conversation := body.get(name)) is list:
+            text += _BOUND_PER_MESSAGE * len(conversation)
+            break
+    # Most requests have none of them.
+    if not _WITH_MORE.isdisjoint(body):
+        if any(map(body.get, _TOOLS)):
+            text += _BOUND_OF_TOOLS
+        searches = searches or _adds_unseen(body)
+    if searches:
+        unseen += _UNSEEN_BOUND
+    if call.may_have_media:
         for kind, data in _content_of(body).media:
             text -= len(data)
             unseen += _media_bound(kind, data)
     if call.media_request is not None and call.media_request.form is not None:
         unseen += max(_IMAGE_BOUND, call.media_request.form.files_size // _AUDIO_BYTES_PER_TOKEN)
-    if _adds_unseen(body):
-        unseen += _UNSEEN_BOUND
     return text, unseen
 
 
 def _adds_unseen(body: dict[str, Json]) -> bool:
     """Whether the vendor reads more than the body: a stored conversation, or what its own tools and plugins find."""
-    if any(map(body.get, _UNSEEN)) or str(body.get("model", "")).endswith(":online"):
+    if any(map(body.get, _UNSEEN)):
         return True
     tools = body.get("tools")
     return bool(tools) and _HOSTED.search(_dumps(tools)) is not None
@@ -519,25 +542,30 @@ _CAPS: dict[str, tuple[_Paths, _Paths]] = {
     "ollama_generate": (_paths("options.num_predict"), ()),
 }  # fmt: skip
 """The fields for the maximum of output tokens and for the number of answers, by dialect."""
+_NO_CAPS: tuple[_Paths, _Paths] = ((), ())
 _MOST_CHOICES = 10**6
 
 
-def output_cap(body: dict[str, Json], dialect: str) -> int | None:
+def output_cap(body: dict[str, Json], dialect: str, answers: int = 0) -> int | None:
     """The most output tokens that a request in `dialect` allows over all its answers; None where it sets no limit.
 
-    Fields of other dialects count for nothing: the target does not read them. Of two names for one limit the higher counts, as
-    servers differ in which they read.
+    `answers` are its `choices`, where they are known. Fields of other dialects count for nothing: the target does not read
+    them. Of two names for one limit the higher counts, as servers differ in which they read.
     """
-    caps, _ = _CAPS.get(dialect, ((), ()))
-    found = [value for path in caps if path[0] in body and (value := _cap(_at(body, path), dialect)) > 0]
-    return max(found) * choices(body, dialect) if found else None
+    found = 0
+    for path in _CAPS.get(dialect, _NO_CAPS)[0]:
+        if path[0] in body and (cap := _cap(_at(body, path), dialect)) > found:
+            found = cap
+    return found * (answers or choices(body, dialect)) if found else None
 
 
 def choices(body: dict[str, Json], dialect: str) -> int:
     """How many answers the request asks for at once, each as long as the limit."""
-    _, counts = _CAPS.get(dialect, ((), ()))
-    asked = [min(_count(_at(body, path)), _MOST_CHOICES) for path in counts if path[0] in body]
-    return max(1, *asked) if asked else 1
+    asked = 1
+    for path in _CAPS.get(dialect, _NO_CAPS)[1]:
+        if path[0] in body and (count := min(_count(_at(body, path)), _MOST_CHOICES)) > asked:
+            asked = count
+    return asked
 
 
 def _at(body: Json, path: tuple[str, ...]) -> Json:
@@ -565,9 +593,12 @@ def _count(value: Json) -> int:
 UNBOUNDED = 2**31
 
 
-def max_output_tokens(body: dict[str, Json], dialect: str = "openai_chat") -> int:
-    """The most output tokens that a request in `dialect` allows; UNBOUNDED where it sets no limit."""
-    cap = output_cap(body, dialect)
+def max_output_tokens(body: dict[str, Json], dialect: str = "openai_chat", answers: int = 0) -> int:
+    """The most output tokens that a request in `dialect` allows; UNBOUNDED where it sets no limit.
+
+    `answers` are its `choices`, where they are known.
+    """
+    cap = output_cap(body, dialect, answers)
     return UNBOUNDED if cap is None else cap
 
 
@@ -635,9 +666,18 @@ class LearnedFactors:
     """Of a single report."""
     _LEAST_TOKENS = 100
     """Below, what a vendor adds to each request counts for more than its tokenizer."""
+    _EVERY = 16
 
     def __init__(self) -> None:
         self._factors: dict[str, float] = {}
+        self._reports = 0
+
+    def wants(self, reported: int) -> bool:
+        """Whether a report on a request that was not weighed is learned from: every sixteenth of those that are long enough."""
+        if reported < self._LEAST_TOKENS:
+            return False
+        self._reports += 1
+        return self._reports % self._EVERY == 0
 
     def factor(self, model: str) -> float:
         """What the estimate of a request to the model is multiplied with."""

@@ -11,7 +11,7 @@ by more than one answer.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
@@ -26,8 +26,8 @@ from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.budgets import Booking, BudgetAccount, Budgets, QueuePlace, TrackedBudget
 from conduit_desktop.gateway.admission.estimate import (
     MOST_HEARD_TOKENS_S,
-    choices,
     expected_units,
+    input_bound,
     input_bounds,
     reports_tokens,
     worst_units,
@@ -58,24 +58,67 @@ class CostEstimate:
     worst_nano: int = 0
     held_nano: int = 0
 
+    most_tokens: int = 0
+    """Input and output tokens that the request cannot pass; known where `weigh` is."""
+    weigh: Callable[[], CostEstimate] | None = None
+    """Makes the exact estimate. This one takes the input by its length, which is enough where every limit has ample room."""
+
     def __post_init__(self) -> None:
         self.worst_nano = max(self.worst_nano, self.cost_nano)
         # What is held for a request is at most its worst case, and that where nothing else is said.
         self.held_nano = max(self.held_nano or self.worst_nano, self.cost_nano)
 
-    def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]]) -> None:
-        """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer."""
-        cap, answers = (0, 1) if call.endpoint in READ_ONLY else (call.output_cap, choices(call.body, call.dialect.name))
+    def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]], searches: bool = False) -> None:
+        """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer.
+
+        `searches`: a target may search first, whatever is asked.
+        """
+        cap, answers = (0, 1) if call.endpoint in READ_ONLY else (call.output_cap, call.answers)
         units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
-        (bound, likely), speeds = input_bounds(call), "speed" in call.body
+        (bound, likely), speeds = input_bounds(call, searches), "speed" in call.body
         # Where sound is billed by tokens: it is no part of the body's text.
         heard = ceil((units.seconds or 0) * MOST_HEARD_TOKENS_S)
         bound, likely = bound + heard, likely + heard
         for compiled_price, most_output in targets:
             if compiled_price is not None:
                 output = min(cap, most_output * answers)
-                self.worst_nano = max(self.worst_nano, compiled_price.worst(bound, output, units, speeds=speeds))
-                self.held_nano = max(self.held_nano, compiled_price.worst(likely, output, units, speeds=speeds))
+                self.worst_nano = max(self.worst_nano, compiled_price.worst(bound, output, units, speeds))
+                self.held_nano = max(self.held_nano, compiled_price.worst(likely, output, units, speeds))
+
+    @classmethod
+    def by_length(
+        cls, call: Call, reserve_output_tokens: int, targets: Iterable[tuple[CompiledPrice | None, int]], searches: bool,
+        weigh: Callable[[], CostEstimate],
+    ) -> CostEstimate:  # fmt: skip
+        """The estimate of a chat by the length of its body, with its worst case; `weigh` makes the exact one.
+
+        For `targets` and `searches` see `add_worst`.
+        """
+        body, cap, inputs = call.body, call.output_cap, call.rough_tokens
+        answers, bound = call.answers, input_bound(call, searches)
+        output = cap if cap < reserve_output_tokens else reserve_output_tokens
+        cache_rate, speeds = cache_rate_of(call), "speed" in body
+        dearest: CompiledPrice | None = None
+        cost = worst = most_output = 0
+        unpriced = False
+        # Written out, as it runs for nearly every request; tests compare it with the exact estimate.
+        for compiled_price, longest in targets:
+            longest *= answers
+            if longest > cap:
+                longest = cap
+            if longest > most_output:
+                most_output = longest
+            if compiled_price is None:
+                unpriced = True
+                continue
+            unpriced = unpriced or not compiled_price.covers_chat
+            nano = compiled_price.expected(inputs, output, NO_UNITS, cache_rate)
+            if dearest is None or nano > cost:
+                dearest, cost = compiled_price, nano
+            nano = compiled_price.worst(bound, longest, NO_UNITS, speeds)
+            if nano > worst:
+                worst = nano
+        return cls(inputs, output, dearest, cost, unpriced, worst, worst, bound + most_output, weigh)
 
     @classmethod
     def of_call(
@@ -114,14 +157,17 @@ class CostEstimate:
         made = cls(input_tokens, output_tokens, None)
         for compiled_price in compiled_prices:
             # Half a price is none: what it leaves out would be taken as free.
-            if compiled_price is None or not compiled_price.covers(units is None, units or NO_UNITS, reports_tokens):
-                made.unpriced = True
             if compiled_price is None:
+                made.unpriced = True
                 continue
             if units is None:
-                cost = compiled_price.expected(input_tokens, output_tokens, cache_rate=cache_rate)
+                covered = compiled_price.covers_chat
+                cost = compiled_price.expected(input_tokens, output_tokens, NO_UNITS, cache_rate)
             else:
+                covered = compiled_price.covers(False, units, reports_tokens)
                 cost = compiled_price.expected(input_tokens, output_tokens, units)
+            if not covered:
+                made.unpriced = True
             if made.compiled_price is None or cost > made.cost_nano:
                 made.compiled_price, made.cost_nano = compiled_price, cost
         made.worst_nano = made.held_nano = made.cost_nano
@@ -271,9 +317,10 @@ class KeyUsage:
         """Count a request that was admitted."""
         self.parallel += 1
         self.tokens += tokens
-        for window in (self.minute, self.day):
-            if window is not None:
-                window.add(now)
+        if self.minute is not None:
+            self.minute.add(now)
+        if self.day is not None:
+            self.day.add(now)
 
     def fit(self, rpm: int | None, rpd: int | None) -> None:
         """From now on count for these limits."""
@@ -301,10 +348,9 @@ class RateLimiter:
 
         `providers` are the estimates by provider, where any has a budget; `place` is the one at which the request has waited.
         """
-        reservation = Reservation(self, key, expected)
         budgets = self.budgets.of_request(key, alias)
         if key is None and not budgets and not providers:
-            return reservation
+            return Reservation(self, key, expected)
         at_ms = self.budgets.now_ms() if at_ms is None else at_ms
         account, use, now = None, None, time.time()
         if key is not None:
@@ -316,17 +362,21 @@ class RateLimiter:
         # No `await` between the checks and the bookkeeping: this is what makes admission atomic on one event loop.
         if key is not None and use is not None:
             _check_parallel(key, use)
+        ample = None
+        if expected.weigh is not None:
+            if _has_tokens(key, use, expected.most_tokens, now):
+                ample = _ample(expected, budgets, at_ms)
+            if ample is None:
+                expected = expected.weigh()
+        if ample is None and key is not None and use is not None:
             _check_tokens(key, use, expected, now)
-        if expected.unpriced:
-            _check_priced(key, expected, budgets)
-        bookings: Sequence[Booking] = ()
-        busy: TrackedBudget | None = None
-        if budgets or providers:
-            bookings, busy = self._all_bookings(expected, budgets, providers, at_ms, place)
+        _check_priced(key, expected, budgets)
+        bookings, busy = (ample, None) if ample is not None else self._all_bookings(expected, budgets, providers, at_ms, place)
         if key is not None and use is not None:
             _check_requests(key, use, now)
         if busy is not None:
             raise BudgetInUse(busy)
+        reservation = Reservation(self, key, expected)
         # Only now: a request refused by one limit must not use up another.
         if use is not None:
             use.take(now, reservation.tokens)
@@ -424,14 +474,13 @@ class RateLimiter:
         use, now = self._use(key), time.time()
         minute, day = use.minute, use.day
         left = key.rpm - minute.used(now) if key.rpm is not None and minute is not None else None
-        today = key.rpd - day.used(now) if key.rpd is not None and day is not None else None
-        if left is not None and minute is not None and key.rpm is not None and (today is None or left <= today):
-            found["requests"] = (key.rpm, max(0, left), minute.reset_s(now))
-        elif today is not None and day is not None and key.rpd is not None:
-            found["requests"] = (key.rpd, max(0, today), day.reset_s(now))
+        if key.rpd is not None and day is not None and (left is None or (key.rpd - day.used(now)) < left):
+            found["requests"] = (key.rpd, max(0, key.rpd - day.used(now)), day.reset_s(now))
+        elif left is not None and minute is not None and key.rpm is not None:
+            found["requests"] = (key.rpm, left if left > 0 else 0, minute.reset_s(now))
         if key.tpm is not None:
             left = key.tpm - use.minute_tokens.used(now) - use.tokens
-            found["tokens"] = (key.tpm, max(0, left), use.minute_tokens.reset_s(now))
+            found["tokens"] = (key.tpm, left if left > 0 else 0, use.minute_tokens.reset_s(now))
         return found
 
     def forget(self, keep: Iterable[str]) -> None:
@@ -447,6 +496,29 @@ class RateLimiter:
         if use.rpm != key.rpm or use.rpd != key.rpd:
             use.fit(key.rpm, key.rpd)
         return use
+
+
+_AMPLE = 1000
+"""Room is ample for so many requests like one: even two hundred at once then hold less of it than a fifth."""
+
+
+def _has_tokens(key: VirtualKey | None, use: KeyUsage | None, most_tokens: int, now: float) -> bool:
+    """Whether the key's tokens a minute suffice whatever the request turns out to have."""
+    if key is None or use is None or key.tpm is None:
+        return True
+    return use.minute_tokens.used(now) + use.tokens + most_tokens <= key.tpm
+
+
+def _ample(expected: CostEstimate, budgets: Iterable[TrackedBudget], at_ms: int) -> list[Booking] | None:
+    """What to book where every budget has ample room for the worst case; None where one has not."""
+    made: list[Booking] = []
+    cost, worst = expected.cost_nano, expected.worst_nano
+    for budget in budgets:
+        account, terms = budget.running(at_ms), budget.terms
+        if (terms.limit_nano or 0) - account.spend_nano - account.held_nano < _AMPLE * worst:
+            return None
+        made.append(Booking(budget, account, expected.compiled_price, cost, worst if terms.blocks else cost))
+    return made
 
 
 def _check_parallel(key: VirtualKey, use: KeyUsage) -> None:

@@ -67,7 +67,7 @@ class ExactWindow:
 class SlicedWindow:
     """Uses by the slice of time they came in. A slice goes as a whole, when its first moment is `span_s` ago."""
 
-    __slots__ = ("_ends", "_running", "_slices", "_starts", "_total", "_width", "span_s")
+    __slots__ = ("_counting", "_ends", "_running", "_slices", "_starts", "_total", "_width", "span_s")
 
     def __init__(self, span_s: int) -> None:
         self.span_s = span_s
@@ -78,12 +78,15 @@ class SlicedWindow:
         self._running = 0
         """The slice of the last look. Until it ends, nothing else goes."""
         self._starts = self._ends = 0.0
+        self._counting: list[int] | None = None
+        """The slice that is counted in until the running one ends; None: nothing was used in it yet."""
 
     def used(self, now: float) -> int:
         # Compared, not divided: this runs ten times a request.
         if not self._starts <= now < self._ends:
             running, slices = int(now // self._width), self._slices
             self._running, self._starts, self._ends = running, running * self._width, (running + 1) * self._width
+            self._counting = None
             # A slice that is still to come was begun before the clock was set back: by a little, it is kept.
             while slices and not running - SLICES < slices[0][0] <= running + SLICES // 2:
                 self._total -= slices.popleft()[1]
@@ -93,11 +96,13 @@ class SlicedWindow:
         if not self._starts <= now < self._ends:
             self.used(now)
         self._total += amount
-        slices = self._slices
-        if slices and (last := slices[-1])[0] >= self._running:
-            last[1] += amount
-        else:
-            slices.append([self._running, amount])
+        counting = self._counting
+        if counting is None:
+            slices = self._slices
+            if not slices or slices[-1][0] < self._running:
+                slices.append([self._running, 0])
+            self._counting = counting = slices[-1]
+        counting[1] += amount
 
     def reset_s(self, now: float) -> float:
         # `used`, without a call in the usual case.

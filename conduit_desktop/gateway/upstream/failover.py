@@ -50,15 +50,18 @@ class FailoverRun:
     that accepts clients' keys. Without a virtual key beside it no other provider is called.
     """
 
+    answer: UpstreamAnswer | None = None
+    """The answer that was found."""
+    _searching: asyncio.Task[UpstreamAnswer] | None = None
+    _own_key: Credential | None = None
+    """The client's own key of one provider, `_own_provider`."""
+    _own_provider = ""
+    _more_routes = False
+    """A fallback is left after the targets being tried."""
+
     def __init__(self, call: Call, route: Route, caller: Caller, meter: Meter, state: GatewayState) -> None:
-        self.answer: UpstreamAnswer | None = None
-        """The answer that was found."""
-        self._searching: asyncio.Task[UpstreamAnswer] | None = None
         self._call = call
         self._route = route
-        self._own_key: Credential | None = None
-        """The client's own key of one provider, `_own_provider`."""
-        self._own_provider = ""
         if caller.own_key:
             self._use_own_key(caller.own_key, caller.own_key_header)
         self._alone = self._own_key is not None and caller.key is None
@@ -70,8 +73,6 @@ class FailoverRun:
         self._deadline = asyncio.get_running_loop().time() + route.timeouts.total_s
         self._targets: list[BoundTarget] = []
         """The targets of the route being tried."""
-        self._more_routes = False
-        """A fallback is left after the targets being tried."""
         self._failures: list[tuple[BoundTarget, UpstreamError]] = []
         self._skipped: dict[str, str] = {}
         """Why a target was not tried, by its name."""

@@ -342,11 +342,16 @@ def prepare(
     know of, the first of the alias; None: this one.
     """
     kind = target.bound.kind
-    dialects = kind.dialects_for(target.model)
-    other_model = written_for is not None and written_for != target.model
-    if not other_model and call.model != target.model and call.dialect.name not in kind.borrowed:
-        other_model = _names_another(call.model, target.model, kind.kind) and any(rule.of_model for rule in kind.rules)
-    passthrough = _is_passed_through(call, kind, dialects)
+    if (
+        _goes_unchanged(kind, target.model, call.model, call.dialect.name, written_for)
+        and not overrides
+        and call.untranslatable is None
+        and kind.passes(call.dialect.name, call.body)
+        and (call.stream or not kind.whole_needs_stream(target.model, call.body, call.dialect.name))
+    ):
+        return _unchanged(call, target, kind)
+    other_model = _is_other_model(kind, target.model, call.model, call.dialect.name, written_for)
+    passthrough = _is_passed_through(call, kind, kind.dialects_for(target.model))
     if passthrough and other_model:
         passthrough = _takes(call, kind, target.model)
     if passthrough and call.dialect.name == "openai_responses" and "compact" not in kind.endpoints:
@@ -379,6 +384,36 @@ def prepare(
         made.asked_whole = call.stream and kind.stream_needs_whole(target.model, body, upstream.name)
         made.headers = kind.added_headers(body)
     return made
+
+
+@lru_cache(maxsize=1024)
+def _goes_unchanged(kind: ProviderKind, model: str, requested: str, dialect: str, written_for: str | None) -> bool:
+    """Whether a chat in OpenAI's dialect is sent on with nothing but its model changed, whatever is in it."""
+    if dialect != "openai_chat" or dialect in kind.borrowed or not kind.supports(dialect):
+        return False
+    if _is_other_model(kind, model, requested, dialect, written_for) or kind.turn_rules(model, dialect).in_passthrough:
+        return False
+    return dialect in kind.dialects_for(model)
+
+
+def _unchanged(call: Call, target: BoundTarget, kind: ProviderKind) -> PreparedRequest:
+    """The client's own body with the target's model."""
+    upstream, received = call.dialect, call.body
+    body = upstream.passthrough_request(received, kind.upstream_model(target.model))
+    dropped = _left_out(upstream.name, received, body)
+    # The vendor's limits hold for the client's own body, too.
+    if adapted := kind.adapt(target.model, body, upstream.name, False):
+        dropped = list(dict.fromkeys([*dropped, *adapted]))
+    return PreparedRequest(call, upstream, True, _written(call, body, True), dropped)
+
+
+def _is_other_model(kind: ProviderKind, model: str, requested: str, dialect: str, written_for: str | None) -> bool:
+    """Whether the client wrote for another model than `model`: the alias's first, or one with other limits that it named."""
+    if written_for is not None and written_for != model:
+        return True
+    if requested == model or dialect in kind.borrowed:
+        return False
+    return _names_another(requested, model, kind.kind) and any(rule.of_model for rule in kind.rules)
 
 
 @lru_cache(maxsize=4096)

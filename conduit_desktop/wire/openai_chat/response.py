@@ -62,7 +62,8 @@ def read_plain_text(body: dict[str, Json]) -> list[Event] | None:
         return None
     if message.get("refusal") or message.get("annotations") or message.get("tool_calls"):
         return None
-    begin = started(body, {name: value for name, value in body.items() if name not in CHUNK})
+    extra = {} if CHUNK.issuperset(body) else {name: value for name, value in body.items() if name not in CHUNK}
+    begin = started(body, extra)
     events: list[Event] = [begin, TextDelta(text), Finished(reason, finish)]
     if usage:
         try:

@@ -111,9 +111,10 @@ def _read_plain(raw: dict[str, Json]) -> Usage | None:
     if details := raw.get("prompt_tokens_details"):
         if type(details) is not dict or not _PLAIN_PROMPT.issuperset(details) or not _are_counts(details):
             return None
-        usage.cache_read, usage.audio_in = details.get("cached_tokens", 0), details.get("audio_tokens", 0)
-        usage.cache_write_5m = details.get("cache_write_tokens", 0)
-        usage.input = prompt - usage.cache_read - usage.audio_in - usage.cache_write_5m
+        if any(details.values()):
+            usage.cache_read, usage.audio_in = details.get("cached_tokens", 0), details.get("audio_tokens", 0)
+            usage.cache_write_5m = details.get("cache_write_tokens", 0)
+            usage.input = prompt - usage.cache_read - usage.audio_in - usage.cache_write_5m
     if details := raw.get("completion_tokens_details"):
         if type(details) is not dict or not _PLAIN_COMPLETION.issuperset(details) or not _are_counts(details):
             return None

@@ -364,3 +364,9 @@ def test_whatever_stands_under_a_name_that_is_read_the_estimates_raise_nothing(b
     assert read.input_tokens >= 1
     assert input_bound(read) >= 1
     assert (output_cap(body, dialect_name) or 1) >= 1
+
+
+def test_every_sixteenth_long_report_is_learned_from_where_nothing_was_weighed() -> None:
+    learned = LearnedFactors()
+    assert not any(learned.wants(99) for _ in range(64))
+    assert [learned.wants(100) for _ in range(32)].count(True) == 2

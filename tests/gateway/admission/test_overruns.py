@@ -351,3 +351,57 @@ def test_a_stream_that_outgrows_its_estimate_counts_with_what_it_has_grown_by() 
     assert limiter.headers(caller)["tokens"][1] == 2000 - 200 - 1024
     stream.settle(0, 201)
     assert limiter.headers(caller)["tokens"][1] == 2000 - 201
+
+
+# Estimates by length
+
+
+def by_length(nano: int, worst: int, tokens: int = 0, exact: CostEstimate | None = None) -> tuple[CostEstimate, list[str]]:
+    """An estimate by length, and what was weighed of it."""
+    weighed: list[str] = []
+
+    def weigh() -> CostEstimate:
+        weighed.append("the text")
+        return exact if exact is not None else costs(nano // 2, worst // 2)
+
+    return CostEstimate(nano, 0, None, nano, False, worst, worst, tokens or worst, weigh), weighed
+
+
+@pytest.mark.parametrize(("limit", "weighs"), [(10_000, False), (9_999, True)])
+def test_a_text_is_weighed_where_a_budget_has_no_room_for_a_thousand_of_its_worst_case(limit: int, weighs: bool) -> None:
+    everyone = budget(limit=limit)
+    limiter, (expected, weighed) = limiter_of(everyone), by_length(4, worst=10)
+    reservation = limiter.admit(key(), expected, "m")
+    account = limiter.budgets.budget_account(everyone)
+    assert bool(weighed) is weighs
+    assert (account.reserved_nano, account.held_nano) == ((2, 5) if weighs else (4, 10))
+    settle(reservation, 3)
+    assert (account.reserved_nano, account.held_nano, account.spend_nano) == (0, 0, 3)
+
+
+def test_room_that_others_hold_is_not_ample() -> None:
+    limiter = limiter_of(budget(limit=10_000))
+    limiter.admit(key(), costs(1, worst=5_000), "m")
+    expected, weighed = by_length(4, worst=10)
+    limiter.admit(key(), expected, "m")
+    assert weighed
+
+
+def test_a_budget_that_only_warns_holds_the_expected_cost_of_an_estimate_by_length() -> None:
+    everyone = budget(limit=10_000, action="warn")
+    limiter, (expected, _) = limiter_of(everyone), by_length(4, worst=10)
+    limiter.admit(key(), expected, "m")
+    assert limiter.budgets.budget_account(everyone).held_nano == 4
+
+
+@pytest.mark.parametrize(("tpm", "weighs"), [(50, False), (49, True)])
+def test_a_text_is_weighed_where_the_tokens_a_minute_might_not_suffice(tpm: int, weighs: bool) -> None:
+    expected, weighed = by_length(4, worst=10, tokens=50)
+    limiter_of(budget(limit=10**9)).admit(key(tpm=tpm), expected, "m")
+    assert bool(weighed) is weighs
+
+
+def test_a_request_that_is_too_dear_by_its_length_is_admitted_by_its_exact_estimate() -> None:
+    limiter = limiter_of(budget(limit=100))
+    assert outcome(limiter, key(), by_length(1_000, worst=10_000, exact=costs(90, worst=95))[0]) == "admitted"
+    assert outcome(limiter, key(), by_length(1_000, worst=10_000, exact=costs(90, worst=95))[0]) == "billing_hard_limit_reached"

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -43,7 +43,8 @@ FAILURES = [
 
 @pytest.mark.parametrize(("failure", "reason", "status", "text"), FAILURES, ids=[type(row[0]).__name__ for row in FAILURES])
 async def test_a_failure_has_a_reason_a_status_and_a_message(failure: Exception, reason: str, status: int, text: str) -> None:
-    upstream = Upstream()
+    # With the system's proxy, requests go through the session's own method, which is what is replaced here.
+    upstream = Upstream(use_system_proxy=True)
     with aioresponses() as network:
         network.post(URL, exception=failure)
         with pytest.raises(UpstreamError) as raised:
@@ -53,8 +54,24 @@ async def test_a_failure_has_a_reason_a_status_and_a_message(failure: Exception,
     assert raised.value.__cause__ is failure
 
 
-async def test_a_bug_of_our_own_is_no_failure_of_a_provider() -> None:
+@pytest.mark.parametrize(("failure", "reason", "status", "text"), FAILURES, ids=lambda value: type(value).__name__)
+async def test_a_failure_is_the_same_without_a_proxy(
+    failure: Exception, reason: str, status: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*args: object, **kwargs: object) -> object:
+        raise failure
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", fail)
     upstream = Upstream()
+    with pytest.raises(UpstreamError) as raised:
+        await upstream.send(OutboundRequest("POST", URL, {"authorization": "Bearer sk-secret"}, b"{}"), connect_s=5)
+    await upstream.close()
+    assert (raised.value.reason, raised.value.status) == (reason, status)
+    assert raised.value.message == text or isinstance(failure, TimeoutError)
+
+
+async def test_a_bug_of_our_own_is_no_failure_of_a_provider() -> None:
+    upstream = Upstream(use_system_proxy=True)
     with aioresponses() as network:
         network.post(URL, exception=ZeroDivisionError())
         with pytest.raises(ZeroDivisionError):
@@ -226,3 +243,82 @@ async def test_a_large_body_is_written_in_pieces_between_which_others_run() -> N
     assert (payload.size, b"".join(writer.pieces)) == (len(body), body)
     assert max(map(len, writer.pieces)) < LARGE
     assert runs >= len(writer.pieces) - 1 > 1
+
+
+@asynccontextmanager
+async def recording_upstream() -> AsyncIterator[tuple[str, list[tuple[bytes, bytes]]]]:
+    """A server that answers `{}`, and the heads and bodies that it received."""
+    seen: list[tuple[bytes, bytes]] = []
+    connections: list[asyncio.Task[Any] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                seen.append((head, await reader.readexactly(length)))
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        host, port = server.sockets[0].getsockname()[:2]
+        yield f"http://{host}:{port}/v1/chat?a=%3A", seen
+        await asyncio.gather(*(task for task in connections if task is not None))
+
+
+@pytest.mark.parametrize("size", [1, 32 * 1024, 32 * 1024 + 1, LARGE + 1])
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_a_body_of_any_size_arrives_with_its_head(size: int, proxied: bool) -> None:
+    upstream = Upstream(use_system_proxy=proxied)
+    async with recording_upstream() as (url, seen):
+        for _ in range(2):
+            await upstream.fetch(OutboundRequest("POST", url, {"content-type": "application/json"}, b"x" * size), connect_s=5)
+        await upstream.close()
+    for head, body in seen:
+        assert body == b"x" * size
+        assert head.startswith(b"POST /v1/chat?a=%3A HTTP/1.1\r\n")
+        lines = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:] if line]
+        assert len(lines) == len(set(lines))
+        assert {b"host", b"user-agent", b"accept", b"accept-encoding", b"content-type", b"content-length"} == set(lines)
+
+
+async def test_a_host_that_the_operator_configured_replaces_the_urls() -> None:
+    upstream = Upstream()
+    async with recording_upstream() as (url, seen):
+        await upstream.fetch(OutboundRequest("POST", url, {"host": "api.vendor.example"}, b"{}"), connect_s=5)
+        await upstream.close()
+    assert seen[0][0].lower().count(b"host:") == 1
+    assert b"host: api.vendor.example\r\n" in seen[0][0].lower()
+
+
+async def test_a_small_body_needs_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*args: object) -> None:
+        raise AssertionError("a task writes the body")
+
+    monkeypatch.setattr(aiohttp.ClientRequest, "write_bytes", fail)
+    upstream = Upstream()
+    async with recording_upstream() as (url, _):
+        assert (await upstream.fetch(OutboundRequest("POST", url, {}, b"{}"), connect_s=5))[1] == b"{}"
+        await upstream.close()
+
+
+async def test_a_body_that_cannot_be_written_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*args: object) -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(aiohttp.http.StreamWriter, "write_eof", fail)
+    upstream = Upstream()
+    async with recording_upstream() as (url, seen):
+        with pytest.raises(UpstreamError) as raised:
+            await upstream.fetch(OutboundRequest("POST", url, {}, b"{}"), connect_s=5)
+        await upstream.close()
+    assert (raised.value.reason, raised.value.status, seen) == ("connect", 502, [])
+
+
+@pytest.mark.parametrize("url", ["ftp://vendor.example/v1", "http:///v1", "vendor.example/v1"])
+async def test_an_address_of_another_kind_is_no_valid_url(url: str) -> None:
+    upstream = Upstream()
+    with pytest.raises(UpstreamError, match="not a valid URL"):
+        await upstream.send(OutboundRequest("POST", url, {}, b"{}"), connect_s=5)
+    await upstream.close()
