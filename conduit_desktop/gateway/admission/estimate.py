@@ -366,7 +366,7 @@ def input_tokens(body: Json, dialect: str = "", model: str = "") -> int:
     if found.reasoning and family.reasoning == "all":
         found.texts += found.reasoning
     if (found.reasoning and family.reasoning == "turn") or (found.signed and family.signed):
-        tokens += _passed_back(body, family, found.texts)
+        tokens += _passed_back(body, family, found)
     tokens += text_tokens(_utf8(found.texts)) * family.text
     if found.schemas:
         tokens += max(0.0, text_tokens(b" ".join(found.schemas)) * family.schema + found.tools * family.tool)
@@ -406,19 +406,20 @@ def _thinks(body: Json) -> bool:
     return body.get("reasoning_effort") not in (None, "none")
 
 
-def _passed_back(body: Json, family: Family, texts: list[str]) -> float:
-    """The tokens of reasoning that only the vendor can read, as the family counts it; readable reasoning goes to `texts`."""
+def _passed_back(body: Json, family: Family, found: _Content) -> float:
+    """The tokens of reasoning that only the vendor can read, as the family counts it; readable reasoning goes to `found.texts`."""
     if not isinstance(body, dict):
         return 0
-    conversation = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), ())
+    conversation: list[Json] = next((body[name] for name in _CONVERSATIONS if isinstance(body.get(name), list)), [])
+    begin = 0 if family.signed_all else _last_question(conversation)
+    if begin == 0 and not family.signed:
+        # A single task, however long: all of it counts.
+        found.texts += found.reasoning if family.reasoning == "turn" else ()
+        return 0
     tokens = 0.0
-    for message in reversed(conversation):
+    for message in conversation[begin:]:
         if not isinstance(message, dict):
             continue
-        if message.get("role") == "user":
-            if _has_results(message) or family.signed_all:
-                continue
-            break
         parts = message.get("content") or message.get("parts")
         for part in (message, *parts) if isinstance(parts, list) else (message,):
             if not isinstance(part, dict) or _PASSED_BACK.isdisjoint(part):
@@ -428,8 +429,17 @@ def _passed_back(body: Json, family: Family, texts: list[str]) -> float:
                     if name in _SIGNED:
                         tokens += max(0, len(value) - family.signed_free) * family.signed
                     elif family.reasoning == "turn":
-                        texts.append(value)
+                        found.texts.append(value)
     return tokens
+
+
+def _last_question(conversation: list[Json]) -> int:
+    """The index of the last message of the user's that is not a result of a tool; 0 where there is none."""
+    for index in range(len(conversation) - 1, 0, -1):
+        message = conversation[index]
+        if isinstance(message, dict) and message.get("role") == "user" and not _has_results(message):
+            return index
+    return 0
 
 
 def _has_results(message: dict[str, Json]) -> bool:
