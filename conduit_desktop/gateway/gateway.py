@@ -192,29 +192,33 @@ class Gateway:
 
     def _bounded(self, call: Call, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]) -> CostEstimate:
         """The exact estimate of a call over these targets, with its worst case."""
-        found, searches = self._offers(targets, prices)
+        found, searches, keep_caps = self._offers(targets, prices)
         reserve = self.state.snapshot.settings.reserve_output_tokens
         expected = CostEstimate.of_call(call, reserve, [price for price, _ in found], cache_rate_of(call))
-        expected.add_worst(call, found, searches)
+        expected.add_worst(call, found, searches, keep_caps)
         return expected
 
     def _by_length(self, call: Call, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]) -> CostEstimate:
         """The estimate of a chat by its length, which is enough where every limit has ample room."""
-        found, searches = self._offers(targets, prices)
+        found, searches, keep_caps = self._offers(targets, prices)
         reserve = self.state.snapshot.settings.reserve_output_tokens
-        return CostEstimate.by_length(call, reserve, found, searches, partial(self._bounded, call, targets, prices))
+        return CostEstimate.by_length(call, reserve, found, searches, keep_caps, partial(self._bounded, call, targets, prices))
 
     def _offers(
         self, targets: Sequence[BoundTarget], prices: Mapping[str, CompiledPrice | None]
-    ) -> tuple[list[tuple[CompiledPrice | None, int]], bool]:
-        """Each target's price with the most output tokens of one answer, and whether a target searches whatever is asked."""
-        most_output = self.state.capabilities.most_output
+    ) -> tuple[list[tuple[CompiledPrice | None, int]], bool, bool]:
+        """Each target's price with the most output tokens of one answer.
+
+        Also whether a target searches whatever is asked, and whether all of them keep to the cap of a request.
+        """
+        most_output, passes_caps = self.state.capabilities.most_output, self.state.limiter.passes_caps
         found: list[tuple[CompiledPrice | None, int]] = []
         searches = False
         for target in targets:
             found.append((prices[target.name], most_output(target)))
             searches = searches or target.model.endswith(ONLINE)
-        return found, searches
+        keep_caps = not passes_caps or passes_caps.isdisjoint(target.name for target in targets)
+        return found, searches, keep_caps
 
     def _within_provider_budgets(
         self,

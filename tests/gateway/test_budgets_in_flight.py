@@ -19,6 +19,7 @@ from conduit_desktop.gateway.routing.explain import explain
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from tests.fakes.gateway import GatewayFixture, call, open_gateway
+from tests.fakes.raw_upstream import http_answer, raw_upstream
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import Vendor
 from tests.fakes.waiting import settled, until
@@ -77,6 +78,39 @@ async def test_200_calls_at_once_with_hidden_thoughts_pass_a_budget_of_5_dollars
         assert 5 * DOLLAR - THOUGHT.output * 5000 <= spent <= 5 * DOLLAR + THOUGHT.output * 5000
         account = gateway.account("key_tester")
         assert (account.spend_nano, account.reserved_nano, account.held_nano, account.bookings) == (spent, 0, 0, 0)
+
+
+async def test_streams_at_once_that_go_on_beyond_their_caps_end_where_the_budget_does(gateway: GatewayFixture) -> None:
+    chunk = (
+        b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"thinker","choices":[{"index":0,"delta":%b}]}\n\n'
+    )
+    endless = http_answer(chunk % b'{"content":"word "}' * 20_000 + b"data: [DONE]\n\n", "text/event-stream", "chunked")
+    async with raw_upstream(endless) as url:
+        await gateway.add_provider("oa", f"{url}/v1")
+        await gateway.add_price("thinker", 5.0, 5.0)
+        await gateway.add_key(budget_nano=10_000_000)  # 2,000 tokens for both
+        found = await asyncio.gather(*(status(gateway, stream=True, max_tokens=10, model="oa/thinker") for _ in range(2)))
+        await settled(gateway)
+    account = gateway.account("key_tester")
+    assert found == [402, 402]
+    assert account.spend_nano == sum(record.cost_nano or 0 for record in gateway.records)
+    # What was received before the end is counted by its bytes: an estimate, and within the budget.
+    assert 0 < account.spend_nano <= 10_000_000
+    assert (account.reserved_nano, account.held_nano, account.bookings) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_target_that_ignored_a_cap_is_not_trusted_with_another(home: Home, vendor: Vendor, stream: bool) -> None:
+    vendor.script(Step(delay_s=0.01, text="hm", tokens=THOUGHT), cycle=True)
+    async with open_gateway(home, budget_wait_s=60) as gateway:
+        await furnish(gateway, vendor, budget_nano=DOLLAR // 4)
+        # One answer is $0.15, where the cap allows $0.0005. Once one has shown that, only one such is in flight.
+        assert await status(gateway, stream, max_tokens=100) == 200
+        found = Counter(await asyncio.gather(*(status(gateway, stream, max_tokens=100) for _ in range(20))))
+        await settled(gateway)
+        spent = sum(record.cost_nano or 0 for record in gateway.records)
+    assert found == {200: 1, 402: 19}
+    assert spent <= DOLLAR // 4 + THOUGHT.output * 5000
 
 
 async def test_honest_calls_whose_worst_cases_fit_are_all_served_at_once(gateway: GatewayFixture, vendor: Vendor) -> None:

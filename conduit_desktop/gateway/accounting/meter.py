@@ -292,11 +292,18 @@ class Meter:
             at_end()
         # Before the record is handed over: the budget is exact even while the ledger waits for disk space.
         if self._reservation is not None:
+            if self._reservation.is_limited and "estimated" not in record.units:
+                self._check_cap(self._reservation)
             self._reservation.settle(record.cost_nano or 0, total_input(record) + total_output(record), record)
         if not self._call.recorded:
             return None
         payload = bytes(self._payload) if self._payload is not None else None
         return self._recorder(record, self._call.body if payload is not None else None, payload)
+
+    def _check_cap(self, reservation: Reservation) -> None:
+        """Remember a target that gives more output than the request allows, as some do with reasoning."""
+        if self._target is not None and total_output(self.record) > self._call.output_cap:
+            reservation.cap_passed(self._target.name)
 
     def _set_cost(self, status: RequestStatus) -> None:
         """Usage and cost in the record: of the answer, and of the attempts that failed before it."""

@@ -37,6 +37,7 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.store.interface import KeyUse
 from conduit_desktop.wire.media.usage import READ_ONLY
 
+_MOST_TARGETS = 1000
 GROWTH_TOKENS = 1024
 """Output tokens by which a stream's reservation grows when it is used up."""
 
@@ -68,10 +69,12 @@ class CostEstimate:
         # What is held for a request is at most its worst case, and that where nothing else is said.
         self.held_nano = max(self.held_nano or self.worst_nano, self.cost_nano)
 
-    def add_worst(self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]], searches: bool = False) -> None:
+    def add_worst(
+        self, call: Call, targets: Iterable[tuple[CompiledPrice | None, int]], searches: bool = False, keep_caps: bool = True
+    ) -> None:
         """Take the worst case at the dearest of the targets, given by their prices and the most output tokens of one answer.
 
-        `searches`: a target may search first, whatever is asked.
+        `searches`: a target may search first, whatever is asked. Not `keep_caps`: a target may pass the request's cap on output.
         """
         cap, answers = (0, 1) if call.endpoint in READ_ONLY else (call.output_cap, call.answers)
         units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
@@ -81,18 +84,18 @@ class CostEstimate:
         bound, likely = bound + heard, likely + heard
         for compiled_price, most_output in targets:
             if compiled_price is not None:
-                output = min(cap, most_output * answers)
+                output = min(cap, most_output * answers) if keep_caps or not cap else most_output * answers
                 self.worst_nano = max(self.worst_nano, compiled_price.worst(bound, output, units, speeds))
                 self.held_nano = max(self.held_nano, compiled_price.worst(likely, output, units, speeds))
 
     @classmethod
     def by_length(
         cls, call: Call, reserve_output_tokens: int, targets: Iterable[tuple[CompiledPrice | None, int]], searches: bool,
-        weigh: Callable[[], CostEstimate],
+        keep_caps: bool, weigh: Callable[[], CostEstimate],
     ) -> CostEstimate:  # fmt: skip
         """The estimate of a chat by the length of its body, with its worst case; `weigh` makes the exact one.
 
-        For `targets` and `searches` see `add_worst`.
+        For `targets`, `searches` and `keep_caps` see `add_worst`.
         """
         body, cap, inputs = call.body, call.output_cap, call.rough_tokens
         answers, bound = call.answers, input_bound(call, searches)
@@ -104,7 +107,7 @@ class CostEstimate:
         # Written out, as it runs for nearly every request; tests compare it with the exact estimate.
         for compiled_price, longest in targets:
             longest *= answers
-            if longest > cap:
+            if longest > cap and keep_caps:
                 longest = cap
             if longest > most_output:
                 most_output = longest
@@ -225,6 +228,13 @@ class Reservation:
         self._bookings: Sequence[Booking] = ()
         self._open = True
 
+    def cap_passed(self, target: str) -> None:
+        """An answer of the target was longer than the request's cap allows."""
+        known = self._limiter.passes_caps
+        if len(known) >= _MOST_TARGETS:  # clients can invent names of targets
+            known.clear()
+        known.add(target)
+
     @property
     def is_limited(self) -> bool:
         """Whether a budget limits what the answer may cost."""
@@ -333,6 +343,8 @@ class RateLimiter:
 
     def __init__(self, budgets: Budgets) -> None:
         self.budgets = budgets
+        self.passes_caps: set[str] = set()
+        """Targets (`provider/model`) whose answers were longer than a request's cap: caps do not bound the next ones."""
         self._uses: dict[str, KeyUsage] = {}
 
     def admit(
