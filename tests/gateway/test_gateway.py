@@ -19,7 +19,7 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import StreamReply, WholeReply
 from conduit_desktop.gateway.upstream.failover import FailoverRun
-from conduit_desktop.gateway.upstream.translation import PreparedRequest
+from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from tests.fakes.gateway import GatewayFixture, call, open_gateway
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import Vendor

@@ -22,7 +22,7 @@ from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse, Upstream
-from conduit_desktop.gateway.upstream.translation import PreparedRequest
+from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets, UpstreamResponse
 from conduit_desktop.wire import StreamReader, json_text
 from conduit_desktop.wire.framing import sse

@@ -17,7 +17,7 @@ from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream import token_counts
 from conduit_desktop.gateway.upstream.attempt import TargetAttempt, UpstreamAnswer, answer_errors, content_type_of, read_json
 from conduit_desktop.gateway.upstream.client import Upstream
-from conduit_desktop.gateway.upstream.translation import PreparedRequest
+from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.providers import Endpoint, UpstreamResponse
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaFormat, MediaRequest, OutgoingBody, format_for

@@ -30,7 +30,7 @@ from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
-from conduit_desktop.gateway.upstream.translation import PassthroughRelay, Relay
+from conduit_desktop.gateway.upstream.frame_relays import PassthroughRelay, Relay
 from conduit_desktop.providers import UpstreamResponse
 from conduit_desktop.wire import Dialect, StreamWriter
 from conduit_desktop.wire.framing import sse

@@ -1,4 +1,4 @@
-"""Prepares a chat request for one target, and relays its answer: passthrough or translated.
+"""Prepares a chat request for one target: passthrough or translated.
 
 Passthrough: the client's dialect is among the provider's. The body is sent with the model replaced, frames are
 relayed as bytes, and the reader only watches. Translated: body and frames are read in one dialect and written in the other.
@@ -6,330 +6,42 @@ relayed as bytes, and the reader only watches. Translated: body and frames are r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Protocol
 
 import orjson
 
-from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest, Json, RedactedThinking, Thinking, with_messages
-from conduit_desktop.core.errors import BadRequest, UpstreamError
-from conduit_desktop.core.events import Event, Finished, UsageReported, last_usage
+from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.routing.affinity import session_of
 from conduit_desktop.gateway.routing.targets import BoundTarget
+from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder, ReasoningStore, Recipient
 from conduit_desktop.gateway.upstream.spelling import spelled
-from conduit_desktop.providers import CLAUDE, ProviderKind, Secrets
+from conduit_desktop.providers import CLAUDE, ProviderKind
 from conduit_desktop.providers.claude import without_thoughts
 from conduit_desktop.providers.image_limits import check_images
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of, family_facts
-from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
+from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
 from conduit_desktop.wire.client_tools import as_functions
-from conduit_desktop.wire.custom_tools import CustomCalls, without_custom_tools
-from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
+from conduit_desktop.wire.custom_tools import without_custom_tools
 from conduit_desktop.wire.expressed import BILLING_LINE, expressed
-from conduit_desktop.wire.framing import splitter_of, sse
-from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.hosted_search import with_search_tool
 from conduit_desktop.wire.openai_chat.fields import has_functions, with_tools
 from conduit_desktop.wire.openai_chat.reasoning import give_back
-from conduit_desktop.wire.tool_names import Names, with_fitting_names, with_own_names, without_repeated_tools
+from conduit_desktop.wire.tool_names import Names, with_fitting_names, without_repeated_tools
 from conduit_desktop.wire.turns import TurnRules, is_usual, normalised, obeys
-
-
-class Relay(Protocol):
-    """Turns the target's stream into the client's."""
-
-    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
-        """The client's bytes for the upstream's `data` and its `events`; `faulty`: an error or an unreadable frame follows.
-
-        `unread`: as many frames at the end of `data` the reader refused or never read, and the client gets none of them.
-        """
-        ...
-
-    def end(self, missing: bytes = b"") -> bytes:
-        """The last bytes of a complete answer; `missing` is the terminal frame that the target left out."""
-        ...
-
-    def raw_error(self, secrets: Secrets) -> bytes:
-        """The target's own error frame, unchanged, where the client's SDK reads it as an error; else nothing.
-
-        A frame that quotes a credential is not relayed.
-        """
-        ...
-
-
-class PassthroughRelay:
-    """Relays whole frames unchanged; an incomplete frame waits for its rest, so a broken one never reaches the client.
-
-    With `hide_usage`, frames that hold only usage are left out: the gateway requested them, the client did not. `watch` keeps
-    the reasoning that the vendor wants returned.
-    """
-
-    __slots__ = ("_buffer", "_hide_usage", "_splitter", "_unfit", "_upstream", "_watch")
-
-    def __init__(self, upstream: Dialect, hide_usage: bool, watch: ReasoningRecorder | None = None) -> None:
-        self._watch = watch
-        self._upstream = upstream
-        self._splitter = splitter_of(upstream.content_type)
-        self._hide_usage = hide_usage
-        self._buffer = b""
-        self._unfit: Frame | None = None
-
-    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
-        if self._watch is not None:
-            self._watch.see(events)
-        buffer = self._buffer + data if self._buffer else data
-        end = self._splitter.last_end(buffer)
-        whole, self._buffer = buffer[:end], buffer[end:]
-        if faulty:
-            # At the end of the stream, only the frame end of an error may be missing.
-            fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end), unread)
-            return b"".join(fit) if data else b""
-        # Frames are split only where usage has come: all other bytes are passed on without being parsed a second time.
-        if self._hide_usage and UsageReported in map(type, events):
-            is_usage_only = self._upstream.is_usage_only
-            return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
-        return whole
-
-    def end(self, missing: bytes = b"") -> bytes:
-        rest, self._buffer = self._buffer, b""
-        if rest.strip() and (missing or self._hide_usage):
-            # The last frame lacks its end, without which a frame after it would become a part of it.
-            rest += self._splitter.end
-            if self._hide_usage and any(self._upstream.is_usage_only(frame.data) for frame in self._splitter.split(rest)):
-                rest = b""
-        return rest + missing
-
-    def raw_error(self, secrets: Secrets) -> bytes:
-        frame = self._unfit
-        return (
-            frame.raw
-            if frame is not None and is_recognised(frame, self._upstream.name) and not contains_credential(frame.raw, secrets)
-            else b""
-        )
-
-
-class TranslatedRelay:
-    """Writes the events in the client's dialect; `watch` keeps the reasoning that it cannot express.
-
-    `names`: the client's own names of the tools that the target was sent other names of; `customs`: those of its custom tools,
-    in place of which the target was sent functions.
-    """
-
-    __slots__ = ("_customs", "_names", "_watch", "_writer")
-
-    def __init__(
-        self, writer: StreamWriter, watch: ReasoningRecorder | None = None, names: Names | None = None,
-        customs: frozenset[str] = frozenset(),
-    ) -> None:  # fmt: skip
-        self._writer = writer
-        self._watch = watch
-        self._names = names
-        self._customs = CustomCalls(customs) if customs else None
-
-    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
-        if self._watch is not None:
-            self._watch.see(events)
-        if self._names:
-            events = with_own_names(events, self._names)
-        if self._customs is not None:
-            events = self._customs.restored(events)
-        write = self._writer.write
-        return b"".join([write(event) for event in events])
-
-    def end(self, missing: bytes = b"") -> bytes:
-        return self._writer.end()
-
-    def raw_error(self, secrets: Secrets) -> bytes:
-        return b""
-
-
-class ReframedRelay:
-    """Relays the same frames in another framing of the dialect: Gemini streams as one JSON array without `alt=sse`."""
-
-    __slots__ = ("_passthrough", "_writer")
-
-    def __init__(self, passthrough: PassthroughRelay, writer: ReframingWriter) -> None:
-        self._passthrough = passthrough
-        self._writer = writer
-
-    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
-        return self._reframed(self._passthrough.feed(data, events, faulty, unread))
-
-    def _reframed(self, data: bytes) -> bytes:
-        return b"".join([self._writer.frame(frame.data) for frame in sse.SseSplitter.split(data) if frame.data])
-
-    def end(self, missing: bytes = b"") -> bytes:
-        rest = self._passthrough.end()
-        # The last frame may lack its end, without which the splitter would not return it.
-        return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()
-
-    def raw_error(self, secrets: Secrets) -> bytes:
-        framed = self._reframed(self._passthrough.raw_error(secrets))
-        return framed + self._writer.close() if framed else b""
-
-
-def _until_unfit(frames: Sequence[Frame], unread: int) -> tuple[list[bytes], Frame | None]:
-    """The frames before the first that the reader refused, that is an error, or that is not JSON, and that one.
-
-    Only the reader knows some faults (OpenRouter's finish reason `error`); the success marker may stand right behind one.
-    """
-    fit: list[bytes] = []
-    for at, frame in enumerate(frames):
-        if len(frames) - at <= unread or holds_error(frame) or not is_json(frame):
-            return fit, frame
-        fit.append(frame.raw)
-    return fit, None
-
 
 _CONVERSATIONS = {"openai_responses": "input", "gemini": "contents", "gemini_array": "contents"}
 """By dialect, the field of a request that holds the conversation, where it is not `messages`."""
 _OBJECTS = ("container", "conversation", "prompt")
 """Fields that name an object which only the provider that made it has."""
 _FOREIGN = "thoughts and sources of other providers"
-
-
-@dataclass(slots=True)
-class PreparedRequest:
-    """One request prepared for one target. `upstream` is the target's dialect, `passthrough` whether it is the client's own."""
-
-    call: Call
-    upstream: Dialect
-    passthrough: bool
-    body: bytes
-    dropped: list[str] = field(default_factory=list)
-    watch: ReasoningRecorder | None = None
-    collected: bool = False
-    """The client gets a whole answer, and the target is asked for a stream: it refuses to answer whole."""
-    names: Names = field(default_factory=dict)
-    """The client's own names of the tools that the target was sent other names of."""
-    asked_whole: bool = False
-    """The client gets a stream, and the target is asked for a whole answer: it refuses to stream this one."""
-    headers: dict[str, str] = field(default_factory=dict)
-    """Headers that the translated body needs."""
-    customs: frozenset[str] = frozenset()
-    """The names of the client's custom tools where the target may have been sent functions in their place."""
-
-    @property
-    def streams(self) -> bool:
-        """Whether the target is asked for a stream."""
-        return (self.call.stream or self.collected) and not self.asked_whole
-
-    @property
-    def relays_answer(self) -> bool:
-        """Whether the answer goes to the client as it comes: in the client's own dialect, with the client's names of its tools."""
-        return self.passthrough and not self.names and not self.customs
-
-    def relay(self, writer: StreamWriter) -> Relay:
-        """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
-        if self.relays_answer:
-            # OpenAI's SDKs, aider, LangChain and the AI SDK do not ask for usage in streams: the gateway does, to know the cost.
-            passthrough = PassthroughRelay(self.upstream, not self.upstream.asks_for_usage(self.call.body), self.watch)
-            return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
-        return self.translated(writer)
-
-    def translated(self, writer: StreamWriter) -> TranslatedRelay:
-        """The relay that writes the target's events, whatever its dialect."""
-        return TranslatedRelay(writer, self.watch, self.names, self.customs)
-
-    def failed_answer(self, events: list[Event]) -> UpstreamError | None:
-        """The error of a translated answer that the model failed to make; it is taken out of `events` with what follows.
-
-        In passthrough the client knows its vendor's own reasons, and gets the answer as it is.
-        """
-        if self.passthrough:
-            return None
-        if Finished not in map(type, events):
-            return None
-        for at, event in enumerate(events):
-            if type(event) is Finished and event.reason == "error":
-                usage = last_usage(events)
-                del events[at:]
-                detail = f": {event.detail}" if event.detail else ""
-                failure = UpstreamError(f"the model's answer failed ({event.raw or 'error'}){detail}", status=502, reason="server")
-                # A reason of its own is the model's, which another request need not meet; a bare one may be the server's.
-                failure.target_answered = (event.raw or "error").lower() != "error"
-                failure.usage = usage
-                return failure
-        return None
-
-    def write_answer(self, events: list[Event], body: bytes) -> bytes:
-        """The whole answer in the client's dialect."""
-        if self.watch is not None:
-            self.watch.see(events)
-        # A collected stream has no body to pass through.
-        if self.relays_answer and not self.collected and body:
-            return body
-        if self.names:
-            events = with_own_names(events, self.names)
-        if self.customs:
-            events = CustomCalls(self.customs).restored(events)
-        return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
-
-    def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
-        """The client's headers that are sent on: in passthrough, those that the provider kind lists; else those of the body."""
-        # Only in passthrough: one vendor's beta header would change, or fail, a request that was translated for another.
-        if not self.passthrough:
-            return self.headers
-        names = _relayed_names(target.bound.kind.relayed_headers)
-        named = [(lower, value) for name, value in self.call.headers.items() if (lower := names[name])]
-        relayed = dict(named)
-        if len(relayed) == len(named) and "".join(relayed.values()).isascii():
-            return relayed
-        relayed = {}
-        for lower, value in named:
-            # aiohttp decodes bytes that are no text as surrogates, which it could not write again.
-            if value.isascii() or _is_text(value):
-                # A list header may be sent in several parts: `anthropic-beta` twice.
-                relayed[lower] = f"{relayed[lower]}, {value}" if lower in relayed else value
-        return relayed
-
-
-_NEVER_RELAYED = (
-    "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-", "x-conduit-", "connection", "keep-alive", "te",
-    "trailer", "transfer-encoding", "upgrade", "host", "content-", "accept-encoding", "expect", "forwarded", "x-forwarded-",
-)  # fmt: skip
-"""Credentials, cookies, what belongs to one connection, and the gateway's own headers, whatever a kind lists."""
-
-
-class _RelayedNames(dict[str, str]):
-    """Headers' names in lower case where the header is relayed, else empty, by the name as it came.
-
-    Kept, because a request has a dozen headers and the same names as the one before.
-    """
-
-    def __init__(self, prefixes: tuple[str, ...]) -> None:
-        super().__init__()
-        self._prefixes = prefixes
-
-    def __missing__(self, name: str) -> str:
-        # Clients choose the names.
-        if len(self) >= 1000:
-            self.clear()
-        lower = name.lower()
-        found = self[name] = lower if lower.startswith(self._prefixes) and not lower.startswith(_NEVER_RELAYED) else ""
-        return found
-
-
-@lru_cache(maxsize=64)
-def _relayed_names(prefixes: tuple[str, ...]) -> _RelayedNames:
-    return _RelayedNames(prefixes)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def prepare(

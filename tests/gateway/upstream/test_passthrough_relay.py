@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.core.chat import ChatRequest
-from conduit_desktop.gateway.upstream.translation import PassthroughRelay, ReframedRelay
+from conduit_desktop.gateway.upstream.frame_relays import PassthroughRelay, ReframedRelay
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import ReframingWriter, dialect
 

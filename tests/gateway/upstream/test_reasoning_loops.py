@@ -17,8 +17,9 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import BoundProvider
+from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
-from conduit_desktop.gateway.upstream.translation import PreparedRequest, prepare
+from conduit_desktop.gateway.upstream.translation import prepare
 from conduit_desktop.providers.catalog import bind
 from conduit_desktop.wire import dialect
 from tests.fakes.strict import checks

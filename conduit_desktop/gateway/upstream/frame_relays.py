@@ -1,0 +1,163 @@
+"""Relays of a target's stream to the client: whole frames as bytes, in another framing, or written anew from their events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from conduit_desktop.core.events import Event, UsageReported
+from conduit_desktop.gateway.redaction import contains_credential
+from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder
+from conduit_desktop.providers import Secrets
+from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter
+from conduit_desktop.wire.custom_tools import CustomCalls
+from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
+from conduit_desktop.wire.framing import splitter_of, sse
+from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.tool_names import Names, with_own_names
+
+
+class Relay(Protocol):
+    """Turns the target's stream into the client's."""
+
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        """The client's bytes for the upstream's `data` and its `events`; `faulty`: an error or an unreadable frame follows.
+
+        `unread`: as many frames at the end of `data` the reader refused or never read, and the client gets none of them.
+        """
+        ...
+
+    def end(self, missing: bytes = b"") -> bytes:
+        """The last bytes of a complete answer; `missing` is the terminal frame that the target left out."""
+        ...
+
+    def raw_error(self, secrets: Secrets) -> bytes:
+        """The target's own error frame, unchanged, where the client's SDK reads it as an error; else nothing.
+
+        A frame that quotes a credential is not relayed.
+        """
+        ...
+
+
+class PassthroughRelay:
+    """Relays whole frames unchanged; an incomplete frame waits for its rest, so a broken one never reaches the client.
+
+    With `hide_usage`, frames that hold only usage are left out: the gateway requested them, the client did not. `watch` keeps
+    the reasoning that the vendor wants returned.
+    """
+
+    __slots__ = ("_buffer", "_hide_usage", "_splitter", "_unfit", "_upstream", "_watch")
+
+    def __init__(self, upstream: Dialect, hide_usage: bool, watch: ReasoningRecorder | None = None) -> None:
+        self._watch = watch
+        self._upstream = upstream
+        self._splitter = splitter_of(upstream.content_type)
+        self._hide_usage = hide_usage
+        self._buffer = b""
+        self._unfit: Frame | None = None
+
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        if self._watch is not None:
+            self._watch.see(events)
+        buffer = self._buffer + data if self._buffer else data
+        end = self._splitter.last_end(buffer)
+        whole, self._buffer = buffer[:end], buffer[end:]
+        if faulty:
+            # At the end of the stream, only the frame end of an error may be missing.
+            fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end), unread)
+            return b"".join(fit) if data else b""
+        # Frames are split only where usage has come: all other bytes are passed on without being parsed a second time.
+        if self._hide_usage and UsageReported in map(type, events):
+            is_usage_only = self._upstream.is_usage_only
+            return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
+        return whole
+
+    def end(self, missing: bytes = b"") -> bytes:
+        rest, self._buffer = self._buffer, b""
+        if rest.strip() and (missing or self._hide_usage):
+            # The last frame lacks its end, without which a frame after it would become a part of it.
+            rest += self._splitter.end
+            if self._hide_usage and any(self._upstream.is_usage_only(frame.data) for frame in self._splitter.split(rest)):
+                rest = b""
+        return rest + missing
+
+    def raw_error(self, secrets: Secrets) -> bytes:
+        frame = self._unfit
+        return (
+            frame.raw
+            if frame is not None and is_recognised(frame, self._upstream.name) and not contains_credential(frame.raw, secrets)
+            else b""
+        )
+
+
+class TranslatedRelay:
+    """Writes the events in the client's dialect; `watch` keeps the reasoning that it cannot express.
+
+    `names`: the client's own names of the tools that the target was sent other names of; `customs`: those of its custom tools,
+    in place of which the target was sent functions.
+    """
+
+    __slots__ = ("_customs", "_names", "_watch", "_writer")
+
+    def __init__(
+        self, writer: StreamWriter, watch: ReasoningRecorder | None = None, names: Names | None = None,
+        customs: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        self._writer = writer
+        self._watch = watch
+        self._names = names
+        self._customs = CustomCalls(customs) if customs else None
+
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        if self._watch is not None:
+            self._watch.see(events)
+        if self._names:
+            events = with_own_names(events, self._names)
+        if self._customs is not None:
+            events = self._customs.restored(events)
+        write = self._writer.write
+        return b"".join([write(event) for event in events])
+
+    def end(self, missing: bytes = b"") -> bytes:
+        return self._writer.end()
+
+    def raw_error(self, secrets: Secrets) -> bytes:
+        return b""
+
+
+class ReframedRelay:
+    """Relays the same frames in another framing of the dialect: Gemini streams as one JSON array without `alt=sse`."""
+
+    __slots__ = ("_passthrough", "_writer")
+
+    def __init__(self, passthrough: PassthroughRelay, writer: ReframingWriter) -> None:
+        self._passthrough = passthrough
+        self._writer = writer
+
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        return self._reframed(self._passthrough.feed(data, events, faulty, unread))
+
+    def _reframed(self, data: bytes) -> bytes:
+        return b"".join([self._writer.frame(frame.data) for frame in sse.SseSplitter.split(data) if frame.data])
+
+    def end(self, missing: bytes = b"") -> bytes:
+        rest = self._passthrough.end()
+        # The last frame may lack its end, without which the splitter would not return it.
+        return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()
+
+    def raw_error(self, secrets: Secrets) -> bytes:
+        framed = self._reframed(self._passthrough.raw_error(secrets))
+        return framed + self._writer.close() if framed else b""
+
+
+def _until_unfit(frames: Sequence[Frame], unread: int) -> tuple[list[bytes], Frame | None]:
+    """The frames before the first that the reader refused, that is an error, or that is not JSON, and that one.
+
+    Only the reader knows some faults (OpenRouter's finish reason `error`); the success marker may stand right behind one.
+    """
+    fit: list[bytes] = []
+    for at, frame in enumerate(frames):
+        if len(frames) - at <= unread or holds_error(frame) or not is_json(frame):
+            return fit, frame
+        fit.append(frame.raw)
+    return fit, None
