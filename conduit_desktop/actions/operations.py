@@ -141,14 +141,12 @@ async def _offered(call: OperationCall) -> Any:
 
 
 async def _usage(call: OperationCall) -> Any:
-    rows = await usage.rows(call.context, call.query)
-    if call.query.format == "csv":
-        return TextAnswer("text/csv", usage.as_csv((row.model_dump(exclude_unset=True) for row in rows), call.query.group_by))
     query = call.query
-    if query.limit is None:
-        # Of a list without end, making the JSON would hold up the streams on this loop.
-        query = given.PageQuery.model_construct(limit=MOST_ROWS, cursor=query.cursor)
-    return _in_order(rows, query)
+    if query.format == "csv":
+        rows = await usage.rows(call.context, query)
+        return TextAnswer("text/csv", usage.as_csv((row.model_dump(exclude_unset=True) for row in rows), query.group_by))
+    # Of a list without end, making the JSON would hold up the streams on this loop.
+    return await usage.page(call.context, query, MOST_ROWS if query.limit is None else query.limit)
 
 
 async def _prices_csv(call: OperationCall) -> Any:

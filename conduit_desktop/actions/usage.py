@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -11,11 +12,16 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery, epoch_ms
 from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.csv_cells import as_cell
+from conduit_desktop.core.cursor import page as cut
+from conduit_desktop.core.cursor import read_cursor
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.money import to_usd
 from conduit_desktop.core.records import UsageRow
 from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.interface import UsageGroup as Group
+
+MOST_ON_LOOP = 500
+"""Rows whose views are made on the event loop; those of more are made in a thread."""
 
 _COUNTS = ("requests", "errors", *CLASS_NAMES)
 
@@ -36,7 +42,7 @@ def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
     """
     shown: dict[str, Any] = {}
     for group in group_by:
-        shown[group] = row.key_id if group == "key" else getattr(row, group)
+        shown[group] = _value(row, group)
         if group == "key":
             shown["key_name"] = row.key_name
     shown |= {name: getattr(row, name) for name in _COUNTS}
@@ -54,19 +60,48 @@ def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
 
 async def rows(context: AppContext, query: UsageQuery) -> list[UsageView]:
     """Sums by the requested groups; one row of totals without any. Raises Invalid."""
-    return [UsageView(**row) for row in await usage(context, query)]
-
-
-async def usage(context: AppContext, query: UsageQuery) -> list[dict[str, Any]]:
-    """The same as plain values, with only the requested groups; one row of totals without any. Raises Invalid."""
     group_by = groups(query.group_by)
-    rows = await context.store.ledger.usage(
+    return await _views(await _sums(context, query, group_by), group_by)
+
+
+async def page(context: AppContext, query: UsageQuery, limit: int) -> tuple[list[UsageView], str | None]:
+    """The first rows behind the query's cursor, and the cursor of the rest; None at the end. Raises Invalid."""
+    group_by = groups(query.group_by)
+    after = tuple(read_cursor(query.cursor, *[str] * len(group_by))) if query.cursor and group_by else None
+    # One row more than wanted tells whether there is a rest.
+    found = await _sums(context, query, group_by, limit + 1, after)
+    shown, cursor = cut(found, limit, lambda row: tuple(_value(row, group) or "" for group in group_by))
+    return await _views(shown, group_by), cursor
+
+
+async def _sums(
+    context: AppContext,
+    query: UsageQuery,
+    group_by: Sequence[Group],
+    limit: int | None = None,
+    after: tuple[str, ...] | None = None,
+) -> list[UsageRow]:
+    return await context.store.ledger.usage(
         group_by,
         since_ms=epoch_ms(query.since) if query.since else None,
         until_ms=epoch_ms(query.until) if query.until else None,
         zone=query.zone,
+        limit=limit,
+        after=after,
     )
-    return [view(row, group_by) for row in rows]
+
+
+async def _views(rows: Sequence[UsageRow], group_by: Sequence[Group]) -> list[UsageView]:
+    def make() -> list[UsageView]:
+        return [UsageView(**view(row, group_by)) for row in rows]
+
+    # Of many rows, this would hold up the streams on this loop.
+    return make() if len(rows) <= MOST_ON_LOOP else await asyncio.to_thread(make)
+
+
+def _value(row: UsageRow, group: Group) -> str | None:
+    value: str | None = row.key_id if group == "key" else getattr(row, group)
+    return value
 
 
 def as_csv(rows: Iterable[dict[str, Any]], group_by: str) -> str:

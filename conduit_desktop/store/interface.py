@@ -242,9 +242,18 @@ class Ledger(Protocol):
 
     async def get(self, id: str) -> RequestRecord | None: ...
     async def usage(
-        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None, zone: tzinfo = UTC
+        self,
+        group_by: Sequence[UsageGroup],
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        zone: tzinfo = UTC,
+        limit: int | None = None,
+        after: tuple[str, ...] | None = None,
     ) -> list[UsageRow]:
-        """Sums by the requested groups, ordered by them; days and hours of `zone`. Latencies are of the newest 5,000 answers."""
+        """Sums by the requested groups, ordered by them; days and hours of `zone`. Latencies are of the newest 5,000 answers.
+
+        With `limit`, the first rows behind the one whose groups have the values `after` (a key's is its id).
+        """
         ...
 
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from functools import partial
 
@@ -17,6 +17,7 @@ from conduit_desktop.store.sqlite import usage as sums
 from conduit_desktop.store.sqlite.database import Database
 from conduit_desktop.store.sqlite.records import read_record
 from conduit_desktop.store.sqlite.search import SELECT, search
+from conduit_desktop.store.sqlite.sources import First
 
 PRUNE_STEP = 100
 PRUNE_PAUSE_S = 0.01
@@ -45,10 +46,17 @@ class SqliteLedger:
         return read_record(rows[0]) if rows else None
 
     async def usage(
-        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None, zone: tzinfo = UTC
+        self,
+        group_by: Sequence[UsageGroup],
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        zone: tzinfo = UTC,
+        limit: int | None = None,
+        after: tuple[str, ...] | None = None,
     ) -> list[UsageRow]:
-        """Sums by the requested groups, ordered by them; days and hours of `zone`."""
-        return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms, zone))
+        """Sums by the requested groups, ordered by them; days and hours of `zone`. With `limit`, the first ones behind `after`."""
+        first = None if limit is None else First(limit, after)
+        return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms, zone, first))
 
     async def spent(self, accounts: Sequence[Spending]) -> list[int]:
         """Nano-dollars that each account has spent since its moment, in the accounts' order.
@@ -86,23 +94,50 @@ class SqliteLedger:
         end = (now - summaries.SETTLE_MS) // summaries.HOUR_MS
         done = 0
         while (hour := await self._database.write(partial(summaries.next_hour, end=end))) is not None:
-            changes, rows = await self._database.read(partial(summaries.sums_of_hour, hour=hour))
-            await self._write_summary("hour", hour, changes, ((summaries.HOURLY, rows),))
+            changes, rows, pairs = await self._database.read(partial(summaries.sums_of_hour, hour=hour))
+            await self._put(summaries.HOURLY, rows)
+            await self._put(summaries.BLOCKS, pairs)
+            await self._database.write(partial(summaries.finish, level="hour", number=hour, changes=changes))
             done += 1
         while (day := await self._database.write(summaries.next_day)) is not None:
-            changes, rows, combined = await self._database.read(partial(summaries.sums_of_day, day=day))
-            await self._write_summary("day", day, changes, ((summaries.DAILY, rows), (summaries.COMBINATIONS, combined)))
+            await self._sum_day(day)
             done += 1
         return done
 
-    async def _write_summary(
-        self, level: summaries.Level, number: int, changes: int, tables: Iterable[tuple[str, summaries.Rows]]
-    ) -> None:
-        for statement, rows in tables:
-            for start in range(0, len(rows), SUMMARY_STEP):
-                step = rows[start : start + SUMMARY_STEP]
-                await self._database.write(partial(summaries.put, statement=statement, rows=step))
-        await self._database.write(partial(summaries.finish, level=level, number=number, changes=changes))
+    async def _sum_day(self, day: int) -> None:
+        read = self._database.read
+        # First of all: of what changes later on, the day is summed up again.
+        changes = await read(partial(summaries.changes_of_day, day=day))
+        await self._put(summaries.COMBINATIONS, await read(partial(summaries.combinations_of_day, day=day)))
+        blocks = await read(partial(summaries.groups_of_day, day=day))
+        parts: summaries.Rows = []
+        for name in summaries.OF_TOTALS:
+            blocks += await read(partial(summaries.pairs_of_day, day=day, first=name))
+            parts += await read(partial(summaries.parts_of_day, day=day, kind=name))
+            # Few large commits rather than many small ones, but not all of a large day in memory.
+            blocks, parts = await self._put_whole(summaries.BLOCKS, blocks), await self._put_whole(summaries.PARTIAL, parts)
+        await self._put(summaries.BLOCKS, blocks)
+        await self._put(summaries.PARTIAL, parts)
+        for days in summaries.BLOCK_DAYS[1:]:
+            hours, after = days * summaries.HOURS_A_DAY, None
+            while True:
+                larger = partial(summaries.sums_of_larger_blocks, day=day, hours=hours, after=after, limit=SUMMARY_STEP)
+                rows, after = await read(larger)
+                await self._put(summaries.BLOCKS, rows)
+                if after is None:
+                    break
+        await self._database.write(partial(summaries.finish, level="day", number=day, changes=changes))
+
+    async def _put_whole(self, statement: str, rows: summaries.Rows) -> summaries.Rows:
+        """Write whole steps, and return the rest."""
+        end = len(rows) - len(rows) % SUMMARY_STEP
+        await self._put(statement, rows[:end])
+        return rows[end:]
+
+    async def _put(self, statement: str, rows: summaries.Rows) -> None:
+        for start in range(0, len(rows), SUMMARY_STEP):
+            step = rows[start : start + SUMMARY_STEP]
+            await self._database.write(partial(summaries.put, statement=statement, rows=step))
 
     async def prune(self, max_age_days: int, max_rows: int, now_ms: int | None = None) -> int:
         """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay."""

@@ -217,15 +217,28 @@ def _totals_by_slot(db: Database) -> None:
 
 
 def _summaries(db: Database) -> None:
-    # Sorted by time: what is added lies together, and so does what a query reads. The other index is for one value over time.
+    # Sorted by time, then by value: what is added lies together, what a query reads too, and its first rows are those of a page.
     sums = f"{', '.join(f'{name} INTEGER NOT NULL' for name in _COUNTS)}"
-    for table, unit, more in (("hourly", "hour", "name TEXT NOT NULL, "), ("daily", "day", "")):
-        db.execute(f"""
-            CREATE TABLE {table} (
-                kind TEXT NOT NULL, {unit} INTEGER NOT NULL, value TEXT NOT NULL, {more}{sums},
-                PRIMARY KEY (kind, {unit}, value)
-            ) WITHOUT ROWID""")
-        db.execute(f"CREATE INDEX {table}_value ON {table} (kind, value, {unit})")
+    db.execute(f"""
+        CREATE TABLE hourly (
+            kind TEXT NOT NULL, hour INTEGER NOT NULL, value TEXT NOT NULL, name TEXT NOT NULL, {sums},
+            PRIMARY KEY (kind, hour, value)
+        ) WITHOUT ROWID""")
+    # The other order is for one value over time.
+    db.execute("CREATE INDEX hourly_value ON hourly (kind, value, hour)")
+    # Of pairs of groups by hour, and of single groups and pairs by 1, 4, 16, 64 and 256 days.
+    db.execute(f"""
+        CREATE TABLE blocks (
+            kind TEXT NOT NULL, hours INTEGER NOT NULL, block INTEGER NOT NULL, value TEXT NOT NULL, second TEXT NOT NULL, {sums},
+            PRIMARY KEY (kind, hours, block, value, second)
+        ) WITHOUT ROWID""")
+    # Of a day up to its slot `part`: where a day of some time zone begins.
+    db.execute(f"""
+        CREATE TABLE parts (
+            kind TEXT NOT NULL, part INTEGER NOT NULL, day INTEGER NOT NULL, value TEXT NOT NULL, {sums},
+            PRIMARY KEY (kind, part, day, value)
+        ) WITHOUT ROWID""")
+    for unit in ("hour", "day"):
         db.execute(f"CREATE TABLE stale_{unit}s ({unit} INTEGER PRIMARY KEY, changes INTEGER NOT NULL)")
     db.execute(f"""
         CREATE TABLE daily_combinations (

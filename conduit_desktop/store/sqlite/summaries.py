@@ -1,13 +1,17 @@
-"""Sums of the log by hour and by UTC day, made in the background once an hour or a day is over, so that queries read few rows.
+"""Sums of the log, made in the background once an hour or a UTC day is over, so that queries read few rows.
 
-`hourly` and `daily` have a row for each value of each group. An hour of `stale_hours` was written to after it was summed up
-(a late answer, a corrected cost): its rows are not used until it is summed up again. Days likewise.
+`hourly` has a row for each value of each group. `blocks` has one for each block of 1, 4, 16, 64 and 256 days, and of pairs of
+groups too: a long range is a few large blocks with smaller ones at its ends. `parts` has the sums of a day up to each slot at
+which a day of some time zone begins. `daily_combinations` tells all groups apart. An hour of `stale_hours` was written to after
+it was summed up (a late answer, a corrected cost): its rows are not used until it is summed up again. Days likewise, with the
+blocks that they are part of.
 """
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +20,7 @@ from conduit_desktop.store.sqlite.records import COUNTED, TOTALS_KEY, TOTALS_OF_
 HOUR_MS = 3_600_000
 SLOTS_AN_HOUR = 4
 HOURS_A_DAY = 24
+SLOTS_A_DAY = SLOTS_AN_HOUR * HOURS_A_DAY
 SETTLE_MS = 600_000
 """An hour is summed up this long after its end: most of the answers that were begun in it are over then."""
 
@@ -26,6 +31,15 @@ OF_TOTALS = {
 """The groups that totals tell apart, by the column that holds their values."""
 OF_REQUESTS = {"session": "r.session", "user": 'r."user"', "tag": "coalesce(tags.value, '')"}
 """The groups that only requests tell apart; '' is that of the requests without one."""
+PAIRS = {pair: "+".join(pair) for pair in itertools.combinations([name for name in OF_TOTALS if name != "all"], 2)}
+"""The kinds of blocks that two groups share."""
+HOURLY_PAIRS = (("key", "model"), ("model", "provider"), ("provider", "upstream_model"))
+"""Those that are summed by the hour as well: the ends of a range then need no totals."""
+BLOCK_STEP = 4
+BLOCK_DAYS = tuple(BLOCK_STEP**level for level in range(5))
+"""1, 4, 16, 64 and 256 days."""
+PARTS = tuple(sorted({*range(4, 96, 4), 10, 14, 18, 38, 41, 45, 50, 54, 58, 61, 62, 70, 73, 74, 78, 82}))
+"""The slots of a UTC day at which days begin elsewhere (the local midnights of all time zones from 2015 on)."""
 KEY_NAME, DEAREST = "key_name", "dearest"
 """For the search alone, by hour: names that keys had, and the highest cost of a request."""
 REFUSED = {"model": "refused_model", "client": "refused_client"}
@@ -37,11 +51,12 @@ Rows = list[tuple[Any, ...]]
 
 _SUMS = ", ".join(f"sum({name})" for name in COUNTED)
 _COLUMNS = ", ".join(COUNTED)
+_COMBINED = ", ".join(name for name in TOTALS_KEY if name != "slot")
 _OF_REQUEST = {name: TOTALS_OF_REQUEST[name].format("r.") for name in COUNTED} | {"cost_nano": "coalesce(r.cost_nano, 0)"}
-_REQUEST_SUMS = ", ".join(f"sum({sql})" for sql in _OF_REQUEST.values())
 FIRST_OF_TAG = "NOT EXISTS (SELECT 1 FROM json_each(r.tags) AS b WHERE b.value = tags.value AND b.key < tags.key)"
 """A tag that a request has twice counts once."""
-WITH_TAGS = f"requests AS r LEFT JOIN json_each(r.tags) AS tags ON {FIRST_OF_TAG}"
+_TAGS = f"LEFT JOIN json_each(r.tags) AS tags ON {FIRST_OF_TAG}"
+WITH_TAGS = f"requests AS r {_TAGS}"
 """A request once for each of its tags, and once where it has none."""
 
 
@@ -113,58 +128,171 @@ def next_day(connection: sqlite3.Connection) -> int | None:
     return int(day)
 
 
-def sums_of_hour(connection: sqlite3.Connection, hour: int) -> tuple[int, Rows]:
-    """The rows of an hour, and the number of changes they hold."""
+def sums_of_hour(connection: sqlite3.Connection, hour: int) -> tuple[int, Rows, Rows]:
+    """The rows of an hour for `hourly` and for `blocks`, and the number of changes they hold."""
     changes = connection.execute("SELECT changes FROM stale_hours WHERE hour = ?", (hour,)).fetchone()[0]
-    slots = (hour * SLOTS_AN_HOUR, (hour + 1) * SLOTS_AN_HOUR)
-    rows: Rows = []
-    for kind, column in OF_TOTALS.items():
-        name = "max(key_name)" if kind == "key" else "''"
-        statement = f"SELECT {column}, {name}, {_SUMS} FROM totals WHERE slot >= ? AND slot < ? GROUP BY {column}"
-        rows += [(kind, hour, *row) for row in connection.execute(statement, slots)]
+    found = connection.execute(_TOTALS_OF_HOUR, (hour * SLOTS_AN_HOUR, (hour + 1) * SLOTS_AN_HOUR)).fetchall()
+    rows: Rows = [(kind, hour, value, name, *counts) for kind, value, name, *counts in found if kind in OF_TOTALS]
+    pairs: Rows = [(kind, 1, hour, value, second, *counts) for kind, value, second, *counts in found if kind not in OF_TOTALS]
     span = (hour * HOUR_MS, (hour + 1) * HOUR_MS)
-    where = "r.started_at >= ? AND r.started_at < ?"
-    there = connection.execute(f"SELECT count(*) FROM requests AS r WHERE {where}", span).fetchone()[0]
+    there = connection.execute("SELECT count(*) FROM requests WHERE started_at >= ? AND started_at < ?", span).fetchone()[0]
     # Where some of its requests are gone already, what was summed of them before stays: a new sum would be too low.
     if there == sum(row[4] for row in rows if row[0] == "all"):
-        rows += _sums_of_requests(connection, hour, where, span)
+        rows += _sums_of_requests(connection, hour, span)
     elif connection.execute("SELECT 1 FROM hourly WHERE kind = 'session' AND hour = ?", (hour,)).fetchone() is None:
         # An older release's totals do not tell whose they were: without a row, the sums by session would be too low.
         rows += [(kind, *row[1:]) for row in rows if row[0] == "all" for kind in OF_REQUESTS]
-    return changes, rows
+    return changes, rows, pairs
 
 
-def _sums_of_requests(connection: sqlite3.Connection, hour: int, where: str, span: tuple[int, int]) -> Rows:
-    rows: Rows = []
+def _sums_of_requests(connection: sqlite3.Connection, hour: int, span: tuple[int, int]) -> Rows:
+    return [(kind, hour, *row) for kind, *row in connection.execute(_REQUESTS_OF_HOUR, span)]
+
+
+def _totals_of_hour() -> str:
+    # Materialized, so that the hour is read once and not for each group.
+    names = ", ".join((*OF_TOTALS.values(), "key_name")[1:])
+    parts = [
+        f"SELECT '{kind}', {column}, {'max(key_name)' if kind == 'key' else _NONE}, {_SUMS} FROM t GROUP BY {column}"
+        for kind, column in OF_TOTALS.items()
+    ]
+    for pair in HOURLY_PAIRS:
+        columns = ", ".join(OF_TOTALS[name] for name in pair)
+        parts.append(f"SELECT '{PAIRS[pair]}', {columns}, {_SUMS} FROM t GROUP BY {columns}")
+    return f"""WITH t AS MATERIALIZED (SELECT {names}, {_COLUMNS} FROM totals WHERE slot >= ? AND slot < ?)
+        {" UNION ALL ".join(parts)}"""
+
+
+def _requests_of_hour() -> str:
+    texts = ("session", "user", "tags", "key_name", "model", "client", "status")
+    names = ", ".join(f'r."{name}" AS "{name}"' for name in texts)
+    counts = ", ".join(f"{sql} AS {name}" for name, sql in _OF_REQUEST.items())
+    parts = []
     for kind, column in OF_REQUESTS.items():
-        source = WITH_TAGS if kind == "tag" else "requests AS r"
-        statement = f"SELECT {column}, '', {_REQUEST_SUMS} FROM {source} WHERE {where} GROUP BY 1"
-        rows += [(kind, hour, *row) for row in connection.execute(statement, span)]
-    nothing = (0,) * len(COUNTED)
-    names = {KEY_NAME: "r.key_name <> ''"} | dict.fromkeys(REFUSED.values(), "r.status = 'refused'")
-    for kind, condition in names.items():
-        column = kind.removeprefix("refused_")
-        found = connection.execute(f"SELECT DISTINCT r.{column} FROM requests AS r WHERE {where} AND {condition}", span)
-        rows += [(kind, hour, name, "", *nothing) for (name,) in found]
-    dearest = connection.execute(f"SELECT max(r.cost_nano) FROM requests AS r WHERE {where}", span).fetchone()[0]
-    costs = (int(dearest if name == "cost_nano" else 0) for name in COUNTED)
-    return [*rows, (DEAREST, hour, "", "", *costs)] if dearest is not None else rows
+        source = f"r {_TAGS}" if kind == "tag" else "r"
+        parts.append(f"SELECT '{kind}', {column}, '', {_SUMS_OF_R} FROM {source} GROUP BY 2")
+    nothing = ", ".join("0" for _ in COUNTED)
+    conditions = {KEY_NAME: "r.key_name <> ''"} | dict.fromkeys(REFUSED.values(), "r.status = 'refused'")
+    for kind, condition in conditions.items():
+        parts.append(f"SELECT DISTINCT '{kind}', r.{kind.removeprefix('refused_')}, '', {nothing} FROM r WHERE {condition}")
+    dearest = ", ".join("max(r.known_nano)" if name == "cost_nano" else "0" for name in COUNTED)
+    # Where no request has a known cost, there is no row.
+    parts.append(f"SELECT '{DEAREST}', '', '', {dearest} FROM r HAVING max(r.known_nano) IS NOT NULL")
+    return f"""WITH r AS MATERIALIZED (
+            SELECT {names}, r.cost_nano AS known_nano, {counts} FROM requests AS r WHERE r.started_at >= ? AND r.started_at < ?
+        ) {" UNION ALL ".join(parts)}"""
 
 
-def sums_of_day(connection: sqlite3.Connection, day: int) -> tuple[int, Rows, Rows]:
-    """The rows of a day and of its combinations, and the number of changes they hold."""
-    changes = connection.execute("SELECT changes FROM stale_days WHERE day = ?", (day,)).fetchone()[0]
-    hours, slots = ((day * size, (day + 1) * size) for size in (HOURS_A_DAY, HOURS_A_DAY * SLOTS_AN_HOUR))
-    statement = f"SELECT value, {_SUMS} FROM hourly WHERE kind = ? AND hour >= ? AND hour < ? GROUP BY value"
-    rows = [(kind, day, *row) for kind in (*OF_TOTALS, *OF_REQUESTS) for row in connection.execute(statement, (kind, *hours))]
-    names = ", ".join(name for name in TOTALS_KEY if name != "slot")
-    statement = f"SELECT {names}, {_SUMS} FROM totals WHERE slot >= ? AND slot < ? GROUP BY {names}"
-    return changes, rows, [(day, *row) for row in connection.execute(statement, slots)]
+_NONE = "''"
+_SUMS_OF_R = ", ".join(f"sum(r.{name})" for name in COUNTED)
+_TOTALS_OF_HOUR, _REQUESTS_OF_HOUR = _totals_of_hour(), _requests_of_hour()
+
+
+def changes_of_day(connection: sqlite3.Connection, day: int) -> int:
+    """How many changes a day that waits to be summed up has had."""
+    return int(connection.execute("SELECT changes FROM stale_days WHERE day = ?", (day,)).fetchone()[0])
+
+
+def combinations_of_day(connection: sqlite3.Connection, day: int) -> Rows:
+    """The rows of a day for `daily_combinations`."""
+    span = (day * SLOTS_A_DAY, (day + 1) * SLOTS_A_DAY)
+    statement = f"SELECT {_COMBINED}, {_SUMS} FROM totals WHERE slot >= ? AND slot < ? GROUP BY {_COMBINED}"
+    return [(day, *row) for row in connection.execute(statement, span)]
+
+
+def groups_of_day(connection: sqlite3.Connection, day: int) -> Rows:
+    """The rows of a day for `blocks`, of single groups."""
+    hours = (day * HOURS_A_DAY, (day + 1) * HOURS_A_DAY)
+    statement = f"SELECT value, '', {_SUMS} FROM hourly WHERE kind = ? AND hour >= ? AND hour < ? GROUP BY value"
+    kinds = (*OF_TOTALS, *OF_REQUESTS)
+    return [(kind, HOURS_A_DAY, day, *row) for kind in kinds for row in connection.execute(statement, (kind, *hours))]
+
+
+def pairs_of_day(connection: sqlite3.Connection, day: int, first: str) -> Rows:
+    """The rows of a day for `blocks`, of the pairs of `first`; its combinations must be written."""
+    rows: Rows = []
+    for pair in PAIRS:
+        if pair[0] == first:
+            columns = ", ".join(OF_TOTALS[name] for name in pair)
+            statement = f"SELECT {columns}, {_SUMS} FROM daily_combinations WHERE day = ? GROUP BY {columns}"
+            rows += [(PAIRS[pair], HOURS_A_DAY, day, *row) for row in connection.execute(statement, (day,))]
+    return rows
+
+
+def parts_of_day(connection: sqlite3.Connection, day: int, kind: str) -> Rows:
+    """The rows of a day for `parts`, of one group of the totals."""
+    first = day * HOURS_A_DAY
+    statement = f"SELECT hour, value, {_COLUMNS} FROM hourly WHERE kind = ? AND hour >= ? AND hour < ? ORDER BY hour"
+    hours: dict[int, Rows] = {}
+    for hour, *row in connection.execute(statement, (kind, first, first + HOURS_A_DAY)):
+        hours.setdefault(hour - first, []).append(tuple(row))
+    sums: dict[str, tuple[int, ...]] = {}
+    rows: Rows = []
+    for part in PARTS:
+        hour, slots = divmod(part, SLOTS_AN_HOUR)
+        if not slots:
+            _add(sums, hours.get(hour - 1, ()))
+            rows += [(kind, part, day, value, *counts) for value, counts in sums.items()]
+            continue
+        start = (first + hour) * SLOTS_AN_HOUR
+        column = OF_TOTALS[kind]
+        statement = f"SELECT {column}, {_SUMS} FROM totals WHERE slot >= ? AND slot < ? GROUP BY {column}"
+        within = dict(sums)
+        _add(within, connection.execute(statement, (start, start + slots)))
+        rows += [(kind, part, day, value, *counts) for value, counts in within.items()]
+    return rows
+
+
+def _add(sums: dict[str, tuple[int, ...]], rows: Iterable[Sequence[Any]]) -> None:
+    for value, *counts in rows:
+        before = sums.get(value)
+        sums[value] = tuple(counts) if before is None else tuple(map(sum, zip(before, counts, strict=True)))
+
+
+Place = tuple[int, str, str]
+"""The last row that was made of a kind of block, the first kind being 0, by its two values."""
+
+
+def sums_of_larger_blocks(
+    connection: sqlite3.Connection, day: int, hours: int, after: Place | None, limit: int
+) -> tuple[Rows, Place | None]:
+    """The rows of the block of so many hours that a day is part of, for values that the day has: about `limit` behind `after`.
+
+    They are sums of the next smaller blocks. Also returns where to go on; None: that was all.
+    """
+    smaller = hours // BLOCK_STEP
+    block = day * HOURS_A_DAY // hours
+    numbers = str([block * BLOCK_STEP + place for place in range(BLOCK_STEP)])
+    rows: Rows = []
+    number, *values = after or (0,)
+    for place in range(number, len(_KINDS)):
+        kind = _KINDS[place]
+        behind = "AND (value, second) > (?, ?)" if values else ""
+        wanted = limit - len(rows)
+        rows += connection.execute(
+            f"""WITH of_day AS MATERIALIZED (
+                SELECT value, second FROM blocks WHERE kind = ? AND hours = {HOURS_A_DAY} AND block = ? {behind}
+                ORDER BY value, second LIMIT ?
+            ), numbers (number) AS MATERIALIZED (SELECT value FROM json_each(?))
+            SELECT b.kind, ?, ?, b.value, b.second, {_SUMS} FROM of_day AS d CROSS JOIN numbers CROSS JOIN blocks AS b
+            WHERE b.kind = ? AND b.hours = ? AND b.block = number AND b.value = d.value AND b.second = d.second
+            GROUP BY d.value, d.second ORDER BY d.value, d.second""",
+            (kind, day, *values, wanted, numbers, hours, block, kind, smaller),
+        ).fetchall()
+        values = []
+        if len(rows) >= limit:
+            return rows, (place, rows[-1][3], rows[-1][4])
+    return rows, None
+
+
+_KINDS = (*OF_TOTALS, *OF_REQUESTS, *PAIRS.values())
 
 
 HOURLY = f"INSERT OR REPLACE INTO hourly (kind, hour, value, name, {_COLUMNS}) VALUES ({', '.join('?' * (4 + len(COUNTED)))})"
-DAILY = f"INSERT OR REPLACE INTO daily (kind, day, value, {_COLUMNS}) VALUES ({', '.join('?' * (3 + len(COUNTED)))})"
-_COMBINED = ", ".join(name for name in TOTALS_KEY if name != "slot")
+BLOCKS = (
+    f"INSERT OR REPLACE INTO blocks (kind, hours, block, value, second, {_COLUMNS}) VALUES ({', '.join('?' * (5 + len(COUNTED)))})"
+)
+PARTIAL = f"INSERT OR REPLACE INTO parts (kind, part, day, value, {_COLUMNS}) VALUES ({', '.join('?' * (4 + len(COUNTED)))})"
 COMBINATIONS = (
     f"INSERT OR REPLACE INTO daily_combinations (day, {_COMBINED}, {_COLUMNS})"
     f" VALUES ({', '.join('?' * (len(TOTALS_KEY) + len(COUNTED)))})"
@@ -172,7 +300,7 @@ COMBINATIONS = (
 
 
 def put(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write some rows with `HOURLY`, `DAILY` or `COMBINATIONS`."""
+    """Write some rows with `HOURLY`, `BLOCKS`, `PARTIAL` or `COMBINATIONS`."""
     connection.executemany(statement, rows)
 
 

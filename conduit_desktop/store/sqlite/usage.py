@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sqlite3
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any, get_args
 
 from conduit_desktop.core.records import UsageRow
@@ -14,7 +16,16 @@ from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.interface import Spending
 from conduit_desktop.store.interface import UsageGroup as Group
 from conduit_desktop.store.sqlite.records import TOTALS_OF_REQUEST
-from conduit_desktop.store.sqlite.sources import SLOT_MS, Grain, columns_of, of_range, of_requests, request_columns
+from conduit_desktop.store.sqlite.sources import (
+    SLOT_MS,
+    First,
+    Grain,
+    columns_of,
+    of_range,
+    of_requests,
+    request_columns,
+)
+from conduit_desktop.store.sqlite.summaries import SLOTS_A_DAY
 
 NEWEST = 5_000
 """The answers that latencies are taken from: the newest of the range. More would take longer than a page may."""
@@ -25,31 +36,113 @@ Changes = list[tuple[int, int]]
 
 
 def usage(
-    connection: sqlite3.Connection, group_by: Sequence[Group], since_ms: int | None, until_ms: int | None, zone: tzinfo = UTC
+    connection: sqlite3.Connection,
+    group_by: Sequence[Group],
+    since_ms: int | None,
+    until_ms: int | None,
+    zone: tzinfo = UTC,
+    first: First | None = None,
 ) -> list[UsageRow]:
     """Sums by the requested groups, from since (inclusive) until (exclusive), ordered by the groups; days and hours of `zone`.
 
-    Slots whose requests are no longer all in the log count whole. Percentiles are of the newest answers of the range.
+    With `first`, only the first rows behind a given one. Slots whose requests are no longer all in the log count whole.
+    Percentiles are of the newest answers of the range.
     """
     groups = list(dict.fromkeys(group_by))
-    first, last = (at // SLOT_MS for at in (since_ms or began(connection) or 0, until_ms or _ended(connection) or 0))
-    changes = [(first, 0)] if zone is UTC else list(_changes(zone, first, last + 1))
-    column = _columns_by_group(zone, changes)
-    columns = {f"{name}_id" if name == "key" else str(name): column[name] for name in groups}
-    columns |= {name: f"sum(t.{name})" for name in _SUMS}
-    columns |= {"unpriced_requests": "sum(t.unpriced)", "estimated_requests": "sum(t.estimated)"}
-    not_time = [name for name in groups if name not in ("day", "hour")]
-    source, values = of_range(connection, not_time, since_ms, until_ms, _grain(groups, changes, last))
-    keys = ", ".join(column[name] for name in groups)
-    names = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
-    statement = f"SELECT {names} FROM ({source}) AS t"
-    # Without GROUP BY, SQL returns a row of NULLs where nothing matches; HAVING removes it.
-    statement += f" GROUP BY {keys} ORDER BY {keys}" if groups else " HAVING count(*) > 0"
-    rows = [UsageRow(**dict(zip(columns, row, strict=True))) for row in connection.execute(statement, values)]
+    start_ms, end_ms = since_ms or began(connection) or 0, until_ms or _ended(connection) or 0
+    query = _Query(connection, groups, zone, start_ms // SLOT_MS, end_ms // SLOT_MS)
+    if first is None or not groups or groups[0] not in ("day", "hour"):
+        rows = query.rows(since_ms, until_ms, first)
+    else:
+        rows = query.rows_by_days(start_ms, since_ms, until_ms, first)
     if "key" in groups:
         _name_keys(connection, rows)
-    _add_percentiles(connection, rows, groups, column, since_ms, until_ms)
+    _add_percentiles(connection, rows, groups, query.column, since_ms, until_ms)
     return rows
+
+
+class _Query:
+    """The sums of one set of groups, in which `day` and `hour` are those of a zone; from the slot `first` to `last`."""
+
+    def __init__(self, connection: sqlite3.Connection, groups: Sequence[Group], zone: tzinfo, first: int, last: int) -> None:
+        self.connection = connection
+        self.groups = groups
+        self.zone = zone
+        self.last = last
+        self.changes = [(first, 0)] if zone is UTC else list(_changes(zone, first, last + 1))
+        self.column = _columns_by_group(zone, self.changes)
+        """SQL by group, of rows named `t`."""
+
+    def rows(self, since_ms: int | None, until_ms: int | None, first: First | None) -> list[UsageRow]:
+        """The sums of a range; `first` holds for groups that do not begin with a time."""
+        groups, column = self.groups, self.column
+        columns = {f"{name}_id" if name == "key" else str(name): column[name] for name in groups}
+        columns |= {name: f"sum(t.{name})" for name in _SUMS}
+        columns |= {"unpriced_requests": "sum(t.unpriced)", "estimated_requests": "sum(t.estimated)"}
+        not_time = [name for name in groups if name not in ("day", "hour")]
+        grain = _grain(groups, self.changes, self.last)
+        source, values = of_range(self.connection, not_time, since_ms, until_ms, grain, first if not_time == groups else None)
+        keys = ", ".join(column[name] for name in groups)
+        names = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
+        statement = f"SELECT {names} FROM ({source}) AS t"
+        if first is not None and first.after is not None:
+            statement += f" WHERE ({keys}) > ({', '.join('?' * len(groups))})"
+            values = [*values, *first.after]
+        if groups:
+            statement += f" GROUP BY {keys}"
+            if grain.midnights:
+                # Of a value that a day of UTC has outside the local day, nothing is left.
+                statement += " HAVING sum(t.requests) <> 0 OR sum(t.cost_nano) <> 0"
+            statement += f" ORDER BY {keys}"
+        else:
+            # Without GROUP BY, SQL returns a row of NULLs where nothing matches.
+            statement += " HAVING count(*) > 0"
+        if first is not None:
+            statement += " LIMIT ?"
+            values = [*values, first.limit]
+        rows = [UsageRow(**dict(zip(columns, row, strict=True))) for row in self.connection.execute(statement, values)]
+        if "day" in groups:
+            for row in rows:
+                row.day = _day(row.day)
+        return rows
+
+    def rows_by_days(self, start_ms: int, since_ms: int | None, until_ms: int | None, first: First) -> list[UsageRow]:
+        """The first sums by day or hour: some days at a time, until there are enough."""
+        found: list[UsageRow] = []
+        day = datetime.fromtimestamp(start_ms / 1000, self.zone).date()
+        if first.after is not None:
+            day = max(day, date.fromisoformat(first.after[0][:10]))
+        end_ms = (self.last + 1) * SLOT_MS
+        from_ms = since_ms if start_ms >= self._midnight(day) else self._midnight(day)
+        days, span = 1, 0
+        while from_ms is None or from_ms < end_ms:
+            day += timedelta(days=days)
+            to_ms: int | None = self._midnight(day)
+            if to_ms is None or to_ms >= end_ms:
+                to_ms = until_ms
+            found += [row for row in self.rows(from_ms, to_ms, None) if first.after is None or self._key(row) > first.after]
+            if to_ms == until_ms or len(found) >= first.limit:
+                break
+            # As many more as seem to be needed.
+            span += days
+            days = max(1, -(-(first.limit - len(found)) * span // len(found))) if found else days * 2
+            from_ms = to_ms
+        return found[: first.limit]
+
+    def _midnight(self, day: date) -> int:
+        return round(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp() * 1000)
+
+    def _key(self, row: UsageRow) -> tuple[str, ...]:
+        return tuple(getattr(row, "key_id" if name == "key" else name) for name in self.groups)
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    """A number of days since 1970 as a date."""
+    return (_EPOCH + timedelta(days=number)).isoformat()
+
+
+_EPOCH = date(1970, 1, 1)
 
 
 def _grain(groups: Sequence[Group], changes: Changes, last: int) -> Grain:
@@ -58,41 +151,40 @@ def _grain(groups: Sequence[Group], changes: Changes, last: int) -> Grain:
         return Grain()
     offsets = {offset for _, offset in changes}
     if offsets == {0} and "hour" not in groups:
-        return Grain()
+        return Grain("day")
     parts = {offset % 3600 for offset in offsets} - {0}
     if parts and "hour" in groups:
         return Grain("slot")
     # Where the clock is half an hour off, a local day begins in the middle of an hour.
     split = [slot // 4 for slot, _ in changes[1:] if slot % 4]
-    ends = [*(slot for slot, _ in changes[1:]), last]
+    midnights: list[int] = []
+    ends = [*(slot for slot, _ in changes[1:]), last + 1]
     for (slot, offset), end in zip(changes, ends, strict=True):
+        first = slot + -(slot + offset // 900) % SLOTS_A_DAY
+        midnights += range(first, end, SLOTS_A_DAY)
         if offset % 3600:
-            first = slot // 4
-            first += -(first + offset // 3600 + 1) % 24
-            split += range(first, end // 4 + 1, 24)
-    return Grain("hour", tuple(split))
+            split += [at // 4 for at in range(first - SLOTS_A_DAY, end + SLOTS_A_DAY, SLOTS_A_DAY)]
+    return Grain("hour", tuple(split), () if "hour" in groups else tuple(midnights))
 
 
 def _name_keys(connection: sqlite3.Connection, rows: Sequence[UsageRow]) -> None:
     """Set the names of keys: today's, and of a removed key the last one."""
     known: dict[str | None, str | None] = dict(map(tuple, connection.execute("SELECT id, name FROM keys")))
+    unknown = {row.key_id for row in rows} - known.keys()
+    if unknown:
+        (hours,) = connection.execute("SELECT hours FROM summarized").fetchone()
+        # All at once, the last one last.
+        recent = connection.execute("SELECT key_id, key_name FROM totals WHERE slot >= ? ORDER BY slot", (hours * 4,))
+        last: dict[str | None, str | None] = dict(map(tuple, recent))
+        known |= {key_id: last[key_id] if key_id in last else _name_before(connection, key_id) for key_id in unknown}
     for row in rows:
-        if row.key_id not in known:
-            known[row.key_id] = _last_name(connection, row.key_id)
         row.key_name = known[row.key_id]
 
 
-def _last_name(connection: sqlite3.Connection, key_id: str | None) -> str | None:
-    (hours,) = connection.execute("SELECT hours FROM summarized").fetchone()
+def _name_before(connection: sqlite3.Connection, key_id: str | None) -> str | None:
     found = connection.execute(
-        "SELECT key_name FROM totals WHERE slot >= ? AND key_id = ? ORDER BY slot DESC LIMIT 1", (hours * 4, key_id)
+        "SELECT name FROM hourly WHERE kind = 'key' AND value = ? ORDER BY hour DESC LIMIT 1", (key_id,)
     ).fetchone()
-    found = (
-        found
-        or connection.execute(
-            "SELECT name FROM hourly WHERE kind = 'key' AND value = ? ORDER BY hour DESC LIMIT 1", (key_id,)
-        ).fetchone()
-    )
     return None if found is None else found[0]
 
 
@@ -109,7 +201,8 @@ def _columns_by_group(zone: tzinfo, changes: Changes) -> dict[str, str]:
         # The offset belongs to it: on the day that clocks are set back, one hour comes twice.
         sign = f"CASE WHEN {offset} < 0 THEN '-' ELSE '+' END"
         hour += f" || {sign} || strftime('%H:%M', abs({offset}), 'unixepoch')"
-    day = f"strftime('%Y-%m-%d', {local}, 'unixepoch')"
+    # As a number: it is written as text once, not for each row.
+    day = f"({local}) / 86400"
     return {name: f"t.{column}" for name, column in columns_of(get_args(Group)).items()} | {"day": day, "hour": hour}
 
 
@@ -149,15 +242,21 @@ def _add_percentiles(
     newest = of_requests(columns, groups, ["r.status = 'success'", *conditions])
     newest += f" ORDER BY r.started_at DESC LIMIT {NEWEST}"
     keys = ", ".join([*(column[name] for name in groups), "t.duration_ms", "t.first_token_ms"])
+    names = ["key_id" if name == "key" else name for name in groups]
+    day = names.index("day") if "day" in names else None
     found: dict[tuple[Any, ...], tuple[list[float], list[float]]] = {}
     for *key, latency, first_token in connection.execute(f"SELECT {keys} FROM ({newest}) AS t", values):
+        if day is not None:
+            key[day] = _day(key[day])
         latencies, first_tokens = found.setdefault(tuple(key), ([], []))
         latencies.append(latency)
         if first_token is not None:
             first_tokens.append(first_token)
     for row in rows:
-        key = tuple(getattr(row, "key_id" if name == "key" else name) for name in groups)
-        latencies, first_tokens = found.get(key, ([], []))
+        key = tuple(map(getattr, itertools.repeat(row), names))
+        if key not in found:
+            continue
+        latencies, first_tokens = found[key]
         row.latency_p50, row.latency_p95 = _percentiles(latencies)
         row.first_token_p50, row.first_token_p95 = _percentiles(first_tokens)
 
