@@ -23,6 +23,8 @@ WORTH_IT = 250
 
 PAGES_A_BATCH = 4
 PAGES_A_RECORD = 1
+ROWS_A_PAGE = 4
+"""Rows that a job changes for each page that it writes: neighbours share pages."""
 
 
 class Checkpoints:
@@ -43,15 +45,17 @@ class Checkpoints:
         self.due = False
         """Something was written since the writer was last idle."""
 
-    def wrote(self, connection: sqlite3.Connection, records: int) -> None:
-        """A batch with so many records was committed on `connection`."""
+    def wrote(self, connection: sqlite3.Connection, records: int, changes: int = 0) -> None:
+        """A batch with so many records was committed on `connection`, and so many rows that jobs changed."""
         self.due = True
-        self._pages += PAGES_A_BATCH + PAGES_A_RECORD * records
-        if self._pages < STEP or self._busy:
+        self._pages += PAGES_A_BATCH + PAGES_A_RECORD * records + changes // ROWS_A_PAGE
+        too_long = self._length > HARD_LIMIT
+        if (self._pages < STEP and not too_long) or self._busy:
             return
         self._pages = 0
         # PASSIVE never waits for readers or the writer; it can fold only what no reader still needs.
-        if self._length > HARD_LIMIT:
+        if too_long:
+            # At once: what is left is what was written while the thread folded all before.
             self._fold(connection, "PASSIVE")
             self._length = 0  # the next write starts it anew
         else:

@@ -130,16 +130,19 @@ class Writer(threading.Thread):
 
     def _write(self, batch: list[tuple[Any, Job | None, asyncio.Future[Any]]]) -> None:
         items = [(item, future) for item, job, future in batch if job is None]
+        changes = 0
         if items and len(items) == len(batch):
             self._write_items(items)
         else:
+            before = self._connection.total_changes
             # In order: a job that sums up the records sees those submitted before it and no later ones.
             for is_item, group in groupby(batch, key=lambda entry: entry[1] is None):
                 if is_item:
                     self._write_items([(item, future) for item, _, future in group])
                 else:
                     settle(self._run_jobs([(job, future) for _, job, future in group if job is not None]))
-        self._checkpoints.wrote(self._connection, len(items))
+            changes = self._connection.total_changes - before
+        self._checkpoints.wrote(self._connection, len(items), changes)
 
     def _write_items(self, items: list[tuple[Any, asyncio.Future[Any]]]) -> None:
         assert self._sink is not None

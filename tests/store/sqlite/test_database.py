@@ -227,6 +227,32 @@ async def test_the_wal_starts_anew_while_records_are_written(home: Home, monkeyp
     assert not Path(f"{home.database}-wal").exists()
 
 
+async def test_the_wal_starts_anew_while_jobs_change_many_rows(home: Home, monkeypatch: pytest.MonkeyPatch):
+    """Pruning and sums write far more pages than commits."""
+    monkeypatch.setattr(checkpoints, "STEP", 50)
+    monkeypatch.setattr(Checkpoints, "_start_helper", _helped)
+    store = SqliteStore.open(home)
+    sizes = []
+    for number in range(30):
+        rows = [(f"{number} {place}", "x" * 1000) for place in range(200)]
+        await store.database.write(lambda c, rows=rows: c.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", rows))
+        sizes.append(Path(f"{home.database}-wal").stat().st_size)
+    await store.close()
+    assert max(sizes) < 1_500_000  # it would be 3 MB
+
+
+def test_what_a_checkpoint_thread_left_is_folded_at_once(home: Home, monkeypatch: pytest.MonkeyPatch):
+    """The longer the writer waits, the more it has to fold itself."""
+    folded: list[str] = []
+    monkeypatch.setattr(Checkpoints, "_fold", lambda self, connection, mode: folded.append(mode))
+    chosen = Checkpoints(home.database)
+    chosen._length = checkpoints.HARD_LIMIT + 1
+    connection = sqlite3.connect(":memory:")
+    chosen.wrote(connection, 1)
+    chosen.wrote(connection, 1)
+    assert folded == ["PASSIVE"]
+
+
 async def test_a_moment_of_rest_is_used_to_fold_the_wal(home: Home, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checkpoints, "WORTH_IT", 10)
     monkeypatch.setattr("conduit_desktop.store.sqlite.threads.IDLE_S", 0.01)
