@@ -17,7 +17,7 @@ from benchmarks.bench import Row
 from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.store.interface import PricedRequests, RequestFilter, Spending
+from conduit_desktop.store.interface import PricedRequests, RequestFilter, Spending, UsageGroup
 from conduit_desktop.store.sqlite.store import SqliteStore
 
 MOST_MS = 100.0
@@ -43,6 +43,25 @@ _FILTERS: dict[str, tuple[str, ...]] = {
     "text": ("model-03", "overloaded", "rar", ABSENT),
 }
 """Values that are frequent, those of one request, and those that no request has."""
+
+ZONES = ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata")
+PART = 501
+"""Rows of a part of the admin API's answer, and one that tells whether there are more."""
+_SINGLE: tuple[tuple[UsageGroup, ...], ...] = (
+    (), ("model",), ("upstream_model",), ("key",), ("team",), ("provider",), ("client",), ("endpoint",), ("status",), ("session",),
+    ("user",), ("tag",),
+)  # fmt: skip
+_PAIRS: tuple[tuple[UsageGroup, ...], ...] = (
+    ("model", "key"), ("key", "model"), ("upstream_model", "provider"), ("key", "client"), ("model", "status"),
+    ("team", "endpoint"), ("session", "model"),
+)  # fmt: skip
+_BY_DAY: tuple[tuple[UsageGroup, ...], ...] = (
+    ("day",), ("day", "model"), ("day", "key"), ("day", "provider"), ("day", "team"), ("day", "client"), ("day", "session"),
+    ("day", "upstream_model", "provider"), ("day", "model", "key", "provider"), ("hour", "model"),
+)  # fmt: skip
+_WHOLE = (*(one for one in _SINGLE if one not in (("session",), ("user",))), *_PAIRS[2:6], ("day",), ("day", "model"))
+"""What the window shows whole, or what has few rows."""
+_LONG = (("session",), ("user",), ("day", "session"), ("session", "model"), ("day", "model", "key", "provider"), ("hour", "model"))
 
 Query = Callable[[], Awaitable[Any]]
 
@@ -136,21 +155,28 @@ def _pages(store: SqliteStore, now: int) -> dict[str, Query]:
 
 def _usage(store: SqliteStore, now: int) -> dict[str, Query]:
     queries: dict[str, Query] = {}
-    groups: list[list[Any]] = [
-        [], ["day"], ["model"], ["upstream_model"], ["key"], ["team"], ["provider"], ["client"], ["endpoint"], ["status"],
-        ["session"], ["user"], ["tag"], ["day", "model"], ["day", "key"], ["model", "key"],
-    ]  # fmt: skip
-    for zone_name in ("UTC", "Europe/Berlin"):
+    ranges = (("today", 0), ("7 days", 6), ("30 days", 29), ("90 days", 89), ("all", None))
+    for zone_name in ZONES:
         zone: tzinfo = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
         midnight = datetime.fromtimestamp(now / 1000, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        for label, days in (("today", 0), ("7 days", 6), ("30 days", 29), ("90 days", 89), ("all", None)):
+        for label, days in ranges:
             since = None if days is None else round((midnight - timedelta(days=days)).timestamp() * 1000)
-            for group in groups:
-                # Without a part by time, only the edges of the range differ between zones.
-                if zone is UTC or "day" in group or group == ["key"]:
-                    name = f"usage by {' and '.join(group) or 'nothing'}, {label}, {zone_name}"
-                    queries[name] = lambda group=group, since=since, zone=zone: store.ledger.usage(group, since, None, zone)
-    queries["usage by hour, 7 days, UTC"] = lambda: store.ledger.usage(["hour"], now - 7 * DAY_MS)
+            # Without a part by time, only the ends of the range differ between zones.
+            for group in (*_SINGLE, *_PAIRS, *_BY_DAY) if zone is UTC else (("key",), ("model", "key"), *_BY_DAY):
+                name = f"usage by {' and '.join(group) or 'nothing'}, {label}, {zone_name}"
+                # As the window and the admin API ask for them: groups with a row for each day or session come in parts.
+                limit = None if group in _WHOLE or (label in ("today", "7 days") and group not in _LONG) else PART
+                queries[name] = lambda group=group, since=since, zone=zone, limit=limit: store.ledger.usage(
+                    group, since, None, zone, limit
+                )
+            if zone is UTC:
+                after = ("session-050000",)
+                queries[f"usage by session, {label}, a later part"] = lambda since=since, after=after: store.ledger.usage(
+                    ["session"], since, None, UTC, PART, after
+                )
+        queries[f"usage by hour, 7 days, {zone_name}"] = lambda zone=zone: store.ledger.usage(
+            ["hour"], now - 7 * DAY_MS, None, zone
+        )
     return queries
 
 

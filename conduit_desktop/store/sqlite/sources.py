@@ -13,6 +13,7 @@ import orjson
 from conduit_desktop.store.sqlite.intervals import Interval, aligned, before, scaled, without
 from conduit_desktop.store.sqlite.records import COUNTED, TOTALS_OF_REQUEST
 from conduit_desktop.store.sqlite.summaries import (
+    ALL_PARTS,
     BLOCK_DAYS,
     HOUR_MS,
     HOURLY_PAIRS,
@@ -45,7 +46,7 @@ OF_REQUEST = {**TOTALS_OF_REQUEST, "cost_nano": "coalesce({0}cost_nano, 0)"}
 class Grain:
     """How finely a query needs its sums: no coarser than `unit`, and not those of the hours in `split`.
 
-    `midnights` are the slots at which days of another time zone begin, where their sums are needed.
+    `midnights` are the slots at which days of another time zone begin, or hours that are not those of UTC.
     """
 
     unit: Unit = "range"
@@ -90,7 +91,7 @@ def of_range(
     sources: list[Source] = []
     kind, columns = _kind(groups)
     if grain.midnights and len(groups) <= 1 and not of_log:
-        days, parts, slots = _local_days(now, slots, grain.midnights)
+        days, parts, slots = _local_days(now, slots, grain.midnights, {0, *(PARTS if columns else ALL_PARTS)})
         sources += _days_elsewhere(kind, columns, days, parts)
     days, hours, slots = _by_unit(now, slots, grain)
     if kind is None:
@@ -162,11 +163,12 @@ def _blocks(days: list[Interval], grain: Grain) -> Blocks:
 
 
 def _local_days(
-    now: Summarized, slots: list[Interval], midnights: Sequence[int]
+    now: Summarized, slots: list[Interval], midnights: Sequence[int], known: set[int]
 ) -> tuple[list[Interval], list[tuple[int, int, int, int]], list[Interval]]:
     """The days of another time zone by days of UTC and parts of them: (first slot, UTC day), (sign, first slot, part, UTC day).
 
-    What is left are the slots of days that are not summed up yet, and of those that begin where no part ends.
+    `known` are the slots of a day at which parts end. What is left are the slots of days that are not summed up yet, and of those
+    that begin where no part ends.
     """
     days: list[Interval] = []
     parts: list[tuple[int, int, int, int]] = []
@@ -178,16 +180,13 @@ def _local_days(
             (day, part), (last_day, last_part) = divmod(first, SLOTS_A_DAY), divmod(last, SLOTS_A_DAY)
             whole = range(day, last_day)
             used = {*whole, *([day] if part else []), *([last_day] if last_part else [])} if last_day - day < 3 else set()
-            if not used or stale & used or max(used) >= now.days or {part, last_part} - _PARTS:
+            if not used or stale & used or max(used) >= now.days or {part, last_part} - known:
                 left.append((first, last))
                 continue
             days += [(first, one) for one in whole]
             parts += [(-1, first, part, day)] if part else []
             parts += [(1, first, last_part, last_day)] if last_part else []
     return days, parts, left
-
-
-_PARTS = {0, *PARTS}
 
 
 def _slots(connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None) -> tuple[list[Interval], list[Interval]]:

@@ -40,6 +40,8 @@ BLOCK_DAYS = tuple(BLOCK_STEP**level for level in range(5))
 """1, 4, 16, 64 and 256 days."""
 PARTS = tuple(sorted({*range(4, 96, 4), 10, 14, 18, 38, 41, 45, 50, 54, 58, 61, 62, 70, 73, 74, 78, 82}))
 """The slots of a UTC day at which days begin elsewhere (the local midnights of all time zones from 2015 on)."""
+ALL_PARTS = tuple(range(1, SLOTS_A_DAY))
+"""Those of the sums that tell no groups apart: hours begin at any of them somewhere."""
 KEY_NAME, DEAREST = "key_name", "dearest"
 """For the search alone, by hour: names that keys had, and the highest cost of a request."""
 REFUSED = {"model": "refused_model", "client": "refused_client"}
@@ -228,7 +230,7 @@ def parts_of_day(connection: sqlite3.Connection, day: int, kind: str) -> Rows:
         hours.setdefault(hour - first, []).append(tuple(row))
     sums: dict[str, tuple[int, ...]] = {}
     rows: Rows = []
-    for part in PARTS:
+    for part in ALL_PARTS if kind == "all" else PARTS:
         hour, slots = divmod(part, SLOTS_AN_HOUR)
         if not slots:
             _add(sums, hours.get(hour - 1, ()))

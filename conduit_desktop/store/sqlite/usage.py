@@ -154,17 +154,24 @@ def _grain(groups: Sequence[Group], changes: Changes, last: int) -> Grain:
         return Grain("day")
     parts = {offset % 3600 for offset in offsets} - {0}
     if parts and "hour" in groups:
-        return Grain("slot")
+        # Without another group there are parts of days for any slot.
+        hours = _beginnings(changes, last, 4) if not set(groups) - {"day", "hour"} else []
+        return Grain("slot", midnights=tuple(hours))
+    midnights = _beginnings(changes, last, SLOTS_A_DAY)
     # Where the clock is half an hour off, a local day begins in the middle of an hour.
-    split = [slot // 4 for slot, _ in changes[1:] if slot % 4]
-    midnights: list[int] = []
+    split = [slot // 4 for slot in (*(slot for slot, _ in changes[1:]), *midnights) if slot % 4]
+    return Grain("hour", tuple(split), () if "hour" in groups else tuple(midnights))
+
+
+def _beginnings(changes: Changes, last: int, length: int) -> list[int]:
+    """The slots, up to `last`, at which the days or hours of a time zone begin, which are `length` slots long."""
+    found: list[int] = []
     ends = [*(slot for slot, _ in changes[1:]), last + 1]
     for (slot, offset), end in zip(changes, ends, strict=True):
-        first = slot + -(slot + offset // 900) % SLOTS_A_DAY
-        midnights += range(first, end, SLOTS_A_DAY)
-        if offset % 3600:
-            split += [at // 4 for at in range(first - SLOTS_A_DAY, end + SLOTS_A_DAY, SLOTS_A_DAY)]
-    return Grain("hour", tuple(split), () if "hour" in groups else tuple(midnights))
+        # An hour that begins before a change of the clocks is another one after it.
+        found += range(slot + -(slot + offset // 900) % length, end, length)
+        found += [end] if end <= last else []
+    return found
 
 
 def _name_keys(connection: sqlite3.Connection, rows: Sequence[UsageRow]) -> None:
