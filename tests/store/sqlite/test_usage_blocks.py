@@ -106,9 +106,8 @@ def values_of(record: RequestRecord, group: str, zone: tzinfo) -> tuple[str, ...
         case "key":
             return (record.key_id,)
         case "tag":
-            return record.tags
-    value = getattr(record, group)
-    return () if group in OF_LOG and not value else (value,)
+            return record.tags or ("",)
+    return (getattr(record, group),)
 
 
 Sums = dict[tuple[str, ...], list[int]]
