@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -70,3 +71,18 @@ def test_the_tree_names_no_file_that_does_not_exist() -> None:
     named = [one.strip() for one in re.split(r"[,;:\n]|  +", text)]
     known = {path.stem for path in (ROOT / "conduit_desktop").rglob("*") if path.suffix in ("", ".py")}
     assert {one.strip("/").removesuffix(".py") for one in named if re.fullmatch(r"\w+(\.py|/)?", one)} - known == set()
+
+
+IMPORT = re.compile(r"^ *from ((?:conduit_desktop|tests)[\w.]*) import (.+)$", re.MULTILINE)
+IMPORTED = {
+    (module, name)
+    for paper in PAPERS
+    for module, names in IMPORT.findall((ROOT / paper).read_text("utf-8"))
+    for name in names.split(", ")
+    if not EXAMPLES.search(f"{module}.{name}")
+}
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(IMPORTED))
+def test_what_the_code_of_a_recipe_imports_exists(module: str, name: str) -> None:
+    assert hasattr(importlib.import_module(module), name)
