@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from conduit_desktop.core import shown_text
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
 from conduit_desktop.core.paths import Home, default_home
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store import logs
 from conduit_desktop.store.lock import HomeLock
 from conduit_desktop.store.secrets.store import open_secrets
@@ -87,6 +89,7 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
             gateway = Gateway(store, secrets, bus, fixed)
             context = AppContext(home, store, secrets, gateway, bus, server, fixed)
             # The token in the lock file lets the CLI of the same user call the admin API of this process.
+            SECRETS.add(context.local_token)
             lock.update(token=context.local_token)
             server.serve(context)
             await gateway.start()
@@ -209,5 +212,6 @@ def report_failure(run: Any) -> int:
 
 
 def _print_error(error: ConduitError, code: int) -> int:
-    sys.stderr.write(f"conduit-desktop: {error}\n")
+    # Its text may hold what others wrote: names in a config file, the program on a port.
+    sys.stderr.write(f"conduit-desktop: {shown_text.lines(SECRETS.redact(str(error)))}\n")
     return code

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.gui.event_loop.collector import collect_due
 from tests.fakes.memory_keyring import MemoryKeyring
 from tests.fakes.network import loopback_only, watched_sockets
@@ -115,6 +116,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     # For child processes; this one has the fixture below.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test() -> None:
+    """Each test begins without known secrets: what one uses as a key may be an ordinary word of the next."""
+    SECRETS.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture(autouse=True)

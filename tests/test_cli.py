@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from conduit_desktop.cli import COMMANDS, cli
+from conduit_desktop.cli import COMMANDS, cli, printing
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store.lock import HomeLock
 
@@ -432,3 +433,37 @@ def test_a_taken_port_is_named_and_is_exit_3(sh: Shell) -> None:
         )
     assert (ended.returncode, ended.stdout) == (3, "")
     assert port in ended.stderr.splitlines()[-1]
+
+
+def test_what_a_stranger_chose_is_printed_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "gpt\x1b]0;owned\x07\x9b31m\u202e\r\nnew line"
+    row = {"model": name, "tags": [name], name: {name: name}}
+    printing.as_json(row)
+    assert json.loads(capsys.readouterr().out) == row
+    printing.as_json(row)
+    printing.as_json(row, indent=False)
+    printing.details(row)
+    printing.table([row], [("model", "model"), ("tags", "tags")])
+    printing.echo(name)
+    printing.echo(name, err=True)
+    captured = capsys.readouterr()
+    for line in (captured.out + captured.err).splitlines():
+        assert line.isprintable()
+
+
+def test_commands_print_by_the_function_that_escapes() -> None:
+    prints = re.compile(r"click\.s?echo\(|\bprint\(|stdout\.write")
+    files = Path(printing.__file__).parent.glob("*.py")
+    assert {path.name for path in files if prints.search(path.read_text("utf-8"))} == {"options.py", "printing.py"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_every_file_is_private_whatever_the_umask(home: Home, tmp_path: Path) -> None:
+    environment = {**os.environ, "CONDUIT_SECRETS": "vault"}
+    out = tmp_path / "out"
+    for arguments in (["providers", "add", "demo", "--kind", "demo"], ["export", f"{out}.toml"], ["backup", f"{out}.zip"]):
+        command = [sys.executable, "-m", "conduit_desktop", "--home", str(home.root), *arguments]
+        subprocess.run(command, env=environment, check=True, capture_output=True, umask=0)
+    made = [path for path in (*home.root.rglob("*"), *tmp_path.glob("out.*")) if path.is_file()]
+    assert len(made) > 4
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in made if path.stat().st_mode & 0o077} == {}

@@ -11,6 +11,7 @@ from base64 import urlsafe_b64encode
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import PendingChange, change
 from conduit_desktop.core.errors import Conflict
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.secrets.store import SecretStore
 
 NAME = "master-key"
@@ -27,6 +28,7 @@ async def current(context: AppContext) -> str:
     """The master key in force: the environment's, else the stored one, made now if there is none yet."""
     # Read at every call: the environment has precedence over a stored key, which is kept for a start without the variable.
     if given := os.environ.get(VARIABLE, "").strip():
+        SECRETS.add(given)
         return given
     if context.master_key is None:
         context.master_key = await asyncio.to_thread(get_or_create, context.secrets)

@@ -6,6 +6,7 @@ usage, 3 port taken, 4 home held by another process.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ Each command has a --help; `conduit-desktop doctor` checks the installation."""
 @click.pass_context
 def cli(context: click.Context, /, home: Path | None, **serving: Any) -> None:
     """One local address in front of every large language model. Without a command: the desktop app."""
+    # Whatever the user's umask: databases, logs and exports hold what was spent on what, and prompts where they are kept.
+    os.umask(0o077)
     given = context.ensure_object(CommandOptions)
     given.take(home=home, **serving)
     if context.invoked_subcommand is None:

@@ -77,7 +77,7 @@ def edit(connection: Connection, /, budget: str, **values: Any) -> None:
 def remove(connection: Connection, budget: str) -> None:
     """Remove a budget: it limits nothing any more."""
     connection.call("DELETE", f"/budgets/{segment(budget)}")
-    click.echo(f"Removed the budget {budget}.", err=True)
+    printing.echo(f"Removed the budget {budget}.", err=True)
 
 
 @budgets.command()

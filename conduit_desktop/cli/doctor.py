@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from conduit_desktop.cli import printing
 from conduit_desktop.cli.options import Command, CommandOptions
 from conduit_desktop.core.errors import ConduitError
 
@@ -30,12 +31,10 @@ def doctor(given: CommandOptions, /) -> None:
     as_json = bool(given.values.pop("json", False))
     found = list(findings(given.options()))
     if as_json:
-        from conduit_desktop.cli import printing
-
         printing.as_json([{"verdict": verdict, "what": what, "text": text} for verdict, what, text in found])
     else:
         for verdict, what, text in found:
-            click.echo(f"{verdict:<4}  {what:<9}  {text}")
+            printing.echo(f"{verdict:<4}  {what:<9}  {text}")
     # A note is no failure: a server without display or keyring is in order.
     click.get_current_context().exit(1 if any(verdict == "bad" for verdict, _, _ in found) else 0)
 

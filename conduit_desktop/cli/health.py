@@ -36,7 +36,7 @@ def pause(connection: Connection, target: str) -> None:
     """Send a target no requests until it is resumed, also after a restart."""
     # As one segment of the path: the slash in PROVIDER/MODEL is quoted.
     connection.call("POST", f"/health/{segment(target)}/pause")
-    click.echo(f"Paused {target}.", err=True)
+    printing.echo(f"Paused {target}.", err=True)
 
 
 @health.command()
@@ -45,7 +45,7 @@ def pause(connection: Connection, target: str) -> None:
 def resume(connection: Connection, target: str) -> None:
     """Send a paused target requests again."""
     connection.call("POST", f"/health/{segment(target)}/resume")
-    click.echo(f"Resumed {target}.", err=True)
+    printing.echo(f"Resumed {target}.", err=True)
 
 
 @health.command()
@@ -55,7 +55,7 @@ def resume(connection: Connection, target: str) -> None:
 def release(connection: Connection, provider: str, label: str) -> None:
     """Use a disabled credential, or one in cooldown, again."""
     connection.call("POST", f"/health/{segment(provider)}/credentials/{segment(label)}/release")
-    click.echo(f"The credential {label} of {provider} is used again.", err=True)
+    printing.echo(f"The credential {label} of {provider} is used again.", err=True)
 
 
 def _seconds(wait: float | None) -> str | None:

@@ -25,7 +25,7 @@ def show(given: CommandOptions, /) -> None:
     """Print the master key."""
     # The environment comes first, as it does in the server.
     key = os.environ.get("CONDUIT_MASTER_KEY", "").strip() or _kept_key(given)
-    click.echo(key)
+    printing.echo(key)
 
 
 def _kept_key(given: CommandOptions) -> str:
@@ -44,7 +44,7 @@ def _kept_key(given: CommandOptions) -> str:
 @with_connection
 def rotate(connection: Connection) -> None:
     """Replace it, and print the new one."""
-    click.echo(connection.call("POST", "/master-key/rotate")["master_key"])
+    printing.echo(connection.call("POST", "/master-key/rotate")["master_key"])
 
 
 @click.command(cls=Command)
@@ -54,7 +54,7 @@ def backup(connection: Connection, file: Path) -> None:
     """Copy the databases to FILE. Secrets are not in it."""
     # An absolute path, because the server that writes the file has another working directory.
     made = connection.call("POST", "/backup", {"path": str(file.expanduser().absolute())})
-    printing.as_json(made) if connection.as_json else click.echo(f"Wrote {made['path']} ({made['bytes']:,} bytes).")
+    printing.as_json(made) if connection.as_json else printing.echo(f"Wrote {made['path']} ({made['bytes']:,} bytes).")
 
 
 @click.command(cls=Command)
@@ -71,7 +71,7 @@ def restore(given: CommandOptions, /, file: Path, yes: bool) -> None:
         # On standard error, because standard output is for what a script reads.
         click.confirm(f"Replace the databases in {home.root}? They stay there as *.before-restore", abort=True, err=True)
     put_back(file, home)
-    click.echo(f"Restored {home.root} from {file}.")
+    printing.echo(f"Restored {home.root} from {file}.")
 
 
 @click.command(cls=Command)
@@ -81,13 +81,13 @@ def export(connection: Connection, file: Path) -> None:
     """Write the configuration as a conduit.toml. Secrets are not in it; `-` as FILE prints it."""
     text = connection.call("GET", "/export")["toml"]
     if str(file) == "-":
-        click.echo(text, nl=False)
+        printing.echo(text, nl=False)
         return
     try:
         file.write_text(text, "utf-8")
     except OSError as error:
         raise CliError(f"cannot write {file}: {error.strerror}") from error
-    click.echo(f"Wrote {file}. Secrets are not in it: it names environment variables in their place.", err=True)
+    printing.echo(f"Wrote {file}. Secrets are not in it: it names environment variables in their place.", err=True)
 
 
 @click.command("import", cls=Command)
@@ -100,7 +100,7 @@ def import_(connection: Connection, file: Any, yes: bool) -> None:
     preview = connection.call("POST", "/import", {"toml": text})
     _preview(connection, preview["changes"])
     if not any(row["change"] in ("add", "change") for row in preview["changes"]):
-        click.echo("Nothing to change.", err=True)
+        printing.echo("Nothing to change.", err=True)
         return
     if not yes:
         # FILE may be standard input, which then has no answer to give; a script must say --yes.
@@ -111,7 +111,7 @@ def import_(connection: Connection, file: Any, yes: bool) -> None:
     if connection.as_json:
         printing.as_json(made)
     for name, key in ({} if connection.as_json else made["new_keys"]).items():
-        click.echo(f"{key}  {name}")
+        printing.echo(f"{key}  {name}")
 
 
 def _preview(connection: Connection, changes: list[dict[str, Any]]) -> None:

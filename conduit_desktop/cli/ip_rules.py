@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup
 
@@ -38,4 +39,4 @@ def remove(connection: Connection, rule: str) -> None:
     """Remove a rule, by id or network."""
     ids = {row["network"]: row["id"] for row in connection.all("/ip-rules")}
     connection.call("DELETE", f"/ip-rules/{segment(ids.get(rule, rule))}")
-    click.echo(f"Removed the rule {rule}.", err=True)
+    printing.echo(f"Removed the rule {rule}.", err=True)

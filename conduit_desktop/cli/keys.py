@@ -87,7 +87,7 @@ def edit(connection: Connection, /, key: str, name: str | None, **values: Any) -
 def remove(connection: Connection, key: str) -> None:
     """Remove a key: it is refused at once."""
     connection.call("DELETE", f"/keys/{segment(key)}")
-    click.echo(f"Removed the key {key}.", err=True)
+    printing.echo(f"Removed the key {key}.", err=True)
 
 
 @keys.command()
@@ -132,5 +132,5 @@ def _show_key(connection: Connection, row: dict[str, Any]) -> None:
         printing.as_json(row)
         return
     # Alone on standard output, so that KEY=$(conduit-desktop keys create …) works; the rest goes to standard error.
-    click.echo(row["key"])
-    click.echo(f"Key {row['name']} ({row['id']}). It is not shown again.", err=True)
+    printing.echo(row["key"])
+    printing.echo(f"Key {row['name']} ({row['id']}). It is not shown again.", err=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import orjson
 
+from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup, options
 from conduit_desktop.cli.values import INTEGER, Pair, body_option, given_fields, merged
@@ -100,7 +101,7 @@ def edit(connection: Connection, /, alias: str, rename: str | None, **values: An
 def remove(connection: Connection, alias: str) -> None:
     """Remove an alias."""
     connection.call("DELETE", f"/models/{segment(alias)}")
-    click.echo(f"Removed the alias {alias}.", err=True)
+    printing.echo(f"Removed the alias {alias}.", err=True)
 
 
 @models.command()

@@ -50,10 +50,10 @@ def read(connection: Connection, id: str | None) -> None:
     """Mark one as read, or all where no ID is given."""
     if id is not None:
         connection.call("POST", f"/notifications/{segment(id)}/read")
-        click.echo(f"Marked {id} as read.", err=True)
+        printing.echo(f"Marked {id} as read.", err=True)
         return
     answer = connection.call("POST", "/notifications/read")
-    printing.as_json(answer) if connection.as_json else click.echo(f"Marked {answer['read']} as read.")
+    printing.as_json(answer) if connection.as_json else printing.echo(f"Marked {answer['read']} as read.")
 
 
 @click.command(cls=Command)
@@ -85,8 +85,8 @@ def set_(connection: Connection, url: str) -> None:
     if connection.as_json:
         printing.as_json(row)
         return
-    click.echo(row["secret"])
-    click.echo(f"Notifications are sent to {row['url']}. The secret is not shown again.", err=True)
+    printing.echo(row["secret"])
+    printing.echo(f"Notifications are sent to {row['url']}. The secret is not shown again.", err=True)
 
 
 @webhook.command()
@@ -96,7 +96,7 @@ def test(connection: Connection) -> None:
     row = connection.call("POST", "/webhook/test")
     if not row["ok"]:
         raise CliError(f"the webhook failed: {row['error']}")
-    click.echo("The webhook took the test notification.")
+    printing.echo("The webhook took the test notification.")
 
 
 @webhook.command()
@@ -104,4 +104,4 @@ def test(connection: Connection) -> None:
 def remove(connection: Connection) -> None:
     """Send notifications nowhere."""
     connection.call("DELETE", "/webhook")
-    click.echo("Removed the webhook.", err=True)
+    printing.echo("Removed the webhook.", err=True)

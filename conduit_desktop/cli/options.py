@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from conduit_desktop.core import shown_text
 from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
+from conduit_desktop.core.secret_values import SECRETS
 
 if TYPE_CHECKING:
     from conduit_desktop.app import Options
@@ -56,7 +58,8 @@ class CliError(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the line."""
-        click.echo(f"conduit-desktop: {self.message}", err=True)
+        # Not by `printing`: `serve` starts without it.
+        click.echo(f"conduit-desktop: {shown_text.lines(SECRETS.redact(self.message))}", err=True)
 
 
 class LazyGroup(click.Group):

@@ -47,7 +47,7 @@ def catalog(connection: Connection, search: str | None) -> None:
     """The price catalog, with its date."""
     connection.print_rows(connection.all("/catalog/prices", {"q": search} if search else None), CATALOG_COLUMNS)
     found = connection.call("GET", "/catalog/prices")
-    click.echo(f"{found['models']} models, {found['date']}, {found['source']}", err=True)
+    printing.echo(f"{found['models']} models, {found['date']}, {found['source']}", err=True)
 
 
 @prices.command()
@@ -94,7 +94,7 @@ def edit(connection: Connection, /, pattern: str, **values: Any) -> None:
 def remove(connection: Connection, pattern: str) -> None:
     """Remove a price; the catalog's is used again."""
     connection.call("DELETE", f"/prices/{segment(pattern)}")
-    click.echo(f"Removed the price of {pattern}.", err=True)
+    printing.echo(f"Removed the price of {pattern}.", err=True)
 
 
 @prices.command()
@@ -112,7 +112,9 @@ def reprice(connection: Connection, /, **values: Any) -> None:
         return
     would = "would have" if answer["preview"] else "have"
     before, after = printing.usd("before_usd")(answer), printing.usd("after_usd")(answer)
-    click.echo(f"{answer['repriced']} requests {would} another cost, {answer['changed']} of them a known one: {before} -> {after}.")
+    printing.echo(
+        f"{answer['repriced']} requests {would} another cost, {answer['changed']} of them a known one: {before} -> {after}."
+    )
 
 
 @prices.command()
@@ -129,7 +131,7 @@ def export(connection: Connection, file: Any) -> None:
 def import_(connection: Connection, file: Any) -> None:
     """Set every price of a CSV FILE (`-`: standard input), all or none. Others stay as they are."""
     answer = connection.call("POST", "/prices.csv", file.read())
-    printing.as_json(answer) if connection.as_json else click.echo(f"{answer['imported']} prices set.")
+    printing.as_json(answer) if connection.as_json else printing.echo(f"{answer['imported']} prices set.")
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,23 @@ from typing import Any
 import click
 import orjson
 
+from conduit_desktop.core import shown_text
+
 Column = tuple[str, str | Callable[[Mapping[str, Any]], Any]]
 """A heading, and a field's name or what makes the cell of the row."""
 
 
-def as_json(value: Any) -> None:
-    """Indented JSON."""
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+def echo(text: str, err: bool = False, nl: bool = True) -> None:
+    """Print `text`, which may hold what strangers wrote: no character of it controls the terminal.
+
+    The escapes are those of JSON and TOML, so that printed documents say the same. Every command prints by this.
+    """
+    click.echo(shown_text.lines(text), err=err, nl=nl)
+
+
+def as_json(value: Any, indent: bool = True) -> None:
+    """JSON, indented or on one line."""
+    echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode())
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> None:
@@ -42,7 +52,7 @@ def details(row: Mapping[str, Any]) -> None:
     """One entity, a line for each field."""
     width = max(map(len, row), default=0)
     for name, value in row.items():
-        click.echo(f"{name:<{width}}  {cell(value)}")
+        echo(f"{name:<{width}}  {cell(value)}")
 
 
 def _value(row: Mapping[str, Any], source: str | Callable[[Mapping[str, Any]], Any]) -> Any:
@@ -50,7 +60,7 @@ def _value(row: Mapping[str, Any], source: str | Callable[[Mapping[str, Any]], A
 
 
 def cell(value: Any) -> str:
-    """A value as a person reads it."""
+    """A value as a person reads it, on one line."""
     match value:
         case None:
             return "–"
@@ -61,9 +71,9 @@ def cell(value: Any) -> str:
         case list() | tuple():
             return ", ".join(cell(item) for item in value) or "–"
         case dict():
-            return ", ".join(f"{name}={cell(item)}" for name, item in value.items()) or "–"
+            return ", ".join(f"{cell(name)}={cell(item)}" for name, item in value.items()) or "–"
         case _:
-            return str(value)
+            return shown_text.one_line(str(value))
 
 
 def usd(name: str) -> Callable[[Mapping[str, Any]], str]:

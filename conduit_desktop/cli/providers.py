@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup, options
 from conduit_desktop.cli.values import NONE, Pair, body_option, given_fields, merged, secret
@@ -97,7 +98,7 @@ def edit(connection: Connection, /, name: str, rename: str | None, kind: str | N
 def remove(connection: Connection, name: str) -> None:
     """Remove a provider and its secrets."""
     connection.call("DELETE", f"/providers/{segment(name)}")
-    click.echo(f"Removed the provider {name}.", err=True)
+    printing.echo(f"Removed the provider {name}.", err=True)
 
 
 @providers.command()

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import click
-import orjson
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, with_connection
@@ -43,7 +42,7 @@ def usage(connection: Connection, by: str, since: str | None, until: str | None,
     query = {"group_by": by, "since": since, "until": until, "tz": tz}
     if as_csv:
         # nl=False: the CSV ends with a line break of its own.
-        click.echo(connection.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
+        printing.echo(connection.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
         return
     rows = connection.all("/usage", query)
     if connection.as_json:
@@ -142,9 +141,9 @@ def _follow(connection: Connection, query: dict[str, Any]) -> None:
             if query["q"] is not None and query["q"].casefold() not in _searched(row):
                 continue
             if connection.as_json:
-                click.echo(orjson.dumps(row).decode())
+                printing.as_json(row, indent=False)
             else:
-                click.echo("  ".join(printing.cell(source(row) if callable(source) else row[source]) for _, source in COLUMNS))
+                printing.echo("  ".join(printing.cell(source(row) if callable(source) else row[source]) for _, source in COLUMNS))
     except KeyboardInterrupt:
         # Ctrl-C is how following ends, so it is no failure.
         return

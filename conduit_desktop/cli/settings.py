@@ -35,4 +35,4 @@ def set_(connection: Connection, name: str, value: str) -> None:
     given = None if value == NONE else value if kinds.get(name) == "string" else json_or_text(value)
     rows = connection.call("PATCH", "/settings", {name: given})["data"]
     row = next(row for row in rows if row["name"] == name)
-    printing.as_json(row) if connection.as_json else click.echo(f"{name} = {printing.cell(row['value'])}")
+    printing.as_json(row) if connection.as_json else printing.echo(f"{name} = {printing.cell(row['value'])}")

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from collections.abc import Iterable
 
 from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.core.secret_values import SECRETS, forms_of, without
 from conduit_desktop.providers import Secrets
 
-REDACTED = "[credential]"
-_SHORT = 8
-"""A shorter credential may be part of an ordinary word: it is redacted only as a whole word."""
 # Local servers take any key, even `x`: redacting that would destroy every message.
 _TOO_SHORT = 4
 
 
 def redact(error: UpstreamError, secrets: Secrets) -> None:
-    """Redact the credential that was sent in `error`: in its message, and in the body that is relayed."""
-    for form in _all_forms(secrets):
-        error.message = _without(form, error.message)
-        if error.body:
-            # `surrogateescape` keeps bytes that are not UTF-8 as they were.
-            error.body = _without(form, error.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    """Redact credentials in `error`: in its texts, in the body and in the headers that are relayed.
+
+    Those that were sent (`secrets`), which may be a client's own or renewed ones, and every other that this process knows.
+    """
+    forms = _all_forms(secrets)
+    error.message = _redacted(error.message, forms)
+    if error.body:
+        # `surrogateescape` keeps bytes that are not UTF-8 as they were.
+        error.body = _redacted(error.body.decode("utf-8", "surrogateescape"), forms).encode("utf-8", "surrogateescape")
+    if error.headers:
+        error.headers = {name: _redacted(value, forms) for name, value in error.headers.items()}
+    for name in ("kind", "code", "param"):
+        if isinstance(text := getattr(error, name), str) and (redacted := _redacted(text, forms)) != text:
+            setattr(error, name, redacted)
     # `str(error)` reads args: a log line would still show the credential.
     error.args = (error.message,)
 
 
 def contains_credential(data: bytes, secrets: Secrets) -> bool:
-    """Whether `data` from a provider contains a credential that it was sent."""
+    """Whether `data` from a provider contains a credential that it was sent, or another one that this process knows."""
     text = data.decode("utf-8", "surrogateescape")
-    return any(_without(form, text) != text for form in _all_forms(secrets))
+    return _redacted(text, _all_forms(secrets)) != text
+
+
+def _redacted(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
+        text = without(form, text)
+    return SECRETS.redact(text)
 
 
 def _all_forms(secrets: Secrets) -> Iterable[str]:
     # Headers as well: an operator may have put a credential into one.
-    return dict.fromkeys(form for one in (secrets.api_key, *secrets.headers.values()) for form in _forms(one))
-
-
-def _forms(credential: str) -> Iterator[str]:
-    """The credential as it is, escaped as in JSON, and quoted as in a URL."""
-    if len(credential) >= _TOO_SHORT:
-        yield credential
-        yield json.dumps(credential, ensure_ascii=False)[1:-1]
-        yield quote(credential, safe="", errors="replace")
-
-
-def _without(form: str, text: str) -> str:
-    if form not in text:
-        return text
-    return text.replace(form, REDACTED) if len(form) >= _SHORT else re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", REDACTED, text)
+    sent = (secrets.api_key, *secrets.headers.values())
+    return dict.fromkeys(form for one in sent if len(one) >= _TOO_SHORT for form in forms_of(one))

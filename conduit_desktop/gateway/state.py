@@ -10,10 +10,12 @@ from typing import Any
 
 import orjson
 
+from conduit_desktop.core import shown_text
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Notification, OfferedModel
 from conduit_desktop.core.errors import DatabaseUnusable
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.accounting.price_lists import PriceLists
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
@@ -199,13 +201,20 @@ class GatewayState:
         """Write a finished record to the ledger, with the payload where one is given. The future is done once it is durable."""
         durable = self.store.ledger.record(record)
         if answer is not None:
-            self._in_background(self.store.payloads.put(record.id, orjson.dumps(request), answer, record.started_at))
+            self._in_background(self._keep_bodies(record, request, answer))
         # Without waiting for the disk: log page and metrics show a request even where its record cannot be written yet.
         self.bus.publish("requests", record)
         return durable
 
+    async def _keep_bodies(self, record: RequestRecord, request: Any, answer: bytes) -> None:
+        # In a thread: bodies may have megabytes, and each is searched for every secret.
+        bodies = await asyncio.to_thread(lambda: (SECRETS.redact_bytes(orjson.dumps(request)), SECRETS.redact_bytes(answer)))
+        await self.store.payloads.put(record.id, *bodies, record.started_at)
+
     def notify(self, kind: Any, severity: Any, title: str, text: str, occasion: str = "") -> None:
         """Add a notification for the operator, in the background; of an `occasion` one, however often it is reported."""
+        # Its words may be a provider's or a client's, and go to the window, the desktop and the webhook.
+        title, text = shown_text.one_line(SECRETS.redact(title)), shown_text.lines(SECRETS.redact(text))
         self._in_background(self._notify(kind, severity, title, text, occasion))
 
     async def _notify(self, kind: Any, severity: Any, title: str, text: str, occasion: str) -> None:

@@ -13,6 +13,7 @@ from multidict import istr
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.gateway.call import Call
 
 _SESSION_HEADERS = tuple(map(istr, (
@@ -54,7 +55,7 @@ def attribute(record: RequestRecord, call: Call, key: VirtualKey | None) -> None
 
 
 def model_name(value: str) -> str:
-    """The answer's own name of its model, as it is recorded."""
+    """A model's name as it is recorded, where a stranger or an answer chose it."""
     return _name(value)
 
 
@@ -90,6 +91,7 @@ def _name(value: Json, longest: int = _MAX_NAME) -> str:
     """A stranger's text as it is recorded; empty where it is no text."""
     if type(value) is not str or not value:
         return ""
-    name = value[:longest].strip()
+    # A client that puts its key there would have it in the log for good. Redacted before the cut, which could halve it.
+    name = SECRETS.redact(value[:_MAX_COMPOSITE])[:longest].strip()
     # Control characters, and the surrogates of bytes that were no text, would reach terminals and the database.
     return name if name.isprintable() else "".join(character for character in name if character.isprintable())

@@ -33,6 +33,7 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import AttemptRecord, RequestRecord, RequestStatus
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES, total_input, total_output
 from conduit_desktop.gateway.accounting.attribution import attribute, model_name
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, UNKNOWN, CompiledPrice, Cost, CostLine, price_answer
@@ -282,7 +283,10 @@ class Meter:
         record = self.record
         record.status, record.http_status = status, http_status
         if error is not None:
-            record.error_code, record.error_text = error.code, error.message[:2000]
+            # An error may quote the request, and clients do put keys where they do not belong.
+            record.error_code, record.error_text = SECRETS.redact(error.code), SECRETS.redact(error.message)[:2000]
+        if status == "refused":
+            record.model, record.client = model_name(record.model), model_name(record.client)
         record.duration_ms = self._call.elapsed_ms()
         record.upstream_ms = self.upstream_ms or None
         self._set_cost(status)

@@ -17,6 +17,7 @@ from keyring.backend import KeyringBackend
 
 from conduit_desktop.core.errors import SecretsUnavailable, describe
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.private_files import create_private
 from conduit_desktop.store.secrets.base import SecretStore
 
@@ -75,13 +76,14 @@ class KeyringSecrets(SecretStore):
         with self._lock, _plain_errors("read"):
             for _ in range(3):  # another process may be replacing it: then the entry names other pieces the next time
                 entry = self._ring.get_password(service, name)
-                if entry is None or not entry.startswith(_MARK):
-                    return entry
-                if (value := self._joined(service, name, entry)) is not None:
+                value = self._joined(service, name, entry) if entry is not None and entry.startswith(_MARK) else entry
+                if entry is None or value is not None:
+                    SECRETS.add(value)
                     return value
         raise SecretsUnavailable(f"the keyring has lost a part of {name}")
 
     def set(self, name: str, value: str) -> None:
+        SECRETS.add(value)
         service = self._own_service()
         with self._lock, _plain_errors("write to"):
             old = _Pieces.read(self._ring.get_password(service, name))

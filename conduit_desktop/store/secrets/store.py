@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from conduit_desktop.core.errors import SecretsUnavailable
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.secrets.base import SecretStore as SecretStore
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def open_secrets(home: Home, mode: str = "auto", passphrase: str | None = None) 
     if mode not in get_args(Mode):
         raise SecretsUnavailable(f"CONDUIT_SECRETS must be {', '.join(get_args(Mode)[:-1])} or {get_args(Mode)[-1]}, not {mode!r}")
     passphrase = passphrase or os.environ.get(VAULT_VARIABLE) or None
+    SECRETS.add(passphrase)
     if mode == "vault":
         return _vault(home, passphrase)
     if mode == "keyring":
@@ -71,9 +73,11 @@ def _vault(home: Home, passphrase: str | None) -> Vault:
 
 def resolve(secrets: SecretStore, reference: str) -> str | None:
     """The secret behind a reference: `env:NAME` from the environment, anything else by name; None where there is none."""
-    if reference.startswith("env:"):
-        return os.environ.get(reference[4:]) or None
-    return secrets.get(reference) if reference else None
+    if not reference:
+        return None
+    value = os.environ.get(reference[4:]) or None if reference.startswith("env:") else secrets.get(reference)
+    SECRETS.add(value)
+    return value
 
 
 def hint(secret: str) -> str:

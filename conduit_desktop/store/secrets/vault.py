@@ -22,6 +22,7 @@ import orjson
 
 from conduit_desktop.core.errors import SecretsUnavailable
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.private_files import create_private, locked, write_private
 from conduit_desktop.store.secrets.base import SecretStore
 
@@ -84,6 +85,7 @@ class Vault(SecretStore):
             return self._entries.get(name)
 
     def set(self, name: str, value: str) -> None:
+        SECRETS.add(value)
         with self._writing():
             self._entries = {**self._entries, name: value}
             self._save()
@@ -136,6 +138,7 @@ class Vault(SecretStore):
             if self._key is None or self._key.header != header:
                 self._key = self._known_key(header)
             self._entries = _unseal(self._key, sealed)
+            SECRETS.add(*self._entries.values())
             self._seen = signature
 
     def _save(self) -> None:
