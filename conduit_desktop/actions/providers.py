@@ -20,6 +20,7 @@ from conduit_desktop.actions.schemas.views import (
     ProviderView,
     rfc3339,
 )
+from conduit_desktop.core import suggestions
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import ModelAlias, Provider, Source
 from conduit_desktop.core.errors import Invalid, NotFound
@@ -221,11 +222,13 @@ def _base_url(text: str | None) -> str | None:
 def _options(before: dict[str, Any], changes: dict[str, Any] | None, kind: str) -> dict[str, Any]:
     """The options after `changes`: null removes one. Raises Invalid for one that the kind does not have."""
     # These two have fields of their own; as an option, a key would be stored with the row, not with the secrets.
-    known = {field.name for field in kind_of(kind).fields} - {"api_key", "base_url"}
+    known = [field.name for field in kind_of(kind).fields if field.name not in ("api_key", "base_url")]
     for name, value in (changes or {}).items():
         # Null is accepted for any name: after a change of kind, options of the old one must be removable.
         if value is not None and name not in known:
-            raise Invalid(f"options.{name}: {kind_of(kind).label} has no such option", f"options.{name}")
+            raise Invalid(
+                f"options.{name}: {kind_of(kind).label} has no such option{suggestions.hint(name, known)}", f"options.{name}"
+            )
         if not isinstance(value, (str, int, float, bool, type(None))):
             raise Invalid(f"options.{name}: must be text, a number, true or false", f"options.{name}")
     return {name: value for name, value in {**before, **(changes or {})}.items() if value is not None}

@@ -14,6 +14,7 @@ from conduit_desktop.actions.dispatch import Edit, PendingChange
 from conduit_desktop.actions.dispatch import change as run_change
 from conduit_desktop.actions.schemas.validation import complaint
 from conduit_desktop.actions.schemas.views import SettingView
+from conduit_desktop.core import suggestions
 from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.core.settings import Settings
 
@@ -75,10 +76,10 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
         # Strict: JSON's types as they are, so that "5000" is not taken for a port.
         settings = Settings.model_validate(given, strict=True)
     except ValidationError as error:
-        raise complaint(error) from None
+        raise complaint(error, Settings) from None
     for name in values:
         if name not in Settings.model_fields:
-            raise Invalid(f"{name}: there is no such field", name)
+            raise Invalid(f"{name}: there is no such field{suggestions.hint(name, Settings.model_fields)}", name)
     # Null stays null: the store then deletes the row, so that a later version's default takes effect.
     return {name: getattr(settings, name) if name in given else None for name in values}
 

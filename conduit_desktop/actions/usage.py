@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery, epoch_ms
 from conduit_desktop.actions.schemas.reports import UsageView
+from conduit_desktop.core import suggestions
 from conduit_desktop.core.csv_cells import as_cell
 from conduit_desktop.core.cursor import page as cut
 from conduit_desktop.core.cursor import read_cursor
@@ -31,7 +32,9 @@ def groups(text: str) -> list[Group]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     for name in names:
         if name not in get_args(Group):
-            raise Invalid(f"group_by: {name!r} is none of {', '.join(get_args(Group))}", "group_by")
+            meant = suggestions.likely(name, get_args(Group))
+            likely = f"; did you mean {meant!r}?" if meant is not None else ""
+            raise Invalid(f"group_by: {name!r} is none of {', '.join(get_args(Group))}{likely}", "group_by")
     return cast("list[Group]", list(dict.fromkeys(names)))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from conduit_desktop.core import shown_text
+from conduit_desktop.core import shown_text, suggestions
 from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
 from conduit_desktop.core.secret_values import SECRETS
 
@@ -81,6 +81,14 @@ class LazyGroup(click.Group):
             command: click.Command = getattr(import_module(module), name)
             return command
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of the first argument; an unknown one names the likely one."""
+        name = args[0]
+        # click itself compares with commands that are loaded, and these are not.
+        if not name.startswith("-") and not ctx.resilient_parsing and name not in (known := self.list_commands(ctx)):
+            ctx.fail(f"No such command {name!r}{suggestions.hint(name, known)}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an expected failure is no traceback."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from conduit_desktop.core import suggestions
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.providers import ProviderKind
@@ -88,7 +89,9 @@ CATALOG: Mapping[str, type[ProviderKind]] = MappingProxyType({kind.kind: kind fo
 def kind_of(name: str) -> type[ProviderKind]:
     """The kind of that name; raises Invalid (field `kind`) for an unknown one."""
     if name not in CATALOG:
-        raise Invalid(f"no provider kind {name!r}; known are {', '.join(CATALOG)}", "kind")
+        meant = suggestions.likely(name, CATALOG)
+        likely = f"did you mean {meant!r}? " if meant is not None else ""
+        raise Invalid(f"no provider kind {name!r}; {likely}known are {', '.join(CATALOG)}", "kind")
     return CATALOG[name]
 
 

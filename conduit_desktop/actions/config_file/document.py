@@ -96,7 +96,7 @@ def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
         raise ConfigFileBroken(f"{name}: is not valid TOML: {error}") from error
     except ValidationError as error:
         # Without its cause: pydantic's error repeats the input, which may be a secret.
-        raise broken(name, text, complaint(error)) from None
+        raise broken(name, text, complaint(error, ConfigFile)) from None
     except ActionError as error:
         raise broken(name, text, error) from error
     # TOML integers may have any size here; orjson raises TypeError for one over 64 bits.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, TypeVar, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from conduit_desktop.core import suggestions
 from conduit_desktop.core.errors import Invalid
 
 
@@ -39,18 +41,41 @@ def read(model: type[M], values: Any) -> M:
         # Through JSON: a strict model accepts a list for a tuple, and text for a time, only when it reads JSON.
         return model.model_validate_json(orjson.dumps(values))
     except ValidationError as error:
-        raise complaint(error) from None
+        raise complaint(error, model) from None
     except TypeError as error:
         raise Invalid(f"cannot be written as JSON: {error}") from None
 
 
-def complaint(error: ValidationError) -> Invalid:
-    """The first error as Invalid; unknown fields come first, since they explain the others."""
+def complaint(error: ValidationError, model: type[BaseModel]) -> Invalid:
+    """The first error of a `model` as Invalid; unknown fields come first, since they explain the others."""
     # Without the input: it may be a secret.
     details = error.errors(include_url=False, include_input=False)
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
     field = path_of(first["loc"])
-    return Invalid(f"{field}: {_message(first)}" if field else _message(first), field or None)
+    message = _message(first)
+    if first["type"] == "extra_forbidden":
+        *place, name = first["loc"]
+        message += suggestions.hint(str(name), _fields_at(model, place))
+    return Invalid(f"{field}: {message}" if field else message, field or None)
+
+
+def _fields_at(model: type[BaseModel], place: list[int | str]) -> list[str]:
+    """The names of the fields that the object at `place` in a `model` may have; none where that is not known."""
+    models = [model]
+    for step in place:
+        if isinstance(step, int) or step in (AS_NUMBER, AS_LIST):
+            continue
+        models = [inner for one in models if step in one.model_fields for inner in _models_in(one.model_fields[step].annotation)]
+    return [name for one in models for name in one.model_fields]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field's type holds: itself, in a union, or as the rows of a list or an object."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) is not None:
+        for part in get_args(annotation):
+            yield from _models_in(part)
 
 
 AS_NUMBER, AS_LIST = "(number)", "(list)"

@@ -31,9 +31,11 @@ class Page(Query):
 @pytest.mark.parametrize(
     ("body", "field", "message"),
     [
-        ({"innr": []}, "innr", "there is no such field"),
-        ({"inner": [{"name": "a"}, {"name": "b", "sise": 1}]}, "inner[1].sise", "there is no such field"),
-        ({"inner": [{"nmae": "a"}]}, "inner[0].nmae", "there is no such field"),  # and not that `name` is missing
+        ({"innr": []}, "innr", "there is no such field; did you mean 'inner'?"),
+        ({"inner": [{"name": "a"}, {"name": "b", "sise": 1}]}, "inner[1].sise", "there is no such field; did you mean 'size'?"),
+        ({"inner": [{"name": "a", "zzz": 1}]}, "inner[0].zzz", "there is no such field; there are name, size"),
+        # And not that `name` is missing.
+        ({"inner": [{"nmae": "a"}]}, "inner[0].nmae", "there is no such field; did you mean 'name'?"),
         ({"inner": [{}]}, "inner[0].name", "is required"),
         ({"inner": {}}, "inner", "must be a list"),
         ({"inner": [1]}, "inner[0]", "must be an object"),
