@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_HOME_HELD = 1, 3, 4
+INSTALL_DESKTOP = '"conduit-desktop[desktop]" with pip, pipx or uv tool'
 GRACE_S = 10.0
 """Time for requests in flight when the process stops."""
 
@@ -68,6 +70,7 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
     """
     from conduit_desktop.actions.background.watch import BackgroundJobs
     from conduit_desktop.actions.context import AppContext
+    from conduit_desktop.actions.onboarding.new_home import prepare_new_home
     from conduit_desktop.gateway.gateway import Gateway
     from conduit_desktop.server.http_server import HttpServer, Tls
 
@@ -93,6 +96,8 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
             lock.update(token=context.local_token)
             server.serve(context)
             await gateway.start()
+            if options.config is None:
+                await prepare_new_home(context)
             jobs = BackgroundJobs(context, lock, options.config, options.serves)
             await jobs.begin()
             try:
@@ -136,6 +141,8 @@ def tune_interpreter() -> None:
 
 
 async def _serve(options: Options) -> int:
+    from conduit_desktop.actions.onboarding.new_home import first_call
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -147,6 +154,8 @@ async def _serve(options: Options) -> int:
         await context.server.start()
         tune_interpreter()
         announce(context)
+        sys.stderr.write(first_call(context))
+        sys.stderr.flush()
         await stop.wait()
     return 0
 
@@ -184,14 +193,17 @@ def _exit_now(code: int) -> NoReturn:
 
 
 def no_window() -> str:
-    """The reason why no window can be shown; empty where one can."""
+    """The reason why no window can be shown, with what helps; empty where one can."""
+    # Looked for, not imported: without a display, Qt's libraries would take memory for nothing.
+    if missing := [name for name in ("PySide6", "qasync", "qtawesome") if importlib.util.find_spec(name) is None]:
+        return f"The window is not installed ({', '.join(missing)} missing). Install {INSTALL_DESKTOP}"
     platform = os.environ.get("QT_QPA_PLATFORM")
     if sys.platform.startswith("linux") and not (platform or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "There is no display"
     try:
         import PySide6.QtWidgets  # noqa: F401
         import qasync  # noqa: F401
-    except ImportError as error:
+    except ImportError as error:  # a library of the system that Qt loads is missing
         return f"The desktop app cannot start ({error})"
     return ""
 

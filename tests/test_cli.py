@@ -10,22 +10,27 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from conduit_desktop.actions.onboarding import discovery
 from conduit_desktop.cli import COMMANDS, cli, printing
 from conduit_desktop.core.paths import Home
+from conduit_desktop.providers.catalog import CATALOG
 from conduit_desktop.store.lock import HomeLock
+from tests.fakes.waiting import read_until
 
 
 class Shell:
-    """Runs commands on one home."""
+    """Runs commands on one home, that of a new user."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -52,7 +57,6 @@ def test_every_command_loads_and_explains_itself(sh: Shell) -> None:
 
 
 def test_providers_models_keys_and_prices_are_added_changed_and_removed(sh: Shell) -> None:
-    sh("providers", "add", "demo", "--kind", "demo")
     sh(
         "providers",
         "add",
@@ -115,7 +119,8 @@ def test_providers_models_keys_and_prices_are_added_changed_and_removed(sh: Shel
     ):
         sh(*arguments)
     assert [row["name"] for row in sh.json("providers", "list")] == ["demo"]
-    assert [sh.json(what, "list") for what in ("models", "keys", "prices")] == [[], [], []]
+    assert [row["alias"] for row in sh.json("models", "list")] == ["demo"]
+    assert [sh.json(what, "list") for what in ("keys", "prices")] == [[], []]
 
 
 def test_a_budget_is_added_shown_changed_and_removed(sh: Shell) -> None:
@@ -152,7 +157,6 @@ def test_ip_rules_notifications_and_the_audit_log_are_there(sh: Shell) -> None:
 
 
 def test_a_target_is_paused_and_resumed_with_and_without_a_running_gateway(sh: Shell) -> None:
-    sh("providers", "add", "demo", "--kind", "demo")
     sh("models", "add", "chat", "--target", "demo/demo-chat", "--sticky", "session", "--trim", "--context-fallback", "none")
     assert [(one["name"], one["state"]) for one in sh.json("health", "list")] == [("demo/demo-chat", "unused")]
     sh("health", "pause", "demo/demo-chat")
@@ -202,7 +206,13 @@ def test_the_last_home_given_wins(sh: Shell, tmp_path: Path, monkeypatch: pytest
         (["keys", "create"], 2, "--name"),
         (["keys", "create", "--name", "a", "--period", "yearly"], 2, "yearly"),
         (["settings", "set", "port", "70000"], 1, "port"),
-        (["settings", "set", "prot", "1"], 1, "there is no such field"),
+        (["settings", "set", "prot", "1"], 1, "there is no such field; did you mean 'port'?"),
+        (["provider", "list"], 2, "No such command 'provider'; did you mean 'providers'?"),
+        (["keys", "crate"], 2, "No such command 'crate'; did you mean 'create'?"),
+        (["keys", "create", "--name", "a", "--budgt", "5"], 2, "Did you mean '--budget'?"),
+        (["providers", "add", "x", "--kind", "opnai"], 1, "did you mean 'openai'?"),
+        (["providers", "edit", "demo", "--option", "pace=1"], 1, "has no such option; did you mean 'pace_ms'?"),
+        (["usage", "--by", "modle"], 1, "did you mean 'model'?"),
         (["usage", "--by", "week"], 1, "group_by"),
         (["requests", "--follow"], 1, "no server runs for this home"),
         (["--port", "70000", "serve"], 2, "--port"),
@@ -247,17 +257,16 @@ def test_a_backup_can_be_restored(sh: Shell, tmp_path: Path) -> None:
 
 
 def test_export_and_import_carry_the_configuration_over(sh: Shell, tmp_path: Path) -> None:
-    sh("providers", "add", "demo", "--kind", "demo")
     sh("models", "add", "talk", "--target", "demo/demo-chat")
     sh("keys", "create", "--name", "ci")
     file = tmp_path / "conduit.toml"
     sh("export", str(file))
     other = Shell(tmp_path / "other")
     assert "give --yes" in other("import", str(file), code=1).stderr
-    assert other.json("models", "list") == []
+    assert [row["alias"] for row in other.json("models", "list")] == ["demo"]
     done = other("import", str(file), "--yes")
     assert "condt_" in done.stdout
-    assert [row["alias"] for row in other.json("models", "list")] == ["talk"]
+    assert [row["alias"] for row in other.json("models", "list")] == ["demo", "talk"]
     assert "Nothing to change" in other("import", str(file), "--yes").stderr
     file.write_text("[[models]]\nalias = 1\n")
     assert "line 2" in other("import", str(file), "--yes", code=1).stderr
@@ -287,7 +296,19 @@ def test_doctor_prints_a_line_for_each_check(sh: Shell) -> None:
         port = str(taken.getsockname()[1])
         result = sh("--port", port, "doctor", code=1)
     lines = {line[6:15].strip(): line for line in result.stdout.splitlines()}
-    assert set(lines) == {"home", "server", "database", "secrets", "providers", "config", "port", "display", "prices"}
+    assert set(lines) == {
+        "home",
+        "server",
+        "database",
+        "secrets",
+        "providers",
+        "keys",
+        "models",
+        "config",
+        "port",
+        "display",
+        "prices",
+    }
     assert lines["port"].startswith("bad")
     assert "taken" in lines["port"]
     assert "vault.key" in lines["secrets"]
@@ -298,9 +319,109 @@ def test_doctor_prints_a_line_for_each_check(sh: Shell) -> None:
 def test_doctor_names_the_keys_that_are_missing(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "sk-some-0123456789")
     sh("providers", "add", "one", "--kind", "openai", "--api-key", "env:SOME_KEY")
-    assert "ok    providers  1, with every key" in sh("--port", "0", "doctor").stdout
+    assert "ok    providers  2, with every key" in sh("--port", "0", "doctor").stdout
     monkeypatch.delenv("SOME_KEY")
     assert "bad   providers  keys are missing: one: SOME_KEY is not set" in sh("--port", "0", "doctor", code=1).stdout
+
+
+@pytest.fixture
+def local_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A model server with two models, at the only port that discovery looks at; its base URL."""
+
+    class Models(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"data": [{"id": "qwen3:4b"}, {"id": "llama4:8b"}]}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Models) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setattr(discovery, "PORTS", ((server.server_port, "ollama"),))
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+        thread.join()
+
+
+SECRET = "sk-0123456789abcdefWXYZ"
+
+
+def test_doctor_names_the_keys_and_the_servers_on_this_computer(
+    sh: Shell, local_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", SECRET)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    sh("providers", "add", "groq", "--kind", "groq", "--api-key", "env:GROQ_API_KEY")
+    printed = sh("--port", "0", "doctor").stdout
+    assert "OPENAI_API_KEY (OpenAI); `conduit-desktop discover --add` adds them; used: GROQ_API_KEY" in printed
+    assert f"Ollama at {local_server} with 2 models" in printed
+    assert SECRET not in printed
+
+
+def test_discover_lists_keys_by_name_and_servers_with_their_models(
+    sh: Shell, local_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", SECRET)
+    shown = sh("discover")
+    assert "GROQ_API_KEY" in shown.stdout
+    assert f"{local_server} Ollama 2 models no" in " ".join(shown.stdout.split())
+    assert "discover --add" in shown.stderr
+    assert SECRET not in shown.output
+    found = sh.json("discover")
+    assert [one["variable"] for one in found["keys"]] == ["GROQ_API_KEY"]
+    assert [one["models"] for one in found["servers"]] == [["qwen3:4b", "llama4:8b"]]
+
+
+def test_discover_add_makes_providers_and_aliases_of_what_is_not_in_use(
+    sh: Shell, local_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", SECRET)
+    monkeypatch.setattr(CATALOG["groq"], "default_base_url", "http://127.0.0.1:9")
+    added = sh("discover", "--add")
+    assert "ollama  2 aliases: " in added.stdout
+    # The provider is there all the same.
+    assert "The models of groq could not be listed" in added.stderr
+    assert [row["name"] for row in sh.json("providers", "list")] == ["demo", "groq", "ollama"]
+    assert [row["alias"] for row in sh.json("models", "list")] == ["demo", "llama4:8b", "qwen3:4b"]
+    assert all(one["used"] for found in sh.json("discover").values() for one in found)
+    assert "Nothing new" in sh("discover", "--add").stderr
+
+
+def test_discover_publishes_the_models_of_a_found_key(sh: Shell, local_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "PORTS", ())
+    monkeypatch.setenv("GROQ_API_KEY", SECRET)
+    monkeypatch.setattr(CATALOG["groq"], "default_base_url", local_server)
+    assert sh.json("discover", "--add") == {"providers": ["groq"], "aliases": {"groq": ["llama4:8b", "qwen3:4b"]}}
+
+
+def test_nothing_found_is_said_so(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "PORTS", ())
+    assert "No provider keys" in sh("discover").stderr
+    assert "Nothing new" in sh("discover", "--add").stderr
+    printed = sh("--port", "0", "doctor").stdout
+    assert "no provider key is set" in printed
+    assert "no model server answers" in printed
+
+
+def test_a_new_home_answers_with_the_demo_until_it_is_removed(sh: Shell) -> None:
+    assert [row["name"] for row in sh.json("providers", "list")] == ["demo"]
+    assert [(row["alias"], row["targets"]) for row in sh.json("models", "list")] == [
+        ("demo", [{"provider": "demo", "model": "demo-chat", "weight": 1}])
+    ]
+    assert {row["action"] for row in sh.json("audit")} == {"provider.create", "model.create"}
+    sh("models", "remove", "demo")
+    sh("providers", "remove", "demo")
+    assert sh.json("providers", "list") == sh.json("models", "list") == []
+
+
+def test_a_new_home_with_a_config_file_has_what_the_file_says(sh: Shell, tmp_path: Path) -> None:
+    config = tmp_path / "conduit.toml"
+    config.write_text('[[providers]]\nname = "mine"\nkind = "demo"\n')
+    assert [row["name"] for row in sh.json("--config", str(config), "providers", "list")] == ["mine"]
+    assert sh.json("models", "list") == []
 
 
 def test_doctor_reads_the_config_file(sh: Shell, tmp_path: Path) -> None:
@@ -334,7 +455,6 @@ def served(sh: Shell) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_commands_act_through_the_process_that_serves_the_home(sh: Shell, served: subprocess.Popen[str]) -> None:
-    sh("providers", "add", "demo", "--kind", "demo")
     sh("models", "add", "talk", "--target", "demo/demo-chat")
     key = sh("keys", "create", "--name", "ci").stdout.strip()
     assert sh("models", "explain", "talk").stdout.count("demo-chat") == 1
@@ -352,7 +472,8 @@ def test_commands_act_through_the_process_that_serves_the_home(sh: Shell, served
     assert {row["key_name"] for row in sh.json("requests")} == {"ci"}
     assert sh("usage", "--by", "model", "--csv").stdout.splitlines()[1].startswith("talk,")
     _chat(address, "condt_" + "x" * 43, status=401)
-    assert "(unknown model)" in sh("usage", "--by", "model").stdout
+    # The record of a refusal is written after its answer.
+    read_until(lambda: sh("usage", "--by", "model").stdout, lambda shown: "(unknown model)" in shown)
     assert "(no key)" in sh("usage", "--by", "key").stdout
     assert "(not sent)" in sh("usage", "--by", "provider").stdout
     for group in ("session", "user", "tag"):

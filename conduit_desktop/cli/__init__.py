@@ -16,6 +16,7 @@ from conduit_desktop import __version__
 from conduit_desktop.cli.options import CommandOptions, LazyGroup, home_option, serving_options
 
 COMMANDS = {
+    "discover": "conduit_desktop.cli.discover:discover",
     "providers": "conduit_desktop.cli.providers:providers",
     "models": "conduit_desktop.cli.models:models",
     "keys": "conduit_desktop.cli.keys:keys",
@@ -41,6 +42,7 @@ COMMANDS = {
 # `\b` keeps click from joining the lines of this paragraph.
 BEGIN = """\b
 To begin:
+  conduit-desktop discover --add
   conduit-desktop providers add openai --kind openai
   conduit-desktop models add gpt --target openai/gpt-5-mini
   conduit-desktop keys create --name laptop --budget 5 --period monthly

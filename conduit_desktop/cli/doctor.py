@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sqlite3
@@ -26,7 +27,8 @@ Finding = tuple[Verdict, str, str]
 def doctor(given: CommandOptions, /) -> None:
     """Check the installation and print advice for what fails.
 
-    Checks the home, its server, database, secrets and providers, the config file, the port, the display and the prices.
+    Checks the home, its server, database, secrets and providers, the config file, the port, the display and the prices, and
+    names the provider keys and the model servers that are found on this computer.
     """
     as_json = bool(given.values.pop("json", False))
     found = list(findings(given.options()))
@@ -43,7 +45,8 @@ def findings(options: Options) -> Iterator[Finding]:
     """The finding of every check; a check that raises is a finding too."""
     checks: tuple[tuple[str, Callable[[Options], Finding]], ...] = (
         ("home", _home), ("server", _server), ("database", _database), ("secrets", _secrets),
-        ("providers", _providers), ("config", _config), ("port", _port), ("display", _display), ("prices", _prices),
+        ("providers", _providers), ("keys", _keys), ("models", _servers), ("config", _config),
+        ("port", _port), ("display", _display), ("prices", _prices),
     )  # fmt: skip
     for what, check in checks:
         try:
@@ -115,6 +118,35 @@ def _place(secret: str) -> str:
         if secret.startswith("env:")
         else "its key is not in the secret store; enter it anew"
     )
+
+
+def _keys(options: Options) -> Finding:
+    """The provider keys in the environment of this shell, by the names of their variables."""
+    from conduit_desktop.actions.onboarding.discovery import keys_in
+    from conduit_desktop.store.inspection import provider_secrets
+
+    path = options.folder.database
+    rows = (provider_secrets(path) or []) if path.exists() else []
+    found = keys_in(os.environ, {secret for _, secrets in rows for secret in secrets})
+    if not found:
+        return "ok", "keys", "no provider key is set in this shell's environment"
+    unused = [f"{one.variable} ({one.label})" for one in found if not one.used]
+    used = [one.variable for one in found if one.used]
+    parts = [f"set and not used: {', '.join(unused)}; `conduit-desktop discover --add` adds them"] if unused else []
+    return "ok", "keys", "; ".join([*parts, *([f"used: {', '.join(used)}"] if used else [])])
+
+
+def _servers(options: Options) -> Finding:
+    """The model servers that answer on this computer's usual ports."""
+    from conduit_desktop.actions.onboarding import discovery
+
+    port = _wanted_port(options)
+    # Not the port of this gateway, which is no model server to add.
+    found = asyncio.run(discovery.servers_on([one for one in discovery.PORTS if one[0] != port]))
+    if not found:
+        looked = ", ".join(f"{discovery.CATALOG[kind].label} ({port})" for port, kind in discovery.PORTS)
+        return "ok", "models", f"no model server answers on the usual ports: {looked}"
+    return "ok", "models", "; ".join(f"{one.label} at {one.base_url} with {len(one.models)} models" for one in found)
 
 
 def _config(options: Options) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -203,3 +204,44 @@ def test_the_error_for_a_missing_passphrase_names_the_variable(tmp_path: Path) -
         assert code == 1
         assert message in error
     assert command("master-key", "show", "--home", home, CONDUIT_VAULT_KEY="a pass phrase")[1] == out
+
+
+@pytest.mark.skipif(os.name != "posix" or shutil.which("curl") is None, reason="the two commands are for a POSIX shell with curl")
+def test_a_new_home_says_how_to_make_a_key_and_call_the_demo_and_that_works(tmp_path: Path) -> None:
+    home = str(tmp_path / "a home")
+    with started("serve", "--home", home, "--port", "0") as (process, line):
+        assert line.startswith("Conduit listening on ")
+        said = process.stderr
+        assert said is not None
+        assert any(one.startswith("No virtual key yet") for one in said)
+        lines = said.readline(), said.readline()
+        done = subprocess.run(
+            ["sh", "-e", "-c", "".join(lines)], capture_output=True, text=True, env=environment(), timeout=60, check=True
+        )
+        assert json.loads(done.stdout)["choices"][0]["message"]["content"].startswith("Hello")
+    with started("serve", "--home", home, "--port", "0") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert "No virtual key" not in process.communicate(timeout=30)[1]
+
+
+@pytest.mark.parametrize(("display", "module"), [("", "PySide6"), (":99", "qasync")])
+def test_without_the_window_s_packages_the_app_names_the_extra_and_serves(tmp_path: Path, display: str, module: str) -> None:
+    """As after `uv tool install conduit-desktop`: the packages of the extra are not there."""
+    hide = f"import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == {module!r} else f(n, *a)"
+    program = f"{hide}; from conduit_desktop.__main__ import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "--home", str(tmp_path / "home"), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(DISPLAY=display, QT_QPA_PLATFORM=""),
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Conduit listening on ")
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    assert f'{module} missing). Install "conduit-desktop[desktop]"' in said

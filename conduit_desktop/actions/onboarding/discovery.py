@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -76,9 +76,13 @@ class FoundServer:
 
 
 async def found_keys(context: AppContext, environment: Mapping[str, str] | None = None) -> list[FoundKey]:
-    """Provider keys in the environment; only the variables' names and hints are shown."""
-    environment = os.environ if environment is None else environment
+    """Provider keys in the environment of this process; only the variables' names and hints are shown."""
     used = {one.secret for provider in await context.store.providers.all() for one in provider.credentials}
+    return keys_in(os.environ if environment is None else environment, used)
+
+
+def keys_in(environment: Mapping[str, str], used: Collection[str]) -> list[FoundKey]:
+    """Provider keys in an environment. `used`: the references (`env:NAME`) that providers have already."""
     return [
         FoundKey(kind, CATALOG[kind].label, variable, hint(environment[variable].strip()), f"env:{variable}" in used)
         for variable, kind in VARIABLES.items()
@@ -87,14 +91,22 @@ async def found_keys(context: AppContext, environment: Mapping[str, str] | None 
     ]
 
 
-async def found_servers(context: AppContext, ports: Iterable[tuple[int, str]] = PORTS) -> list[FoundServer]:
+async def found_servers(context: AppContext, ports: Iterable[tuple[int, str]] | None = None) -> list[FoundServer]:
     """Model servers that answer on this computer's usual ports, within about two seconds."""
-    known = {provider.base_url or CATALOG[provider.kind].default_base_url for provider in await context.store.providers.all()}
+    urls = {provider.base_url or CATALOG[provider.kind].default_base_url for provider in await context.store.providers.all()}
+    # Not the gateway itself, which answers a list of models, too, where a key for local requests is set.
+    own = _place(context.server.address or "")
+    usual = PORTS if ports is None else ports
+    return await servers_on([(port, kind) for port, kind in usual if own != f"127.0.0.1:{port}"], urls)
+
+
+async def servers_on(ports: Collection[tuple[int, str]], used: Iterable[str] = ()) -> list[FoundServer]:
+    """Model servers that answer on these ports of this computer. `used`: the base URLs that providers have already."""
     # By host and port: the same server may have been added as `localhost`, and with another path.
-    used = {_place(url) for url in known}
+    places = {_place(url) for url in used}
     answers = await asyncio.gather(*(_models_at(port) for port, _ in ports))
     return [
-        _server(port, kind, answer, _place(f"http://127.0.0.1:{port}") in used)
+        _server(port, kind, answer, _place(f"http://127.0.0.1:{port}") in places)
         for (port, kind), answer in zip(ports, answers, strict=True)
         if answer is not None
     ]

@@ -113,11 +113,12 @@ class MainWindow(QWidget):
     async def start(self) -> None:
         """Load the state of the gateway and show the first page.
 
-        The welcome page is skipped if there are providers already, from the config file or the command line.
+        The welcome page is skipped if there are providers already, from the config file or the command line. The demo, which
+        every new home has, does not count.
         """
         # First: pages read the address, which needs the settings.
         await self.state.load()
-        welcomed = self.state.settings["welcome_done"] or await self.client.providers()
+        welcomed = self.state.settings["welcome_done"] or any(one.kind != "demo" for one in await self.client.providers())
         self.navigate("dashboard" if welcomed else "welcome")
         self.run(self._load_unread())
 

@@ -68,7 +68,7 @@ async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtb
 
 
 async def test_the_welcome_page_is_skipped_if_there_are_providers(client: AdminClient, home: Home):
-    await client.create_provider(read(NewProvider, {"name": "demo", "kind": "demo"}))
+    await client.create_provider(read(NewProvider, {"name": "gpu", "kind": "vllm", "base_url": "http://127.0.0.1:9/v1"}))
     window = MainWindow(client, home)
     await window.start()
     await window.settle()
@@ -76,7 +76,8 @@ async def test_the_welcome_page_is_skipped_if_there_are_providers(client: AdminC
     await window.finish()
 
 
-async def test_the_first_start_shows_the_welcome_page(client: AdminClient, home: Home):
+async def test_the_first_start_shows_the_welcome_page_also_beside_the_demo_of_a_new_home(client: AdminClient, home: Home):
+    await client.create_provider(read(NewProvider, {"name": "demo", "kind": "demo"}))
     window = MainWindow(client, home)
     await window.start()
     window.show()
