@@ -582,7 +582,7 @@ def test_commands_print_by_the_function_that_escapes() -> None:
 def test_every_file_is_private_whatever_the_umask(home: Home, tmp_path: Path) -> None:
     environment = {**os.environ, "CONDUIT_SECRETS": "vault"}
     out = tmp_path / "out"
-    for arguments in (["providers", "add", "demo", "--kind", "demo"], ["export", f"{out}.toml"], ["backup", f"{out}.zip"]):
+    for arguments in (["providers", "add", "other", "--kind", "demo"], ["export", f"{out}.toml"], ["backup", f"{out}.zip"]):
         command = [sys.executable, "-m", "conduit_desktop", "--home", str(home.root), *arguments]
         subprocess.run(command, env=environment, check=True, capture_output=True, umask=0)
     made = [path for path in (*home.root.rglob("*"), *tmp_path.glob("out.*")) if path.is_file()]

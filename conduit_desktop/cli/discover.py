@@ -37,9 +37,9 @@ def discover(connection: Connection, add: bool) -> None:
     elif rows := [*map(_key_row, found["keys"]), *map(_server_row, found["servers"])]:
         printing.table(rows, COLUMNS)
         if not all(row["used"] for row in rows):
-            click.echo("`conduit-desktop discover --add` makes providers and aliases of them.", err=True)
+            printing.echo("`conduit-desktop discover --add` makes providers and aliases of them.", err=True)
     else:
-        click.echo("No provider keys in the environment and no model servers on this computer.", err=True)
+        printing.echo("No provider keys in the environment and no model servers on this computer.", err=True)
     _name_keys_of_this_shell(connection, found["keys"])
 
 
@@ -52,7 +52,7 @@ def _add(connection: Connection, found: Mapping[str, Any]) -> None:
     if not any(wanted.values()):
         if connection.as_json:
             printing.as_json({"providers": [], "aliases": {}})
-        click.echo("Nothing new was found.", err=True)
+        printing.echo("Nothing new was found.", err=True)
         return
     # The answer has them in the order sent, the keys first.
     names = connection.call("POST", "/discovery", wanted)["providers"]
@@ -63,7 +63,7 @@ def _add(connection: Connection, found: Mapping[str, Any]) -> None:
         return
     for name in names:
         listed = ", ".join(aliases[name][:5]) + (" …" if len(aliases[name]) > 5 else "")
-        click.echo(f"{name}  {len(aliases[name])} aliases: {listed}" if aliases[name] else f"{name}  called as {name}/MODEL")
+        printing.echo(f"{name}  {len(aliases[name])} aliases: {listed}" if aliases[name] else f"{name}  called as {name}/MODEL")
 
 
 def _publish(connection: Connection, provider: str) -> list[str]:
@@ -71,12 +71,14 @@ def _publish(connection: Connection, provider: str) -> list[str]:
     try:
         offered = [row["id"] for row in connection.all(f"/providers/{segment(provider)}/models", {"refresh": True})]
         if len(offered) > MOST_MODELS:
-            click.echo(f"{provider} offers {len(offered)} models: add those you want with `conduit-desktop models add`.", err=True)
+            printing.echo(
+                f"{provider} offers {len(offered)} models: add those you want with `conduit-desktop models add`.", err=True
+            )
             return []
         made: list[str] = connection.call("POST", f"/providers/{segment(provider)}/publish", {"models": offered})["aliases"]
     except CliError as error:
         # The provider is there all the same, and can be called without aliases.
-        click.echo(f"The models of {provider} could not be listed: {error.message}", err=True)
+        printing.echo(f"The models of {provider} could not be listed: {error.message}", err=True)
         return []
     return made
 
@@ -97,7 +99,7 @@ def _name_keys_of_this_shell(connection: Connection, known: Iterable[Mapping[str
     if missing := [one for one in keys_in(os.environ, ()) if one.variable not in there]:
         names = ", ".join(one.variable for one in missing)
         first = missing[0]
-        click.echo(
+        printing.echo(
             f"Set in this shell, but not where the server runs: {names}. Start the server from here, or give it the key itself: "
             f"conduit-desktop providers add {first.kind} --kind {first.kind}",
             err=True,

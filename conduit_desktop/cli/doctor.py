@@ -139,12 +139,13 @@ def _keys(options: Options) -> Finding:
 def _servers(options: Options) -> Finding:
     """The model servers that answer on this computer's usual ports."""
     from conduit_desktop.actions.onboarding import discovery
+    from conduit_desktop.providers.catalog import CATALOG
 
     port = _wanted_port(options)
     # Not the port of this gateway, which is no model server to add.
     found = asyncio.run(discovery.servers_on([one for one in discovery.PORTS if one[0] != port]))
     if not found:
-        looked = ", ".join(f"{discovery.CATALOG[kind].label} ({port})" for port, kind in discovery.PORTS)
+        looked = ", ".join(f"{CATALOG[kind].label} ({port})" for port, kind in discovery.PORTS)
         return "ok", "models", f"no model server answers on the usual ports: {looked}"
     return "ok", "models", "; ".join(f"{one.label} at {one.base_url} with {len(one.models)} models" for one in found)
 
