@@ -46,7 +46,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     credential: str | None = None
     own_key: str | None = None
-    """A provider's own key that the client sent, alone or beside a virtual key (`credential`), and the header it came in."""
+    """A provider's own key that the client sent, alone or together with a virtual key (`credential`), and the header it came in."""
     own_key_header: str = ""
     client_ip: str = "127.0.0.1"
     client: str = ""

@@ -372,7 +372,7 @@ def _route(call: Call, caller: Caller, snapshot: Snapshot) -> Route:
     access.check_model(caller.key, call.model, route.name)
     if caller.own_key is None:
         return route
-    # With a virtual key beside it, the other targets are called with the operator's credentials.
+    # Where a virtual key came with it, the other targets are called with the operator's credentials.
     if caller.key is not None:
         return route
     accepting = tuple(target for target in route.targets if target.bound.provider.accept_client_keys)

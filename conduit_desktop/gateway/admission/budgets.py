@@ -311,7 +311,7 @@ class Budgets:
         return tracked
 
     def of_request(self, key: VirtualKey | None, alias: str) -> Sequence[TrackedBudget]:
-        """The budgets that hold for a request beside the key's own and those of providers."""
+        """The budgets that hold for a request besides the key's own and those of providers."""
         if not self._holders:
             return ()
         found = list(self._holders.get(("global", ""), ()))

@@ -358,7 +358,7 @@ def _pages(data: str) -> int:
 def input_tokens(body: Json, dialect: str = "", model: str = "") -> int:
     """The tokens that a body of any dialect is expected to have: texts, tools and schemas, messages, pictures by their size.
 
-    `dialect` and `model` are those of the target, by which the family of its tokenizer is told.
+    `dialect` and `model` are those of the target, by which the family of its tokenizer is found.
     """
     found = _content_of(body)
     family = family_of(model, dialect)

@@ -186,7 +186,7 @@ def cache_rate_of(call: Call) -> str:
 
 
 def _cache_marks(call: Call) -> list[Json]:
-    """The values of all fields `cache_control`, by which Anthropic's API and those that pass it on are told what to cache."""
+    """The values of all fields `cache_control`, by which Anthropic's API and those that pass it on learn what to cache."""
     if call.received is not None and call.received[1] is call.body and b"cache_control" not in call.received[0]:
         return []
     found: list[Json] = []

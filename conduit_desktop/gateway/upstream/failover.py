@@ -47,7 +47,7 @@ class FailoverRun:
     """The search for a target that answers one admitted request: route, fallbacks, fallbacks by cause.
 
     A provider's own key that the client sent is used instead of the configured credentials at the first provider of the route
-    that accepts clients' keys. Without a virtual key beside it no other provider is called.
+    that accepts clients' keys. Without a virtual key sent with it no other provider is called.
     """
 
     answer: UpstreamAnswer | None = None

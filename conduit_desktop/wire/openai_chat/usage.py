@@ -302,7 +302,7 @@ BESIDE_USAGE = frozenset({"service_tier", "usage_breakdown"})
 
 
 def take_answer(usage: Usage, body: dict[str, Json], *earlier: dict[str, Json]) -> Usage:
-    """Add what the body says beside its usage: the tier, the models within Groq's `compound`, and Google's hidden thinking.
+    """Add what the body says outside its usage: the tier, the models within Groq's `compound`, and Google's hidden thinking.
 
     `earlier` are fields of the chunks before, where the body is a chunk. The usage itself is returned.
     """
