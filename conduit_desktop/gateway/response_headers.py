@@ -61,23 +61,22 @@ def _relayed(answer: UpstreamAnswer, with_limits: bool) -> dict[str, str]:
 
 def limits_of(call: Call, caller: Caller, limiter: RateLimiter) -> dict[str, str]:
     """The key's limits in the caller's own dialect; nothing where it has none."""
-    anthropic = call.dialect.name == "anthropic_messages"
     headers: dict[str, str] = {}
-    for what, (limit, remaining, reset_s) in limiter.headers(caller.key).items():
+    found = limiter.headers(caller.key)
+    if not found:
+        return {}
+    if call.dialect.name == "anthropic_messages":
         # Anthropic states a moment, OpenAI a duration.
-        if anthropic:
+        for what, (limit, remaining, reset_s) in found.items():
             at = datetime.now(UTC) + timedelta(seconds=reset_s)
             prefix = f"anthropic-ratelimit-{what}"
-            headers |= {
-                f"{prefix}-limit": str(limit),
-                f"{prefix}-remaining": str(remaining),
-                f"{prefix}-reset": f"{at:%Y-%m-%dT%H:%M:%SZ}",
-            }
-        else:
-            of_limit, of_remaining, of_reset = _OPENAI_LIMITS[what]
-            headers[of_limit] = str(limit)
-            headers[of_remaining] = str(remaining)
-            headers[of_reset] = f"{reset_s:.3f}s"
+            headers[f"{prefix}-limit"] = str(limit)
+            headers[f"{prefix}-remaining"] = str(remaining)
+            headers[f"{prefix}-reset"] = f"{at:%Y-%m-%dT%H:%M:%SZ}"
+        return headers
+    for what, (limit, remaining, reset_s) in found.items():
+        of_limit, of_remaining, of_reset = _OPENAI_LIMITS[what]
+        headers[of_limit], headers[of_remaining], headers[of_reset] = str(limit), str(remaining), f"{reset_s:.3f}s"
     return headers
 
 

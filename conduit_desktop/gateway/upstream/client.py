@@ -260,6 +260,29 @@ class ProviderRequest(aiohttp.ClientRequest):
         )  # fmt: skip
 
 
+class DirectRequest(ProviderRequest):
+    """Such a request without a proxy, cookies, compression and traces, which is made in a third of the time."""
+
+    chunked = compress = length = server_hostname = proxy = proxy_auth = proxy_headers = None
+    version = aiohttp.HttpVersion11
+    response_class = aiohttp.ClientResponse
+    _timer = _NO_TIMER
+    _ssl = True
+
+    def __init__(
+        self, method: str, url: URL, headers: dict[str, str], body: OneBody | LargePayload | None, session: aiohttp.ClientSession
+    ) -> None:
+        self._session, self._traces, self.loop = session, [], asyncio.get_running_loop()
+        self.method, self.url, self.original_url = method, url, url
+        self.update_headers(headers)
+        if hdrs.ACCEPT_ENCODING not in self.headers:
+            self.headers[hdrs.ACCEPT_ENCODING] = self.DEFAULT_HEADERS[hdrs.ACCEPT_ENCODING]
+        if url.raw_user is not None:
+            self.update_host(url)
+            self.update_auth(None)
+        self.update_body_from_data(body)
+
+
 class Connector(aiohttp.TCPConnector):
     """Opens connections of the class above."""
 
@@ -345,15 +368,7 @@ class Upstream:
             return await session.request(outbound.method, url, data=payload, headers=headers, allow_redirects=False, timeout=bounds)
         # The session's own way through connector, request and answer, without what no request to a provider has: redirects,
         # cookies, traces, middleware. It takes a tenth of the time of a small call.
-        request = ProviderRequest(
-            outbound.method,
-            url,
-            data=payload,
-            headers=headers,
-            loop=asyncio.get_running_loop(),
-            session=session,
-            timer=_NO_TIMER,
-        )
+        request = DirectRequest(outbound.method, url, headers, payload, session)
         try:
             assert session.connector is not None
             connection = await session.connector.connect(request, traces=[], timeout=bounds)
