@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
 from conduit_desktop.core.paths import Home, default_home
 from conduit_desktop.core.secret_values import SECRETS
-from conduit_desktop.store import logs
-from conduit_desktop.store.lock import HomeLock
+from conduit_desktop.store import home_files, logs
+from conduit_desktop.store.lock import ACQUIRE_S, COMMAND_S, HomeLock
 from conduit_desktop.store.secrets.store import open_secrets
 from conduit_desktop.store.sqlite.store import SqliteStore
 
@@ -77,8 +77,11 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
     home = options.folder
     home.prepare()
     lock = HomeLock(home)
-    lock.acquire({"started_at": now_ms()})
+    lock.acquire({"started_at": now_ms(), "command": not options.serves}, ACQUIRE_S if options.serves else COMMAND_S)
     try:
+        # Before anything is opened: what a killed process left is finished, undone or removed.
+        home_files.recover(home)
+        home_files.check_present(home)
         # After the lock: two processes must not rotate the same log file.
         logs.set_up(home)
         secrets = await asyncio.to_thread(
@@ -113,6 +116,24 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
     finally:
         # Last: the next process must not open the databases while this one still writes.
         lock.release()
+
+
+def make_database(home: Home) -> None:
+    """Make the databases of a home that has none yet; blocks. Raises what `open_app` raises for them."""
+    home.prepare()
+    with HomeLock(home).acquire({"command": True}, COMMAND_S):
+        home_files.recover(home)
+        home_files.check_present(home)
+        asyncio.run(SqliteStore.open(home).close())
+
+
+def forget_files(home: Home, names: Sequence[str]) -> None:
+    """No longer expect files of the home that were lost; an empty one is removed. Raises HomeHeld, DatabaseUnusable, Invalid."""
+    from conduit_desktop.store.inspection import forget
+
+    home.prepare()
+    with HomeLock(home).acquire({"command": True}, COMMAND_S):
+        forget(home, names)
 
 
 def run_headless(options: Options) -> int:

@@ -28,6 +28,11 @@ class SecretDraft:
         self._before: dict[str, str | None] = {}
         self._dropped: set[str] = set()
 
+    @property
+    def wrote(self) -> bool:
+        """Whether a secret was written."""
+        return bool(self._before)
+
     async def __aenter__(self) -> SecretDraft:
         return self
 

@@ -103,7 +103,11 @@ class PendingChange:
 
         def run(tx: Transaction) -> tuple[T, list[tuple[str, str | None]]]:
             edit = Edit(tx, self.actor)
-            return job(edit), edit.changes
+            result = job(edit)
+            if self.secrets.wrote:
+                # The vault, or the identity of the keyring's entries, is there from the first secret on.
+                tx.note_files()
+            return result, edit.changes
 
         result, changes = await self.context.store.transact(run)
         # Only after the transaction: one that was rolled back publishes nothing.

@@ -23,14 +23,19 @@ Finding = tuple[Verdict, str, str]
 
 
 @click.command(cls=Command)
+@click.option("--forget", multiple=True, metavar="FILE", help="Go on without a file of the home that was lost.")
 @click.pass_obj
-def doctor(given: CommandOptions, /) -> None:
+def doctor(given: CommandOptions, /, forget: tuple[str, ...]) -> None:
     """Check the installation and print advice for what fails.
 
     Checks the home, its server, database, secrets and providers, the config file, the port, the display and the prices, and
     names the provider keys and the model servers that are found on this computer.
     """
     as_json = bool(given.values.pop("json", False))
+    if forget:
+        from conduit_desktop.app import forget_files
+
+        forget_files(given.options().folder, forget)
     found = list(findings(given.options()))
     if as_json:
         printing.as_json([{"verdict": verdict, "what": what, "text": text} for verdict, what, text in found])
@@ -74,6 +79,7 @@ def _database(options: Options) -> Finding:
     from conduit_desktop.store import inspection
 
     path = options.folder.database
+    inspection.check_home(options.folder)
     if not path.exists():
         return "ok", "database", "not made yet"
     # Read-only, not through the store: opening that would migrate the database, which may be in use.

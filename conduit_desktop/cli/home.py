@@ -31,12 +31,15 @@ def show(given: CommandOptions, /) -> None:
 def _kept_key(given: CommandOptions) -> str:
     """The one kept with the secrets, made now if there is none yet."""
     from conduit_desktop.actions.master_key import get_or_create
+    from conduit_desktop.app import make_database
     from conduit_desktop.store.secrets.store import open_secrets
 
     # Without effect here: a script takes the key as it is.
     given.values.pop("json", None)
     home = given.options().folder
-    home.prepare()
+    # First, as in every new home: secrets without a database are those of a home that has lost it.
+    if not home.database.exists():
+        make_database(home)
     return get_or_create(open_secrets(home, os.environ.get("CONDUIT_SECRETS", "auto")))
 
 
@@ -83,8 +86,10 @@ def export(connection: Connection, file: Path) -> None:
     if str(file) == "-":
         printing.echo(text, nl=False)
         return
+    from conduit_desktop.store.private_files import write_export
+
     try:
-        file.write_text(text, "utf-8")
+        write_export(file, text)
     except OSError as error:
         raise CliError(f"cannot write {file}: {error.strerror}") from error
     printing.echo(f"Wrote {file}. Secrets are not in it: it names environment variables in their place.", err=True)

@@ -38,6 +38,7 @@ ConduitError
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -55,9 +56,10 @@ class HomeUnusable(ConduitError):
     """The home folder cannot be created or written."""
 
     def __init__(self, folder: Path, cause: OSError) -> None:
-        super().__init__(
-            f"cannot use the home folder {folder}: {cause.strerror or cause}. Choose another with --home or CONDUIT_HOME."
-        )
+        # A full disk, or the user's share of it: another home would be on it as well.
+        full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Free some space on its disk." if full else "Choose another with --home or CONDUIT_HOME."
+        super().__init__(f"cannot use the home folder {folder}: {cause.strerror or cause}. {remedy}")
 
 
 class HomeHeld(ConduitError):

@@ -65,12 +65,15 @@ class Home:
             # mkdir applies its mode to a new folder only; one that exists may be readable by other users.
             if os.name == "posix":
                 self.root.chmod(0o700)
-            self.logs.mkdir(exist_ok=True)
+            self.logs.mkdir(exist_ok=True, mode=0o700)
             # mkdir succeeds for an existing folder on a read-only disk: only writing a file shows it.
             # The process id keeps two processes that start together from deleting each other's file.
             probe = self.root / f".writable-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            try:
+                # With a byte: a full disk still makes empty files.
+                probe.write_bytes(b"\n")
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise HomeUnusable(self.root, error) from error
 

@@ -226,6 +226,10 @@ class Transaction(Protocol):
     @property
     def ledger(self) -> LedgerRows: ...
 
+    def note_files(self) -> None:
+        """Keep which files, such as the vault, belong to the database now: a start without one of them is an error."""
+        ...
+
 
 class SettingsTable(Protocol):
     """The options that were set."""

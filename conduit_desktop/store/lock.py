@@ -17,6 +17,8 @@ from conduit_desktop.core.paths import Home
 
 ACQUIRE_S = 0.3
 """Seconds `acquire` tries: a process that only calls `holder` takes the lock for a moment too."""
+COMMAND_S = 30.0
+"""Seconds `acquire` waits for a command of the command line, which holds the lock for a second."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -65,18 +67,26 @@ class HomeLock:
         """Whether this object holds the lock."""
         return self._handle is not None
 
-    def acquire(self, info: Mapping[str, Any]) -> Self:
-        """Take the lock and write `info` (pid, address, started_at) for others; raises HomeHeld, HomeUnusable."""
+    def acquire(self, info: Mapping[str, Any], patience_s: float = ACQUIRE_S) -> Self:
+        """Take the lock and write `info` (pid, address, started_at, command) for others; raises HomeHeld, HomeUnusable.
+
+        Waits `patience_s` for a process that serves the home, and up to `COMMAND_S` for one that is `command`: a single command.
+        """
         handle = self._open()
-        give_up = time.monotonic() + ACQUIRE_S
+        began = time.monotonic()
         while not _lock(handle, shared=False):
-            if time.monotonic() > give_up:
+            holder, waited = _read(self._path), time.monotonic() - began
+            if waited > (COMMAND_S if holder.get("command") else 0 if holder.get("address") else patience_s) and waited > ACQUIRE_S:
                 os.close(handle)
-                raise HomeHeld(_who(self._root, _read(self._path)))
+                raise HomeHeld(_who(self._root, holder))
             time.sleep(0.02)
         self._handle = handle
         self._info = {"pid": os.getpid(), **info}
-        self._write()
+        try:
+            self._write()
+        except OSError as error:  # a full disk
+            self.release()
+            raise HomeUnusable(self._root, error) from error
         return self
 
     def update(self, **info: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -11,32 +13,92 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PATIENCE_S = 2.0
+_TEMPORARY = re.compile(r"\..+-(\d+)-[0-9a-f]{8}")
+_FORMER = re.compile(r"\.(?:restore|conduit-backup|prices)-\w{8}|\.writable-\d+")
+"""Temporary names of earlier releases, which do not name their process."""
+
+
+def temporary(path: Path) -> Path:
+    """A name next to `path` for a file or folder that is there only for a while; it holds the id of this process."""
+    return path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def sweep(folder: Path, former: bool = False) -> list[Path]:
+    """Remove what killed processes left in `folder` under a temporary name; returns it. No file in use is touched.
+
+    `former`: names of earlier releases too, which is safe only while no other process may use the folder.
+    """
+    try:
+        found = [path for path in folder.iterdir() if path.name.startswith(".")]
+    except OSError:
+        return []
+    # One by this very process, too: in a container each start has the same process id, and this is called before the first.
+    stale = [
+        path
+        for path in found
+        if ((named := _TEMPORARY.fullmatch(path.name)) and (int(named[1]) == os.getpid() or not is_alive(int(named[1]))))
+        or (former and _FORMER.fullmatch(path.name))
+    ]
+    for path in stale:
+        remove(path)
+    return stale
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; no error where there is none, or where it cannot be deleted."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of that id. On Windows always true: there, asking for one may end it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def write_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that after a crash there is the old file or the new one; raises OSError."""
-    temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    part = temporary(path)
     try:
-        _write_new(temporary, data)
-        _replace(temporary, path)
+        _write_new(part, data)
+        _replace(part, path)
     except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
+        remove(part)
         raise
     # A rename is durable only once its folder is: without this, a power cut can bring the old file back.
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def write_export(path: Path, text: str) -> None:
+    """Write a file that the user chose, for the user alone whatever the umask; raises OSError.
+
+    A device, a pipe or a link is written to, not replaced.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text, "utf-8", newline="")
+    else:
+        write_private(path, text.encode())
 
 
 def create_private(path: Path, data: bytes) -> bytes:
     """Put `data` at `path` unless there is a file already; what is there in the end. Raises OSError."""
-    temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    part = temporary(path)
     try:
-        _write_new(temporary, data)
+        _write_new(part, data)
         with suppress(FileExistsError):
-            _move_new(temporary, path)
+            _move_new(part, path)
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        remove(part)
     # Read back: where another process was first, its content is the one that holds.
     return path.read_bytes()
 
@@ -74,7 +136,7 @@ def _move_new(source: Path, target: Path) -> None:
         raise
     except OSError:  # a file system without links
         _write_new(target, source.read_bytes())
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -91,7 +153,18 @@ def _replace(source: Path, target: Path) -> None:
             return
 
 
-def _sync_folder(folder: Path) -> None:
+def sync(path: Path) -> None:
+    """Make a file's content durable."""
+    # For writing: Windows syncs no other handle.
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)

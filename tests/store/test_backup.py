@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import stat
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -43,12 +45,13 @@ async def test_a_backup_goes_to_a_new_home_whole(home: Home, tmp_path: Path):
 
 
 async def test_no_secret_is_in_a_backup(home: Home, tmp_path: Path):
+    await SqliteStore.open(home).close()
     for path in (home.vault, home.vault_key, home.identity, home.lock, home.logs / "conduit.log"):
-        path.write_text("secret")
+        path.write_text("hunter2 hunter2")
     target = await _backup(home, tmp_path / "conduit.zip")
     with zipfile.ZipFile(target) as archive:
         assert sorted(archive.namelist()) == ["backup.json", "conduit.db", "payloads.db"]
-        assert not any(b"secret" in archive.read(name) for name in archive.namelist())
+        assert not any(b"hunter2" in archive.read(name) for name in archive.namelist())
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["conduit.zip"]
 
 
@@ -154,6 +157,59 @@ async def test_a_damaged_or_newer_backup_changes_nothing(home: Home, tmp_path: P
         restore(target, home)
     assert ".restore-" not in str(caught.value)
     assert home.database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("bomb", "would unpack to"),
+        ("twice", "no backup"),
+        ("many", "no backup"),
+        ("text", "no SQLite"),
+        ("large", "bytes, and the disk"),
+    ],
+)
+def test_an_archive_is_looked_at_before_it_is_unpacked(
+    home: Home, tmp_path: Path, kind: str, text: str, monkeypatch: pytest.MonkeyPatch
+):
+    target = tmp_path / "some.zip"
+    with warnings.catch_warnings(), zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore", UserWarning)  # of zipfile, for a name that is there twice
+        archive.writestr("conduit.db", b"SQLite format 3\0" + bytes(80_000_000 if kind == "bomb" else 4000))
+        for number in range({"twice": 1, "many": 200}.get(kind, 0)):
+            archive.writestr("conduit.db" if kind == "twice" else f"{number}", b"SQLite format 3\0")
+        if kind == "text":
+            archive.writestr("payloads.db", b"this is text")
+    if kind == "large":
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
+    unpacked: list[object] = []
+    monkeypatch.setattr(shutil, "copyfileobj", lambda *_: unpacked.append(1))
+    with pytest.raises((Invalid, DatabaseUnusable), match=text):
+        restore(target, home)
+    assert not unpacked
+    assert not home.database.exists()
+
+
+async def test_a_second_restore_keeps_the_originals_of_the_first(home: Home, tmp_path: Path):
+    target = await _backup(home, tmp_path / "conduit.zip", 10)
+    for number in (98, 99):
+        store = SqliteStore.open(home)
+        await write(store, record(number))
+        await store.close()
+        restore(target, home)
+    for name in ("conduit.db.before-restore", "conduit.db.before-restore-2"):
+        with sqlite3.connect(home.root / name) as before:
+            assert before.execute("SELECT count(*) FROM requests").fetchone() == (11,)
+        before.close()
+
+
+async def test_a_backup_starts_in_a_new_home_that_has_no_vault(home: Home, tmp_path: Path):
+    await SqliteStore.open(home).close()
+    home.vault.write_text("secrets")
+    target = await _backup(home, tmp_path / "conduit.zip")
+    other = Home(tmp_path / "other")
+    restore(target, other)
+    await SqliteStore.open(other).close()
 
 
 async def test_a_backup_takes_the_place_of_an_earlier_one_and_of_nothing_else(home: Home, tmp_path: Path):

@@ -68,10 +68,12 @@ class Vault(SecretStore):
         """
         vault = cls(home, passphrase)
         with vault._writing():
-            if vault._key is not None and passphrase and _how(vault._key.header)["kdf"] == "file":
-                vault._key = None
-                # Before the key file goes: a crash in between must not leave a vault that nothing opens.
-                vault._save()
+            if vault._key is not None and passphrase:
+                if _how(vault._key.header)["kdf"] == "file":
+                    vault._key = None
+                    # Before the key file goes: a crash in between must not leave a vault that nothing opens.
+                    vault._save()
+                # Also one that a crash in between has left.
                 home.vault_key.unlink(missing_ok=True)
         return vault
 
@@ -170,8 +172,13 @@ class Vault(SecretStore):
             secret, wrong = _derive(self._passphrase, how), f"CONDUIT_VAULT_KEY is not the vault's passphrase ({self._home.vault})"
         else:
             if not self._home.vault_key.exists():
-                raise SecretsUnavailable(f"the vault's key file {self._home.vault_key.name} is missing")
-            secret, wrong = _file_key(self._home.vault_key.read_bytes()), f"{self._home.vault_key.name} is not this vault's key"
+                raise SecretsUnavailable(
+                    f"the vault {self._home.vault} cannot be opened: its key file {self._home.vault_key} is missing. "
+                    "Put it back from a copy. Without it the secrets are lost: move the vault away, run "
+                    f"`conduit-desktop doctor --forget {self._home.vault.name}`, and enter the keys anew."
+                )
+            secret = _file_key(self._home.vault_key.read_bytes())
+            wrong = f"{self._home.vault_key} is not the key of {self._home.vault}"
         if not hmac.compare_digest(_check(secret), str(how.get("check"))):
             raise SecretsUnavailable(wrong)
         return _Key(header, secret)
@@ -216,7 +223,7 @@ def _file_key(data: bytes) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise SecretsUnavailable("vault.key does not hold a key")
+        raise SecretsUnavailable("vault.key, the key of secrets.vault, is empty or damaged. Put it back from a copy")
     return key
 
 

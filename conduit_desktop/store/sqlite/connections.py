@@ -79,7 +79,7 @@ def explain(path: Path, error: Exception) -> str:
     if code in _DAMAGED:
         return (
             f"the database {path} is damaged ({error}). It was left as it is: restore a backup with "
-            f"`conduit-desktop restore FILE`, or move it away to start anew."
+            f"`conduit-desktop restore FILE`, or move it, payloads.db and the secrets away to start anew."
         )
     if code == sqlite3.SQLITE_FULL:
         return f"cannot write the database {path}: the disk is full. Free some space on it."

@@ -5,6 +5,8 @@ A migration that has been released is never edited: the next change is the next 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conduit_desktop.core.errors import DatabaseTooNew, DatabaseUnusable
+from conduit_desktop.store import private_files
 from conduit_desktop.store.sqlite.connections import trouble
 
 if TYPE_CHECKING:
@@ -62,15 +65,21 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
 def _copy(path: Path, connection: sqlite3.Connection, version: int) -> None:
     # A migration cannot be undone; with the copy, the earlier release can be started again.
     target = path.with_name(f"{path.name}.before-v{version + 1}")
-    target.unlink(missing_ok=True)
+    part = private_files.temporary(target)
     # Ahead of SQLite, which would make the file with the umask's mode.
-    target.touch(mode=0o600)
-    copy = sqlite3.connect(target)
+    part.touch(mode=0o600)
     try:
-        # Through SQLite, not as a file: the newest pages may still be in the WAL.
-        connection.backup(copy)
+        with contextlib.closing(sqlite3.connect(part)) as copy:
+            # Through SQLite, not as a file: the newest pages may still be in the WAL.
+            connection.backup(copy)
+            # The copied header asks for WAL; the copy is one file, so nothing may be left in a `-wal` file.
+            copy.execute("PRAGMA journal_mode = DELETE")
+        private_files.sync(part)
+        # Whole or not at all: half a copy would be taken for the database before the migration.
+        os.replace(part, target)
+        private_files.sync_folder(path.parent)
     finally:
-        copy.close()
+        private_files.remove(part)
     copies = sorted(path.parent.glob(f"{path.name}.before-v*"), key=lambda file: file.stat().st_mtime_ns)
     for old in copies[:-COPIES_KEPT]:
         old.unlink()

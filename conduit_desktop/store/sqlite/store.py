@@ -14,13 +14,14 @@ from typing import TypeVar
 from conduit_desktop.core.entities import Budget, IpRule, ModelAlias, Provider, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.settings import Settings
+from conduit_desktop.store import home_files
 from conduit_desktop.store.interface import HealthListener, Transaction
 from conduit_desktop.store.sqlite import connections
 from conduit_desktop.store.sqlite.audit import AuditTable
 from conduit_desktop.store.sqlite.database import Database
 from conduit_desktop.store.sqlite.ledger import SqliteLedger
 from conduit_desktop.store.sqlite.meta import MetaTable
-from conduit_desktop.store.sqlite.migrations import migrate
+from conduit_desktop.store.sqlite.migrations import check, migrate
 from conduit_desktop.store.sqlite.notifications import NotificationTable
 from conduit_desktop.store.sqlite.payloads import SqlitePayloads
 from conduit_desktop.store.sqlite.prices import SqlitePriceTable
@@ -65,13 +66,26 @@ class SqliteStore:
         Raises HomeUnusable, DatabaseTooNew, DatabaseUnusable.
         """
         home.prepare()
-        payloads = SqlitePayloads.open(home.payloads)
+        # Before the payloads: in a new home, the database is the first file that is whole.
+        connection = _open_database(home)
         try:
-            database = _open_database(home)
+            payloads = SqlitePayloads.open(home.payloads)
         except BaseException:
+            connection.close()
+            raise
+        try:
+            home_files.note_companions(home, connection)
+            sink = RecordSink(home.database)
+            database = Database(home.database, connection, sink)
+        except BaseException as error:
+            connection.close()
             # Its threads run already; left alone, they would keep the file open.
             payloads.database.abandon()
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise connections.trouble(home.database, error) from error
             raise
+        # Last, since each needs the other: the database is built with the sink.
+        sink.report = database.report
         return cls(home, database, payloads)
 
     async def tidy(self, settings: Settings, now_ms: int | None = None) -> None:
@@ -106,7 +120,7 @@ class SqliteStore:
     def _transaction(self, connection: sqlite3.Connection) -> SqliteTransaction:
         return SqliteTransaction(
             connection, providers=self.providers, models=self.models, keys=self.keys, prices=self.prices, ip_rules=self.ip_rules,
-            budgets=self.budgets, settings=self.settings,
+            budgets=self.budgets, settings=self.settings, home=self.home,
         )  # fmt: skip
 
     async def close(self) -> None:
@@ -115,13 +129,14 @@ class SqliteStore:
         await self.payloads.close()
 
 
-def _open_database(home: Home) -> Database:
+def _open_database(home: Home) -> sqlite3.Connection:
     connection: sqlite3.Connection | None = None
     try:
         connection = connections.writing(home.database)
+        if check(home.database, connection) == 0:
+            home_files.check_new(home)
         migrate(home.database, connection)
-        sink = RecordSink(home.database)
-        database = Database(home.database, connection, sink)
+        home_files.check_companions(home, connection)
     except (sqlite3.Error, OSError) as error:
         if connection is not None:
             connection.close()
@@ -130,6 +145,4 @@ def _open_database(home: Home) -> Database:
         if connection is not None:
             connection.close()
         raise
-    # Last, since each needs the other: the database is built with the sink.
-    sink.report = database.report
-    return database
+    return connection

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from conduit_desktop.core.entities import Budget, Entity, IpRule, ModelAlias, Price, Provider, VirtualKey
+from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import CostCorrection
+from conduit_desktop.store import home_files
 from conduit_desktop.store.sqlite import audit, meta, notifications, pricing
 from conduit_desktop.store.sqlite.prices import SqlitePriceTable
 from conduit_desktop.store.sqlite.settings import SqliteSettingsTable
@@ -121,7 +123,10 @@ class SqliteTransaction:
         ip_rules: SqliteEntityTable[IpRule],
         budgets: SqliteEntityTable[Budget],
         settings: SqliteSettingsTable,
+        home: Home,
     ) -> None:
+        self._connection = connection
+        self._home = home
         self.providers = SqliteRows(providers, connection)
         self.models = SqliteRows(models, connection)
         self.keys = SqliteRows(keys, connection)
@@ -133,3 +138,6 @@ class SqliteTransaction:
         self.meta = SqliteMetaRows(connection)
         self.notifications = SqliteNotificationRows(connection)
         self.ledger = SqliteLedgerRows(connection)
+
+    def note_files(self) -> None:
+        home_files.note_companions(self._home, self._connection)

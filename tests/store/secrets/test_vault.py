@@ -83,7 +83,7 @@ def test_another_homes_key_file_is_not_taken_for_ours(home: Home, tmp_path: Path
     fresh(home).set("a", SECRET)
     fresh(other).set("a", SECRET)
     home.vault_key.write_bytes(other.vault_key.read_bytes())
-    with pytest.raises(SecretsUnavailable, match="not this vault's key"):
+    with pytest.raises(SecretsUnavailable, match="is not the key of"):
         fresh(home)
 
 
