@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
 from conduit_desktop.core.entities import Budget, BudgetScope, Price, VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.accounting.cost import compile_price
+from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
-from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate, RateLimiter, Reservation
+from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate, RateLimiter, Reservation, cache_rate_of
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.wire import dialect
 
 PER_TOKEN = compile_price(Price(pattern="*", input=1000, output=1000))
 """A million nano-dollars a token."""
@@ -405,3 +408,40 @@ def test_a_request_that_is_too_dear_by_its_length_is_admitted_by_its_exact_estim
     limiter = limiter_of(budget(limit=100))
     assert outcome(limiter, key(), by_length(1_000, worst=10_000, exact=costs(90, worst=95))[0]) == "admitted"
     assert outcome(limiter, key(), by_length(1_000, worst=10_000, exact=costs(90, worst=95))[0]) == "billing_hard_limit_reached"
+
+
+BODIES: dict[str, dict[str, Any]] = {
+    "a question": {"messages": [{"role": "user", "content": "Say hello."}]},
+    "a cap": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50},
+    "several answers": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50, "n": 3},
+    "Chinese": {"messages": [{"role": "user", "content": "请用五个字问好。" * 40}]},
+    "tools": {"messages": [{"role": "user", "content": "?"}], "tools": [{"type": "function", "function": {"name": "f"}}]},
+    "a search": {"messages": [{"role": "user", "content": "?"}], "tools": [{"type": "web_search"}]},
+    "a cached prompt": {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "long " * 50, "cache_control": {"type": "ephemeral"}}]}]
+    },
+    "speed": {"messages": [{"role": "user", "content": "?"}], "speed": "fast"},
+}
+DEAR = compile_price(Price(pattern="*", input=3, output=15, cache_write=4, service_tiers={"speed:fast": 6, "flex": 0.5}))
+HALF = compile_price(Price(pattern="*", input=30))
+TARGETS: list[list[tuple[CompiledPrice | None, int]]] = [
+    [], [(PER_TOKEN, 8192)], [(DEAR, 128_000), (PER_TOKEN, 100)], [(None, 1000), (DEAR, 1000)], [(HALF, 1000)]
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("targets", TARGETS, ids=["none", "one", "two", "one without a price", "half a price"])
+@pytest.mark.parametrize("keep_caps", [True, False])
+def test_an_estimate_by_length_has_the_worst_case_of_the_exact_one(
+    body: str, targets: list[tuple[CompiledPrice | None, int]], keep_caps: bool
+) -> None:
+    sent = BODIES[body]
+    made = Call(dialect("openai_chat"), sent, "m", received=(orjson.dumps(sent), sent))
+    exact = CostEstimate.of_call(made, 4096, [price for price, _ in targets], cache_rate_of(made))
+    exact.add_worst(made, targets, keep_caps=keep_caps)
+    rough = CostEstimate.by_length(made, 4096, targets, searches=False, keep_caps=keep_caps, weigh=lambda: exact)
+    assert (rough.unpriced, rough.output_tokens) == (exact.unpriced, exact.output_tokens)
+    assert rough.worst_nano == rough.held_nano == max(exact.worst_nano, rough.cost_nano)
+    assert rough.compiled_price is exact.compiled_price
+    longest = max((longest for _, longest in targets), default=0)
+    assert rough.most_tokens >= exact.input_tokens + min(exact.output_tokens, longest)
