@@ -24,6 +24,7 @@ COMMANDS = {
     "prices": "conduit_desktop.cli.prices:prices",
     "ip-rules": "conduit_desktop.cli.ip_rules:ip_rules",
     "health": "conduit_desktop.cli.health:health",
+    "healthcheck": "conduit_desktop.cli.healthcheck:healthcheck",
     "settings": "conduit_desktop.cli.settings:settings",
     "usage": "conduit_desktop.cli.records:usage",
     "requests": "conduit_desktop.cli.records:requests",

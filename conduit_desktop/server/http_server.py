@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
+import json
 import logging
 import socket
 import ssl
@@ -20,6 +22,7 @@ from aiohttp import web
 from conduit_desktop.actions.context import ServerState
 from conduit_desktop.core.errors import ConduitError, PortTaken, describe
 from conduit_desktop.server.application import build
+from conduit_desktop.server.middleware import accepted_names
 from conduit_desktop.server.protocol import ClientRunner
 
 if TYPE_CHECKING:
@@ -109,6 +112,13 @@ class HttpServer:
         host, port = sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         self.address = f"{'https' if ssl_context else 'http'}://{shown}:{port}"
+        if not _is_loopback(host):
+            log.info(
+                "Other computers may call this gateway by its IP addresses and as %s. Requests with another host name are refused: "
+                "add it with `conduit-desktop settings set allowed_hosts '%s'`.",
+                ", ".join(accepted_names(settings.allowed_hosts)),
+                json.dumps([*settings.allowed_hosts, "NAME"]),
+            )
         self._lag = asyncio.ensure_future(self._measure_lag())
 
     async def stop(self) -> None:
@@ -144,6 +154,11 @@ class HttpServer:
         self.state, self.error = state, error
         if self._context is not None:
             self._context.bus.publish("server", state)
+
+
+def _is_loopback(host: str) -> bool:
+    # Without the scope of a link-local address, which not every Python reads.
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def bind(host: str, port: int) -> list[socket.socket]:

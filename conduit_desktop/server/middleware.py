@@ -177,6 +177,11 @@ def check_host(host: str, allowed: list[str]) -> None:
     )
 
 
+def accepted_names(allowed: list[str]) -> list[str]:
+    """The host names, besides IP addresses, that `check_host` accepts, for a person who reads the log."""
+    return list(dict.fromkeys(["localhost", socket.gethostname().lower(), *(one.lower() for one in allowed)]))
+
+
 @lru_cache(maxsize=512)
 def host_name(host: str) -> str:
     """The name in a Host header, in lower case and without the port; the whole value where it is malformed."""

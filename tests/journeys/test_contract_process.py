@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -19,6 +20,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.fakes.vendor import API_KEY
 from tests.journeys.processes import MASTER_KEY, RunningGateway, conduit, environment, vendor
@@ -245,3 +250,46 @@ def test_without_the_window_s_packages_the_app_names_the_extra_and_serves(tmp_pa
         process.kill()
         process.communicate()
     assert f'{module} missing). Install "conduit-desktop[desktop]"' in said
+
+
+def certificate(folder: Path) -> tuple[str, str]:
+    """Files of a new certificate for another host's name, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway.example")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1))
+    chain, private = folder / "cert.pem", folder / "key.pem"
+    chain.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+    return str(chain), str(private)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_the_health_check_follows_port_and_certificate_and_fails_without_a_server(tmp_path: Path, encrypted: bool) -> None:
+    home = str(tmp_path / "home")
+    options = dict(zip(("CONDUIT_TLS_CERT", "CONDUIT_TLS_KEY"), certificate(tmp_path), strict=True)) if encrypted else {}
+    with started("serve", CONDUIT_HOME=home, CONDUIT_PORT="0", CONDUIT_HOST="0.0.0.0", **options) as (process, line):
+        address = line.split()[-1]
+        assert address.startswith("https://" if encrypted else "http://")
+        assert command("healthcheck", CONDUIT_HOME=home) == (0, f"{address} answers.\n", "")
+        process.send_signal(signal.SIGSTOP)
+        try:
+            code, _, error = command("healthcheck", CONDUIT_HOME=home)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert (code, error.count("\n")) == (1, 1)
+        assert "does not answer" in error
+    assert command("healthcheck", CONDUIT_HOME=home) == (1, "", "conduit-desktop: no server runs for this home.\n")
+
+
+def test_a_gateway_for_other_computers_says_by_which_names_they_may_call_it(tmp_path: Path) -> None:
+    config = tmp_path / "conduit.toml"
+    config.write_text('[settings]\nallowed_hosts = ["gateway.lan"]\n')
+    options = ("serve", "--home", str(tmp_path / "home"), "--port", "0", "--config", str(config))
+    for host, shown in (("0.0.0.0", True), ("127.0.0.1", False)):
+        with started(*options, "--host", host, CONDUIT_LOG_LEVEL="info") as (process, _):
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=20)
+        assert (f"localhost, {socket.gethostname().lower()}, gateway.lan." in log) is shown
+        assert ("""settings set allowed_hosts '["gateway.lan", "NAME"]'""" in log) is shown
