@@ -36,6 +36,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--records", type=int, default=1_000_000, help="requests in the log of `--only ledger`, which runs by itself"
     )
+    parser.add_argument("--log", type=Path, help="a folder for the log of `--only ledger`, where it is kept and used again")
     parser.add_argument("--allow-slower", action="store_true", help="with --compare: exit with 0 even if a measure is slower")
     options = parser.parse_args()
     if options.compare and (len(options.compare) > 2 or options.output or options.subjects != ",".join(NAMES)):
@@ -89,7 +90,7 @@ def main() -> None:
         bench = Bench(Path(folder), options.rounds or (1 if options.quick else 5), 2 if options.quick else 5, options.quick)
         _pin(bench, options)
         if options.only == LEDGER:
-            show(ledger(bench.folder, options.records), Console(width=None if sys.stdout.isatty() else 160))
+            show(ledger(options.log or bench.folder, options.records), Console(width=None if sys.stdout.isatty() else 160))
             return
         with running(bench, options.subjects.split(",")):
             console.print(f"Measuring {', '.join(bench.subjects)}")

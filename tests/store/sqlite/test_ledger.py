@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import AttemptRecord, CostCorrection, FormerCost, RequestRecord
 from conduit_desktop.store.interface import PricedRequests, RequestFilter, Spending
+from conduit_desktop.store.sqlite import usage
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, NOON, record, total, write
 
@@ -499,6 +502,23 @@ async def test_the_spend_holds_the_records_handed_over_before_it_was_asked_for_a
         after = store.ledger.record(record(3 * number + 2, cost_nano=1))
         assert await asked == [3 * number + 2]
         await asyncio.gather(before, also_before, after)
+
+
+async def test_past_periods_are_summed_while_records_are_written(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
+    threads: list[str] = []
+    spent = usage.spent
+
+    def watched(*args: Any) -> list[int]:
+        threads.append(threading.current_thread().name)
+        return spent(*args)
+
+    monkeypatch.setattr(usage, "spent", watched)
+    waiting = store.ledger.record(record(1))
+    periods = [Spending("global", "", NOON - number * DAY, NOON + DAY - number * DAY) for number in range(2)]
+    assert await store.ledger.spent(periods) == [1000, 0]
+    assert await store.ledger.spent([Spending("global", "", NOON)]) == [1000]
+    assert [name.split()[-1] for name in threads] == ["reader", "writer"]
+    await waiting
 
 
 async def test_recent_use_counts_what_was_admitted_and_tokens_from_the_end_of_a_request(store: SqliteStore):
