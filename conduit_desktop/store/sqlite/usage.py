@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import sqlite3
@@ -30,7 +31,11 @@ from conduit_desktop.store.sqlite.summaries import SLOTS_A_DAY
 NEWEST = 5_000
 """The answers that latencies are taken from: the newest of the range. More would take longer than a page may."""
 
-_SUMS = ("requests", "failed", "refused", *CLASS_NAMES, "cost_nano")
+_COUNTS = {name: f"sum(t.{name})" for name in ("requests", "failed", "refused", *CLASS_NAMES, "cost_nano")} | {
+    "unpriced_requests": "sum(t.unpriced)",
+    "estimated_requests": "sum(t.estimated)",
+}
+_FIELDS = tuple(field.name for field in dataclasses.fields(UsageRow))
 Changes = list[tuple[int, int]]
 """The slots from which another offset of a time zone from UTC (seconds) holds, the first one included."""
 
@@ -76,15 +81,14 @@ class _Query:
     def rows(self, since_ms: int | None, until_ms: int | None, first: First | None) -> list[UsageRow]:
         """The sums of a range; `first` holds for groups that do not begin with a time."""
         groups, column = self.groups, self.column
-        columns = {f"{name}_id" if name == "key" else str(name): column[name] for name in groups}
-        columns |= {name: f"sum(t.{name})" for name in _SUMS}
-        columns |= {"unpriced_requests": "sum(t.unpriced)", "estimated_requests": "sum(t.estimated)"}
+        chosen = {f"{name}_id" if name == "key" else str(name): column[name] for name in groups} | _COUNTS
+        # All fields in their order: a row is made faster of places than of names.
+        columns = ", ".join(chosen.get(name, "NULL") for name in _FIELDS)
         not_time = [name for name in groups if name not in ("day", "hour")]
         grain = _grain(groups, self.changes, self.last)
         source, values = of_range(self.connection, not_time, since_ms, until_ms, grain, first if not_time == groups else None)
         keys = ", ".join(column[name] for name in groups)
-        names = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
-        statement = f"SELECT {names} FROM ({source}) AS t"
+        statement = f"SELECT {columns} FROM ({source}) AS t"
         if first is not None and first.after is not None:
             statement += f" WHERE ({keys}) > ({', '.join('?' * len(groups))})"
             values = [*values, *first.after]
@@ -100,7 +104,7 @@ class _Query:
         if first is not None:
             statement += " LIMIT ?"
             values = [*values, first.limit]
-        rows = [UsageRow(**dict(zip(columns, row, strict=True))) for row in self.connection.execute(statement, values)]
+        rows = [UsageRow(*row) for row in self.connection.execute(statement, values)]
         if "day" in groups:
             for row in rows:
                 row.day = _day(row.day)
