@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, cast, get_args
 
 from conduit_desktop.actions.context import AppContext
@@ -70,11 +71,22 @@ async def rows(context: AppContext, query: UsageQuery) -> list[UsageView]:
 async def page(context: AppContext, query: UsageQuery, limit: int) -> tuple[list[UsageView], str | None]:
     """The first rows behind the query's cursor, and the cursor of the rest; None at the end. Raises Invalid."""
     group_by = groups(query.group_by)
-    after = tuple(read_cursor(query.cursor, *[str] * len(group_by))) if query.cursor and group_by else None
+    after = _place(query.cursor, group_by) if query.cursor and group_by else None
     # One row more than wanted tells whether there is a rest.
     found = await _sums(context, query, group_by, limit + 1, after)
     shown, cursor = cut(found, limit, lambda row: tuple(_value(row, group) or "" for group in group_by))
     return await _views(shown, group_by), cursor
+
+
+def _place(cursor: str, group_by: Sequence[Group]) -> tuple[str, ...]:
+    place = tuple(read_cursor(cursor, *[str] * len(group_by)))
+    for group, value in zip(group_by, place, strict=True):
+        if group in ("day", "hour"):
+            try:
+                date.fromisoformat(value[:10])
+            except ValueError as error:
+                raise Invalid("cursor: is not one that a list returned", "cursor") from error
+    return place
 
 
 async def _sums(

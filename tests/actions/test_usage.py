@@ -6,6 +6,7 @@ import pytest
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.usage import as_csv, groups, view
+from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.records import RequestRecord, UsageRow
 from tests.actions.conftest import Do
@@ -83,6 +84,36 @@ async def test_all_rows_come_at_once_where_no_part_is_asked_for(context: AppCont
     part = await do("GET", "/usage", group_by="session", limit="50")
     assert len(part["data"]) == 50
     assert part["next"]
+
+
+@pytest.mark.parametrize("group_by", ["session", "day,model", "model,key", "hour", "key,day"])
+async def test_a_part_goes_on_behind_the_groups_of_the_last_row_though_requests_come(
+    context: AppContext, do: Do, group_by: str
+) -> None:
+    day = 86_400_000
+    for number in range(60):
+        made = RequestRecord(
+            id=str(number), started_at=number * day // 7, session=f"s{number % 9}", model="ab"[number % 2], key_id="klm"[number % 3]
+        )
+        await context.store.ledger.record(made)
+    whole = (await do("GET", "/usage", group_by=group_by))["data"]
+    assert len(whole) > 4
+    parts, cursor = [], None
+    while not parts or cursor:
+        part = await do("GET", "/usage", group_by=group_by, limit="4", **({"cursor": cursor} if cursor else {}))
+        parts += part["data"]
+        cursor = part["next"]
+        # Before all others: a part counted by rows would begin one row too early.
+        await context.store.ledger.record(RequestRecord(id=f"new{len(parts)}", started_at=0, session="", model="", key_id=""))
+    names = group_by.split(",")
+    assert [[row[name] for name in names] for row in parts] == [[row[name] for name in names] for row in whole]
+
+
+@pytest.mark.parametrize("place", [("2026-13-01", "a"), ("a",), ("2026-01-01", 1), ("2026-01-01", "a", "b")])
+async def test_a_cursor_of_other_groups_is_refused(do: Do, place: tuple[str | int, ...]) -> None:
+    with pytest.raises(Invalid) as raised:
+        await do("GET", "/usage", group_by="day,model", cursor=write_cursor(*place))
+    assert raised.value.field == "cursor"
 
 
 async def test_failed_is_told_apart_from_refused_and_latencies_are_of_answers(context: AppContext, do: Do) -> None:

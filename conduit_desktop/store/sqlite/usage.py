@@ -91,7 +91,8 @@ class _Query:
         statement = f"SELECT {columns} FROM ({source}) AS t"
         if first is not None and first.after is not None:
             statement += f" WHERE ({keys}) > ({', '.join('?' * len(groups))})"
-            values = [*values, *first.after]
+            after = zip(groups, first.after, strict=True)
+            values = [*values, *((date.fromisoformat(value) - _EPOCH).days if name == "day" else value for name, value in after)]
         if groups:
             statement += f" GROUP BY {keys}"
             if grain.midnights:

@@ -164,7 +164,16 @@ async def test_rows_come_in_parts_that_make_up_the_whole(store: SqliteStore, mad
     await made(store)
     for name in ("UTC", "Europe/Berlin"):
         zone = UTC if name == "UTC" else ZoneInfo(name)
-        for groups in ((), ("session",), ("key", "model"), ("model", "key"), ("day", "model"), ("hour", "key"), ("day", "session")):
+        for groups in (
+            (),
+            ("session",),
+            ("key", "model"),
+            ("model", "key"),
+            ("day", "model"),
+            ("hour", "key"),
+            ("day", "session"),
+            ("key", "day"),
+        ):
             whole = await store.ledger.usage(groups, FIRST + 5 * DAY, None, zone)  # type: ignore[arg-type]
             parts: list[UsageRow] = []
             after = None
