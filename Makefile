@@ -1,4 +1,5 @@
-# Every target sets up what it needs first (tools/setup.sh); a ready checkout takes no time.
+# Every target sets up what it needs first (tools/setup.sh): `make run` what running needs, the others also tests and checks. A ready
+# checkout takes no time.
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
@@ -92,10 +93,12 @@ model-facts: setup
 clients: setup
 	$(PY) -m tools.clients
 
-# The versions of pyproject.toml for every platform and Python, with hashes. Needs uv; names no index.
+# The versions of pyproject.toml for every platform and Python, with hashes: all, and of those what running needs. Needs uv; names no index.
+COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
+  --no-header --quiet --custom-compile-command "make lock"
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
-	  --no-header --quiet --custom-compile-command "make lock" -o requirements.lock $(LOCK)
+	$(COMPILE) --all-extras -o requirements.lock $(LOCK)
+	$(COMPILE) --extra desktop --extra speed --extra google --extra aws --extra build -c requirements.lock -o requirements-run.lock
 
 setup:
 	@tools/setup.sh

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes .venv ready to run and test Conduit Desktop. Does nothing when it is ready already.
 #
-#   tools/setup.sh                  set up
-#   tools/setup.sh start [OPTIONS]  set up, then start the app (headless where Qt cannot load)
+#   tools/setup.sh                  set up for running, tests and checks (requirements.lock)
+#   tools/setup.sh start [OPTIONS]  set up for running alone (requirements-run.lock), put the command `conduit-desktop` into
+#                                   ~/.local/bin or CONDUIT_BIN, then start the app (headless without a display)
 #
 # System packages are installed by apt when root on Debian or Ubuntu, and named in one line otherwise.
 set -eu
@@ -45,16 +46,20 @@ apt_install() {
   apt-get -qq update >&2 && apt-get -qq -y install --no-install-recommends "$@" >/dev/null
 }
 
+has_display() { [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; }
+
+# For what they are, then the packages.
 system_packages() {
   command -v dpkg-query >/dev/null || return 0
-  # shellcheck disable=SC2086  # a list of words
-  needed=$(missing_packages $QT_PACKAGES $TEST_PACKAGES)
+  purpose=$1
+  shift
+  needed=$(missing_packages "$@")
   [ -n "$needed" ] || return 0
-  # shellcheck disable=SC2086
+  # shellcheck disable=SC2086  # a list of words
   if can_install; then
     apt_install $needed || say "Not all of these could be installed: $needed"
   else
-    say "For the window and all tests, install: sudo apt install $needed"
+    say "For $purpose, install: sudo apt install $needed"
   fi
 }
 
@@ -70,27 +75,75 @@ make_venv() {
 
 python_packages() {
   say "Installing Python packages (some minutes the first time)"
-  "$PYTHON_IN_VENV" -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+  "$PYTHON_IN_VENV" -m pip install -q --disable-pip-version-check --require-hashes -r "$1"
   # The build backend came with the lock: nothing unpinned is fetched for this.
   "$PYTHON_IN_VENV" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 }
 
-fingerprint() { cat requirements.lock pyproject.toml tools/setup.sh | cksum; }
+# The SDKs of the Node examples; their tests skip without.
+node_packages() {
+  command -v npm >/dev/null || return 0
+  npm ci --prefix examples/node --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || say "npm cannot install the Node SDKs of the examples"
+}
 
-if [ "$(cat "$STAMP" 2>/dev/null)" != "$(fingerprint)" ]; then
-  python=$(find_python)
-  system_packages
-  make_venv "$python"
-  python_packages
-  fingerprint >"$STAMP"
-  say "Ready"
-fi
-
-if [ "${1:-}" = start ]; then
-  shift
-  if "$PYTHON_IN_VENV" -c 'import PySide6.QtWidgets' 2>/dev/null; then
-    exec "$PYTHON_IN_VENV" -m conduit_desktop "$@"
+# The command by its name: a link, which an update of the checkout needs not renew.
+launcher() {
+  program="$PWD/.venv/bin/conduit-desktop"
+  folder="${CONDUIT_BIN:-${HOME:+$HOME/.local/bin}}"
+  link="$folder/conduit-desktop"
+  if [ -z "$folder" ] || ! mkdir -p "$folder" 2>/dev/null || { [ -e "$link" ] && [ ! -L "$link" ]; }; then
+    say "The command line: $program"
+    return
   fi
+  [ "$(readlink "$link" 2>/dev/null)" = "$program" ] || ln -sf "$program" "$link" || return 0
+  case ":$PATH:" in
+    *":$folder:"*) say "The command line: conduit-desktop ($link)" ;;
+    *)
+      say "The command line: $link"
+      say "To call it by its name: export PATH=\"$folder:\$PATH\"" ;;
+  esac
+}
+
+fingerprint() { cat requirements.lock requirements-run.lock pyproject.toml tools/setup.sh examples/node/package-lock.json | cksum; }
+
+# What is set up: `all` does for running, too.
+is_ready() {
+  case "$(cat "$STAMP" 2>/dev/null)" in
+    "all $(fingerprint)") true ;;
+    "run $(fingerprint)") [ "$1" = run ] ;;
+    *) false ;;
+  esac
+}
+
+set_up() {
+  is_ready "$1" && return
+  python=$(find_python)
+  if [ "$1" = all ]; then
+    # shellcheck disable=SC2086
+    system_packages "the window and all tests" $QT_PACKAGES $TEST_PACKAGES
+  fi
+  make_venv "$python"
+  if [ "$1" = all ]; then
+    python_packages requirements.lock
+    node_packages
+  else
+    python_packages requirements-run.lock
+  fi
+  printf '%s %s\n' "$1" "$(fingerprint)" >"$STAMP"
+  say "Ready"
+}
+
+if [ "${1:-}" != start ]; then
+  set_up all
+  exit
+fi
+shift
+set_up run
+# shellcheck disable=SC2086
+has_display && system_packages "the window" $QT_PACKAGES
+launcher
+if has_display && ! "$PYTHON_IN_VENV" -c 'import PySide6.QtWidgets' 2>/dev/null; then
   say "Qt cannot load here (system libraries are missing): starting headless"
   exec "$PYTHON_IN_VENV" -m conduit_desktop serve "$@"
 fi
+exec "$PYTHON_IN_VENV" -m conduit_desktop "$@"
