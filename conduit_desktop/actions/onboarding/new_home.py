@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conduit_desktop.actions.changes import difference, new_id
@@ -76,9 +77,11 @@ def _program() -> str:
     """The command as the user can type it: the bare name where it is on the PATH, else with its folder."""
     if shutil.which("conduit-desktop"):
         return "conduit-desktop"
-    program = f"{'& ' if os.name == 'nt' else ''}{_quoted(sys.executable)}"
-    # The bundle's executable is the program itself.
-    return program if getattr(sys, "frozen", False) else f"{program} -m conduit_desktop"
+    call = "& " if os.name == "nt" else ""
+    interpreter = Path(sys.executable)
+    # The bundle's executable is the program itself; an installed package has its command next to the interpreter.
+    command = interpreter if getattr(sys, "frozen", False) else interpreter.with_name(f"conduit-desktop{interpreter.suffix}")
+    return f"{call}{_quoted(str(command))}" if command.is_file() else f"{call}{_quoted(str(interpreter))} -m conduit_desktop"
 
 
 def _quoted(text: str) -> str:

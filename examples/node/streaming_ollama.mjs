@@ -1,0 +1,10 @@
+// An answer, word by word, with Ollama's SDK.
+import { Ollama } from "ollama";
+
+const url = process.env.CONDUIT_URL ?? "http://127.0.0.1:5000";
+const model = process.env.CONDUIT_MODEL ?? "demo";
+const client = new Ollama({ host: url, headers: { Authorization: `Bearer ${process.env.CONDUIT_KEY}` } });
+
+const stream = await client.chat({ model, stream: true, messages: [{ role: "user", content: "Say hello in one sentence." }] });
+for await (const part of stream) process.stdout.write(part.message.content);
+console.log();

@@ -1,0 +1,15 @@
+"""An answer, word by word, with Google's SDK."""
+
+import os
+
+from google import genai
+
+client = genai.Client(
+    api_key=os.environ["CONDUIT_KEY"],
+    http_options={"base_url": os.environ.get("CONDUIT_URL", "http://127.0.0.1:5000")},
+)
+model = os.environ.get("CONDUIT_MODEL", "demo")
+
+for chunk in client.models.generate_content_stream(model=model, contents="Say hello in one sentence."):
+    print(chunk.text or "", end="", flush=True)
+print()

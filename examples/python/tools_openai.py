@@ -1,0 +1,24 @@
+"""The model calls a function, and answers with what it returned, with OpenAI's SDK."""
+
+import json
+import os
+
+from openai import OpenAI
+
+client = OpenAI(base_url=os.environ.get("CONDUIT_URL", "http://127.0.0.1:5000") + "/v1", api_key=os.environ["CONDUIT_KEY"])
+model = os.environ.get("CONDUIT_MODEL", "demo/demo-tools")
+
+
+def weather(city: str) -> str:
+    return f"Sunny in {city}, 21 degrees."
+
+
+schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+tools = [{"type": "function", "function": {"name": "weather", "description": "The weather in a city.", "parameters": schema}}]
+messages = [{"role": "user", "content": "What is the weather in Bern?"}]
+answer = client.chat.completions.create(model=model, messages=messages, tools=tools).choices[0].message
+messages.append(answer)
+for call in answer.tool_calls or []:
+    print(f"{call.function.name}({call.function.arguments})")
+    messages.append({"role": "tool", "tool_call_id": call.id, "content": weather(**json.loads(call.function.arguments))})
+print(client.chat.completions.create(model=model, messages=messages, tools=tools).choices[0].message.content)
