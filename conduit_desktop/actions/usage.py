@@ -71,7 +71,7 @@ async def rows(context: AppContext, query: UsageQuery) -> list[UsageView]:
 async def page(context: AppContext, query: UsageQuery, limit: int) -> tuple[list[UsageView], str | None]:
     """The first rows behind the query's cursor, and the cursor of the rest; None at the end. Raises Invalid."""
     group_by = groups(query.group_by)
-    after = _place(query.cursor, group_by) if query.cursor and group_by else None
+    after = (_place(query.cursor, group_by) or None) if query.cursor else None
     # One row more than wanted tells whether there is a rest.
     found = await _sums(context, query, group_by, limit + 1, after)
     shown, cursor = cut(found, limit, lambda row: tuple(_value(row, group) or "" for group in group_by))
