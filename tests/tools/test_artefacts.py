@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tools.artefacts import bundle, deb, dockerfile, wheel
+from tools.artefacts import bundle, deb, dockerfile, newcomer, wheel
 from tools.artefacts.program import Failed, Program, Serving
 from tools.artefacts.roots import Root
 
@@ -144,3 +145,28 @@ def test_ci_builds_and_starts_everything_that_ships() -> None:
     assert set(built[1].split()) == {"wheel", "deb", "image-steps"}
     commands = " ".join(re.findall(r"^\t\$\(PY\) -m tools\.artefacts (.*)$", makefile, re.MULTILINE))
     assert {"wheel", "bundle", "deb", "image"} <= set(commands.split())
+
+
+def test_a_new_user_types_every_command_of_the_readme_in_order() -> None:
+    text = (
+        "```sh\nsudo apt install make   # what it needs\nmake run\n```\n```powershell\npy -3\n```\n"
+        "5. Call:\n\n   ```sh\n   conduit-desktop keys create --name me\n   curl http://127.0.0.1:5000/v1/models \\\n"
+        '     -H "Authorization: Bearer condt_…"\n   ```\n'
+    )
+    key, call = "conduit-desktop keys create --name me", 'curl http://127.0.0.1:5000/v1/models -H "Authorization: Bearer condt_…"'
+    assert newcomer.commands(text) == ["sudo apt install make", "make run", key, call]
+    typed = newcomer.script(text, 6001).splitlines()
+    steps = [line for line in typed if line.startswith(("apt ", "serve make", "conduit-desktop ", "curl ", "echo '$ "))]
+    assert [step.partition(" | tee")[0] for step in steps if not step.startswith("echo")] == [
+        "apt install make", "serve make run", key,
+        'curl -sS --fail-with-body http://127.0.0.1:6001/v1/models -H "Authorization: Bearer $(key)"',
+    ]  # fmt: skip
+    assert len(steps) == 8
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="what a reader types is a bash script")
+def test_what_a_new_user_types_is_a_script_that_bash_reads(tmp_path: Path) -> None:
+    script = tmp_path / "readme.sh"
+    script.write_text(newcomer.script((ROOT / "README.md").read_text("utf-8"), 6001), "utf-8")
+    assert subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True).stderr == ""
+    assert "serve make run" in script.read_text("utf-8")

@@ -20,6 +20,12 @@ SUITES = {"bookworm": "debian", "trixie": "debian", "noble": "ubuntu"}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
 # In a namespace of its own: the mounts end with the command, however that ends.
+LIKE_DOCKERS = {
+    "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
+    "etc/dpkg/dpkg.cfg.d/docker": "path-exclude /usr/share/doc/*\npath-exclude /usr/share/man/*\npath-exclude /usr/share/locale/*\n",
+    "etc/apt/apt.conf.d/docker-no-languages": 'Acquire::Languages "none";\n',
+}
+"""What the images `debian:12-slim` and `ubuntu:24.04` add to the packages of debootstrap's smallest variant."""
 ENTER = """\
 mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" || exit 1
 exec chroot --userspec="$1" "$0" /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "${@:2}"
@@ -80,6 +86,8 @@ class Root:
         folder.chmod(0o755)
         with tarfile.open(cached(suite)) as archive:
             archive.extractall(folder, filter="fully_trusted")
+        for name, text in LIKE_DOCKERS.items():
+            (folder / name).write_text(text)
         root = cls(folder, {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"})
         with suppress(FileNotFoundError):
             shutil.copyfile("/etc/resolv.conf", folder / "etc" / "resolv.conf")
