@@ -22,7 +22,7 @@ SCRIPTS = Path("/usr/share/debootstrap/scripts")
 # In a namespace of its own: the mounts end with the command, however that ends.
 LIKE_DOCKERS = {
     "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
-    "etc/dpkg/dpkg.cfg.d/docker": "path-exclude /usr/share/doc/*\npath-exclude /usr/share/man/*\npath-exclude /usr/share/locale/*\n",
+    "etc/dpkg/dpkg.cfg.d/docker": "path-exclude /usr/share/doc/*\npath-exclude /usr/share/man/*\n",
     "etc/apt/apt.conf.d/docker-no-languages": 'Acquire::Languages "none";\n',
 }
 """What the images `debian:12-slim` and `ubuntu:24.04` add to the packages of debootstrap's smallest variant."""
