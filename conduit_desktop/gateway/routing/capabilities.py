@@ -59,12 +59,14 @@ class Capabilities:
         if limit is not None and call.input_tokens > limit:
             why = f"the request has about {call.input_tokens:,} tokens, and the model {route.name!r} takes {limit:,}"
             return {target.name: _too_long(why) for target in route.targets}
+        # What a table says can only prefer one target to another. Alone, a target gets every request, and none is measured.
+        if len(route.targets) == 1 and self._of(route.targets[0]).only_by_table:
+            return {}
         found: dict[str, GatewayError] = {}
         by_table: list[str] = []
         for target in route.targets:
             facts = self._of(target)
-            # What a table says can only prefer one target to another. Alone, a target gets every request, and none is measured.
-            if facts is _NOTHING or (facts.only_by_table and len(route.targets) == 1):
+            if facts is _NOTHING:
                 continue
             if (reason := _why_not(call, facts)) is not None:
                 found[target.name] = reason

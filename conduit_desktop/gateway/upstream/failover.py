@@ -126,8 +126,9 @@ class FailoverRun:
             if answer is not None:
                 # Of this target alone: what an earlier attempt would have dropped was never answered.
                 # Of the answer, what is known before its first byte: for a stream, what came with the first content.
-                lost = [] if answer.prepared.relays_answer else lost_in_answer(answer.events, call.dialect.name)
-                self._meter.record.dropped = tuple(dict.fromkeys((*answer.prepared.dropped, *lost)))
+                lost = () if answer.prepared.relays_answer else lost_in_answer(answer.events, call.dialect.name)
+                if lost or answer.prepared.dropped:
+                    self._meter.record.dropped = tuple(dict.fromkeys((*answer.prepared.dropped, *lost)))
                 if affinity is not None:
                     state.affinity.answered(affinity, answer.target.name)
                 self.answer = answer
