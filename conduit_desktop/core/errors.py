@@ -399,3 +399,16 @@ def describe(error: Any) -> str:
     """The error's class and first line (at most 300 characters), for a log or a list of attempts; no body, no header."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+
+
+def release(error: BaseException) -> None:
+    """Cut `error` from the frames that it went through, and from the exceptions behind it, which are cut likewise.
+
+    A frame holds the bodies it worked on, and mostly, by some detour, the error itself: only a full collection, which hardly ever
+    comes, would find such a cycle. To be called where an error was dealt with, after its traceback was logged.
+    """
+    behind: list[BaseException] = [error]
+    while behind:
+        one = behind.pop()
+        behind += [other for other in (one.__cause__, one.__context__) if other is not None]
+        one.__traceback__ = one.__cause__ = one.__context__ = None

@@ -11,7 +11,16 @@ from typing import Any
 
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Budget
-from conduit_desktop.core.errors import BadRequest, BudgetBusy, GatewayError, Internal, RateLimited, RecordsRefused, Unauthorized
+from conduit_desktop.core.errors import (
+    BadRequest,
+    BudgetBusy,
+    GatewayError,
+    Internal,
+    RateLimited,
+    RecordsRefused,
+    Unauthorized,
+    release,
+)
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import response_headers
 from conduit_desktop.gateway.accounting.cost import CompiledPrice
@@ -73,6 +82,7 @@ class Gateway:
                 admitted = await self._admit_in_turn(call, meter, busy.budget)
         except GatewayError as error:
             meter.close("refused", error.status, error)
+            release(error)
             raise
         except asyncio.CancelledError:
             meter.close("cancelled", 499)
@@ -86,19 +96,25 @@ class Gateway:
         except GatewayError as error:
             await meter.settle("error", error.status, error)
             error.response_headers = response_headers.of_failure(call, admitted.caller, self.state.limiter, meter.record)
+            release(error)
             raise
         except asyncio.CancelledError:
             meter.close("cancelled", 499)
             raise
         except Exception as error:
             log.exception("request %s failed", call.id)
-            internal = Internal("An error of the gateway's own; its log says more.")
-            await meter.settle("error", internal.status, internal)
-            raise internal from error
+            raise await self._internal(meter, error) from None
         finally:
             # A stream stays in flight until its consumer closes it.
             if not isinstance(exchange, StreamReply):
                 self.state.end(call)
+
+    async def _internal(self, meter: Meter, error: Exception) -> Internal:
+        """The error for the client in place of `error`, which was logged; the request is settled."""
+        release(error)
+        internal = Internal("An error of the gateway's own; its log says more.")
+        await meter.settle("error", internal.status, internal)
+        return internal
 
     async def _admit(self, call: Call, meter: Meter, place: QueuePlace | None = None) -> AdmittedCall:
         """Identify the caller, find the route, and reserve what the call may cost; raises GatewayError and BudgetInUse.

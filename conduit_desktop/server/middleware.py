@@ -26,6 +26,7 @@ from conduit_desktop.core.errors import (
     PayloadTooLarge,
     UnknownPath,
     UpstreamError,
+    release,
 )
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call, new_id
@@ -80,23 +81,28 @@ def client_api_middleware(gateway: Gateway, unknown_paths: UnknownPaths | None =
         except (BadRequest, PayloadTooLarge) as error:
             # Only a caller with a valid key learns what is wrong with the body.
             response = _refused(request, _authentication_error(request, gateway) or error)
+            release(error)
         except GatewayError as error:
             if error.code == UnknownPath.code:
                 unknown.asked(request.method, request.path, request_fields.user_agent(request))
             if error.code in _BEFORE_A_ROUTE:
                 request[REQUEST_ID] = new_id(now_ms())
             response = error_response(request, error)
+            release(error)
         except web.HTTPException as error:
             if error.status == 404:
                 unknown.asked(request.method, request.path, request_fields.user_agent(request))
             request[REQUEST_ID] = new_id(now_ms())
             response = error_response(request, _from_aiohttp(request, error))
+            # The router keeps it in the request, and its frames keep the request.
+            release(error)
         except ConnectionResetError:
             # The client has disconnected: aiohttp ends the connection, and there is nothing to log.
             raise
-        except Exception:
+        except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
             response = error_response(request, Internal("Internal error of the gateway; see its log."))
+            release(error)
         # A stream has sent its headers by now; `chat.stream` adds these itself.
         if "Origin" in request.headers and not response.prepared:
             response.headers.update(cors_headers(request, gateway))

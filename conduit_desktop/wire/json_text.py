@@ -17,6 +17,8 @@ _LONG_BYTES = re.compile(_LONG.pattern.encode())
 """A whole number that may not fit into 64 bits. With the colon, because a search for digits alone is slow in long texts."""
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LARGEST = 2**64 - 1
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UNREADABLE: Any = object()
 _MAX_BYTES = 8 * 1024 * 1024
 """Bytes that the slower parser takes: a longer text is no tool call."""
 
@@ -30,7 +32,14 @@ def loads(text: bytes | str) -> Json:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return _tolerant(text, error)
+        # Everything else that is malformed is refused at once, without a second look at the text. Raised again from here: a frame
+        # that has the error as its argument is in the error's traceback, and the two would keep the text until a full collection.
+        if text[:3] != _BYTE_ORDER_MARK and (len(text) > _MAX_BYTES or not ("surrogate" in error.msg or "infinity" in error.msg)):
+            raise
+        mended = _tolerant(text)
+        if mended is _UNREADABLE:
+            raise
+        return mended
 
 
 def loads_exact(text: bytes | str) -> Json:
@@ -51,18 +60,14 @@ def has_long_number(text: bytes | str) -> bool:
     return b"0000" in text[::5].translate(_ZEROS) and _LONG_BYTES.search(text) is not None
 
 
-def _tolerant(text: bytes | str, error: orjson.JSONDecodeError) -> Json:
-    # Everything else that is malformed is refused at once, without a second look at the text.
+def _tolerant(text: bytes | str) -> Json:
     # .NET's writers put a byte-order mark before the text.
-    if text[:3] == b"\xef\xbb\xbf":
+    if text[:3] == _BYTE_ORDER_MARK:
         return loads(text[3:])
-    if not ("surrogate" in error.msg or "infinity" in error.msg) or len(text) > _MAX_BYTES:
-        raise error
     try:
-        repaired = _ESCAPE.sub(_whole_escape, text if isinstance(text, str) else text.decode())
-        return _slow(repaired)
+        return _slow(_ESCAPE.sub(_whole_escape, text if isinstance(text, str) else text.decode()))
     except (ValueError, RecursionError):
-        raise error from None
+        return _UNREADABLE
 
 
 def _whole_escape(escape: re.Match[str]) -> str:

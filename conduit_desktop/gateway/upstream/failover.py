@@ -16,6 +16,7 @@ from conduit_desktop.core.errors import (
     ProviderTimeout,
     RateLimited,
     UpstreamError,
+    release,
 )
 from conduit_desktop.gateway.accounting.meter import Meter, attempt_of
 from conduit_desktop.gateway.admission.access import Caller
@@ -287,8 +288,10 @@ class FailoverRun:
             self._health.failed(target.name, provider_id, label if self._state.is_current(target.bound) else None, error, probe)
             attempt = attempt_of(target, credential.label, began, error)
             self._meter.attempted(attempt, error.usage, error.cut_off, error.unanswered)
+            release(error)
             return error
         except GatewayError as error:
+            release(error)
             return error
         except asyncio.CancelledError:
             # 499 is nginx's status for a client that closed the request; HTTP itself has none.

@@ -24,6 +24,7 @@ from conduit_desktop.core.errors import (
     ProviderFailed,
     ProviderTimeout,
     UpstreamError,
+    release,
 )
 from conduit_desktop.core.events import Event
 from conduit_desktop.gateway.accounting.meter import Meter
@@ -414,6 +415,8 @@ async def relay(
     except Exception as error:  # whatever failed, the client must not take the answer for complete
         response.abort()
         shown = _broken(stream.answer, meter, on_break, error)
+        # Before the client is written to, which may be slow: this frame holds the error, and the error would hold this frame.
+        release(error)
         await meter.settle("broken", shown.status, shown)
         yield stream.fail(shown)
     finally:
@@ -473,6 +476,7 @@ async def ping_until(
         answer = searching.result()
     except Exception as error:  # the headers have been sent: the error has to follow in the stream, whatever it is
         shown = own_error(error)
+        release(error)
         await meter.settle("error", shown.status, shown)
         yield writer.fail(shown)
         return
