@@ -29,6 +29,7 @@ SOON_DAYS = (7, 1)
 LATELY_MS = DAY_MS
 TRIES, TRIES_WITHIN_S = 10, 60.0
 MOST_ADDRESSES = 1000
+MOST_SUSPECTS, SUSPECTS_WITHIN_S = 20, 86_400.0
 USUAL, FEWEST = 20, 5
 """The requests that tell what one usually costs: the latest, and at least so many."""
 
@@ -133,6 +134,8 @@ class Alerts:
         self._expiring: dict[str, str] = {}
         self._unpriced: set[str] = set()
         self._tries: dict[str, deque[float]] = {}
+        self._suspects: deque[float] = deque(maxlen=MOST_SUSPECTS)
+        """When an address was last notified of."""
         self.close = context.bus.subscribe(self._on_change, "requests")
 
     def _on_change(self, change: Change) -> None:
@@ -236,6 +239,12 @@ class Alerts:
         if len(tries) == TRIES and now - tries[0] <= TRIES_WITHIN_S:
             # Without this, each further try within the minute would notify again.
             tries.clear()
+            # Few of them: the list of notifications is bounded, and who has a network of addresses could push out all others.
+            if len(self._suspects) == MOST_SUSPECTS and now - self._suspects[0] <= SUSPECTS_WITHIN_S:
+                text = "Calls with keys that are not valid come from many addresses. An IP rule keeps a whole network out."
+                self._notify("security", "warning", "Wrong API keys from many addresses", text)
+                return
+            self._suspects.append(now)
             # The address alone: the key that was tried may be a real one of another service.
             text = f"{TRIES} calls within a minute came with keys that are not valid. An IP rule keeps an address out."
             self._notify("security", "warning", f"Wrong API keys from {address}", text)

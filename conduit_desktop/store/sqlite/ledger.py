@@ -144,13 +144,23 @@ class SqliteLedger:
             await self._database.write(partial(summaries.put, statement=statement, rows=step))
 
     async def prune(self, max_age_days: int, max_rows: int, now_ms: int | None = None) -> int:
-        """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay."""
+        """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay.
+
+        Of those too many, refused ones without a key go before any other: a stranger can cause as many as he likes.
+        """
         now = clock.now_ms() if now_ms is None else now_ms
         # Sums by session, user and tag are made of requests.
         await self.summarize(now)
         end = await self._database.read(summaries.kept_from_ms)
         surplus, removed = await self._database.read(partial(_surplus, max_rows=max_rows)), 0
         before = min(now - max_age_days * DAY_MS, end)
+        place, found = (0, ""), PRUNE_STEP
+        while surplus and found == PRUNE_STEP:
+            step = partial(_prune_strangers, limit=min(surplus, PRUNE_STEP), end_ms=end, place=place)
+            gone, place = await self._database.write(step)
+            found = gone if gone < surplus else 0
+            removed, surplus = removed + gone, surplus - gone
+            await asyncio.sleep(PRUNE_PAUSE_S)
         # Small steps with pauses: the writer thread makes the records of live requests durable between them.
         while gone := await self._database.write(partial(_prune_step, before_ms=before, surplus=surplus, end_ms=end)):
             removed, surplus = removed + gone, max(0, surplus - gone)
@@ -184,6 +194,20 @@ def _surplus(connection: sqlite3.Connection, max_rows: int) -> int:
     if first is None or last - first < max_rows:
         return 0
     return max(0, int(connection.execute("SELECT count(*) FROM requests").fetchone()[0]) - max_rows)
+
+
+def _prune_strangers(
+    connection: sqlite3.Connection, limit: int, end_ms: int, place: tuple[int, str]
+) -> tuple[int, tuple[int, str]]:
+    """Remove the oldest refused requests without a key from `place` on; how many went, and the place of the last."""
+    # The first condition is that of the index `requests_with_errors`: all others need not be looked at.
+    rows = connection.execute(
+        "SELECT rowid, started_at, id FROM requests WHERE (error_code <> '' OR error_text <> '') AND status = 'refused'"
+        " AND key_id = '' AND started_at < ? AND (started_at, id) > (?, ?) ORDER BY started_at, id LIMIT ?",
+        (end_ms, *place, limit),
+    ).fetchall()
+    connection.executemany("DELETE FROM requests WHERE rowid = ?", [(row[0],) for row in rows])
+    return len(rows), (rows[-1][1], rows[-1][2]) if rows else place
 
 
 def _prune_step(connection: sqlite3.Connection, before_ms: int, surplus: int, end_ms: int) -> int:

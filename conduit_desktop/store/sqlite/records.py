@@ -221,6 +221,11 @@ class RecordSink:
 
     def _keep(self, items: list[RequestRecord], error: BaseException) -> list[BaseException | None]:
         self._backlog.extend(items)
+        if len(self._backlog) > MAX_WAITING:
+            # A stranger's refused calls, of which there may be any number, must not push out what was paid for.
+            kept = [record for record in self._backlog if record.key_id or record.status != "refused"]
+            self._lost += len(self._backlog) - len(kept)
+            self._backlog = deque(kept)
         while len(self._backlog) > MAX_WAITING:
             self._backlog.popleft()
             self._lost += 1

@@ -27,6 +27,7 @@ from conduit_desktop.store.sqlite.payloads import SqlitePayloads
 from conduit_desktop.store.sqlite.prices import SqlitePriceTable
 from conduit_desktop.store.sqlite.records import RecordSink
 from conduit_desktop.store.sqlite.responses import StoredResponses
+from conduit_desktop.store.sqlite.retention import RetentionClock
 from conduit_desktop.store.sqlite.settings import SqliteSettingsTable
 from conduit_desktop.store.sqlite.tables import SqliteEntityTable
 from conduit_desktop.store.sqlite.transaction import SqliteTransaction
@@ -53,6 +54,7 @@ class SqliteStore:
         self.notifications = NotificationTable(database)
         self.audit = AuditTable(database)
         self.meta = MetaTable(database)
+        self.retention = RetentionClock(database, self.meta)
 
     @property
     def price_catalog(self) -> Path:
@@ -89,7 +91,9 @@ class SqliteStore:
         return cls(home, database, payloads)
 
     async def tidy(self, settings: Settings, now_ms: int | None = None) -> None:
-        """Remove what is too old or too much, in small steps; call it now and then."""
+        """Remove what is too old or too much, in small steps; call it now and then. By default `now_ms` is that of `retention`."""
+        if now_ms is None:
+            now_ms = await self.retention.now_ms()
         await self.ledger.prune(settings.request_days, settings.request_rows, now_ms)
         await self.payloads.prune(settings.payload_days, settings.payload_mb, now_ms)
         await self.responses.prune(settings.response_days, settings.response_mb, now_ms)

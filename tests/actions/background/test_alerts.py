@@ -221,6 +221,22 @@ async def test_a_key_that_expired_long_ago_is_not_notified(context: AppContext, 
     assert await notified(context, do) == []
 
 
+async def test_wrong_keys_from_a_whole_network_push_out_no_other_notification(context: AppContext, do: Do, alerts: Alerts) -> None:
+    for number in range(200):
+        for _ in range(TRIES):
+            wrong = RequestRecord(
+                id=f"r{next(_ids)}",
+                started_at=NOW,
+                status="refused",
+                error_code="invalid_api_key",
+                client_ip=f"2001:db8::{number:x}",
+            )
+            context.bus.publish("requests", wrong)
+    titles = [title for _, _, title in await notified(context, do)]
+    assert len(titles) <= 21
+    assert "Wrong API keys from many addresses" in titles
+
+
 async def test_many_wrong_keys_from_one_address_raise_a_notification(context: AppContext, do: Do, alerts: Alerts) -> None:
     def tried(address: str, times: int) -> None:
         for _ in range(times):
