@@ -35,3 +35,18 @@ def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
         (who, whom, extras) for who, whom, extras in required() if who in known and whom in known and not extras <= known[whom]
     ]
     assert missing == []
+
+
+def pinned(name: str) -> set[str]:
+    """`name==version` with its environment marker, of each line of a lock."""
+    return set(
+        re.findall(r"^([\w.-]+(?:\[[\w,-]+\])?==[^ \\]+(?: *;[^\\]*)?)", (LOCK.parent / name).read_text("utf-8"), re.MULTILINE)
+    )
+
+
+def test_what_running_needs_is_pinned_as_in_the_whole_lock_and_holds_no_test_or_check() -> None:
+    run, everything = pinned("requirements-run.lock"), {one.partition(" ;")[0] for one in pinned("requirements.lock")}
+    assert {one.partition(" ;")[0] for one in run} <= everything
+    names = {one.partition("==")[0].partition("[")[0] for one in run}
+    assert {"aiohttp", "pyside6-essentials", "qasync", "uvloop", "botocore", "google-auth", "hatchling"} <= names
+    assert not {"pytest", "hypothesis", "mypy", "ruff", "openai", "schemathesis", "pyinstaller", "uv", "pipx"} & names

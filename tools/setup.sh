@@ -86,12 +86,20 @@ node_packages() {
   npm ci --prefix examples/node --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || say "npm cannot install the Node SDKs of the examples"
 }
 
-# The command by its name: a link, which an update of the checkout needs not renew.
+is_of_a_checkout() {
+  case "$(readlink "$1" 2>/dev/null)" in
+    */.venv/bin/conduit-desktop) true ;;
+    *) false ;;
+  esac
+}
+
+# The command by its name: a link, which an update of the checkout need not renew.
 launcher() {
   program="$PWD/.venv/bin/conduit-desktop"
   folder="${CONDUIT_BIN:-${HOME:+$HOME/.local/bin}}"
   link="$folder/conduit-desktop"
-  if [ -z "$folder" ] || ! mkdir -p "$folder" 2>/dev/null || { [ -e "$link" ] && [ ! -L "$link" ]; }; then
+  # Whatever pipx or uv put there stays; a link of this or another checkout is replaced.
+  if [ -z "$folder" ] || ! mkdir -p "$folder" 2>/dev/null || { [ -e "$link" ] && ! is_of_a_checkout "$link"; }; then
     say "The command line: $program"
     return
   fi

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = "/root/conduit-desktop"
 LEFT_OUT = re.compile(r"^(git clone\b|cd conduit-desktop$|make test\b|uv |pipx |docker )")
 """Commands that do again, or otherwise, what the others do; the checkout is there already."""
+NOT_HERE = ("not run", "needs", "until stopped")
+"""Markers of blocks that do not run in a bare system; tests/journeys/test_documented_commands.py describes them."""
 SERVES = re.compile(r"^(make run\b|conduit-desktop( serve\b.*)?$)")
 PREAMBLE = """\
 set -eu -o pipefail
@@ -53,7 +55,9 @@ END
 def commands(text: str) -> list[str]:
     """The commands of the blocks marked `sh`, in order; continued lines are joined, and comments are cut off."""
     found = []
-    for indent, block in re.findall(r"^([ ]*)```sh\n(.*?)^[ ]*```", text, re.DOTALL | re.MULTILINE):
+    for marker, indent, block in re.findall(r"^(?:<!-- ([^\n]*) -->\n)?^([ ]*)```sh\n(.*?)^[ ]*```", text, re.DOTALL | re.MULTILINE):
+        if marker.startswith(NOT_HERE):
+            continue
         lines = re.sub(rf"^{indent}", "", block, flags=re.MULTILINE)
         for line in re.sub(r"\\\n\s*", "", lines).splitlines():
             if command := re.sub(r"(^|\s+)# .*$", "", line).strip():
