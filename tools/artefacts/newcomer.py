@@ -55,7 +55,9 @@ END
 def commands(text: str) -> list[str]:
     """The commands of the blocks marked `sh`, in order; continued lines are joined, and comments are cut off."""
     found = []
-    for marker, indent, block in re.findall(r"^(?:<!-- ([^\n]*) -->\n)?^([ ]*)```sh\n(.*?)^[ ]*```", text, re.DOTALL | re.MULTILINE):
+    for marker, indent, block in re.findall(
+        r"^(?:<!-- ([^\n]*) -->\n)?^([ ]*)```sh\n(.*?)^[ ]*```", text, re.DOTALL | re.MULTILINE
+    ):
         if marker.startswith(NOT_HERE):
             continue
         lines = re.sub(rf"^{indent}", "", block, flags=re.MULTILINE)
