@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -72,6 +74,9 @@ _SHORT_PAGES = (
 
 MOST_ROWS = 10_000
 """Rows of usage in one answer, where no part is asked for."""
+
+MOST_ON_LOOP = 50
+"""Rows whose JSON is made on the event loop; that of more is made in a thread."""
 
 Run = Callable[[OperationCall], Awaitable[Any]]
 
@@ -144,7 +149,8 @@ async def _usage(call: OperationCall) -> Any:
     query = call.query
     if query.format == "csv":
         rows = await usage.rows(call.context, query)
-        return TextAnswer("text/csv", usage.as_csv((row.model_dump(exclude_unset=True) for row in rows), query.group_by))
+        made = partial(usage.as_csv, (row.model_dump(exclude_unset=True) for row in rows), query.group_by)
+        return TextAnswer("text/csv", await asyncio.to_thread(made))
     # Of a list without end, making the JSON would hold up the streams on this loop.
     return await usage.page(call.context, query, MOST_ROWS if query.limit is None else query.limit)
 
@@ -375,7 +381,10 @@ async def call(
     `path` is below `/admin/v1`, percent-encoded; `body` as JSON reads it, None for none. Raises ActionError.
     """
     operation, names = match(method, path)
-    return operation.status, as_json(await perform(context, operation, names, query or {}, body, actor))
+    result = await perform(context, operation, names, query or {}, body, actor)
+    if isinstance(result, tuple) and len(result[0]) > MOST_ON_LOOP:
+        return operation.status, await asyncio.to_thread(as_json, result)
+    return operation.status, as_json(result)
 
 
 async def perform(

@@ -124,7 +124,9 @@ def discard(edit: Edit, pattern: str) -> None:
 
 async def as_csv(context: AppContext) -> str:
     """Every price set by the user, as `price_csv` writes it."""
-    return price_csv.write(sorted(await all_prices(context), key=lambda price: (price.pattern.casefold(), price.valid_from or "")))
+    prices = sorted(await all_prices(context), key=lambda price: (price.pattern.casefold(), price.valid_from or ""))
+    # In a thread: an import may have set thousands.
+    return await asyncio.to_thread(price_csv.write, prices)
 
 
 async def import_csv(context: AppContext, text: str, actor: Actor) -> PricesImportedView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from conduit_desktop.store.interface import RequestFilter
 
 if TYPE_CHECKING:
     from conduit_desktop.store.interface import Payload
+
+MOST_ON_LOOP = 20
+"""Records whose views are made on the event loop; those of more are made in a thread."""
 
 
 def view(record: RequestRecord) -> RequestView:
@@ -58,6 +62,9 @@ async def page(context: AppContext, query: RequestQuery) -> tuple[list[RequestVi
     A page may be short, even empty, though there is a cursor: a search looks through a part of the log at a time.
     """
     found, cursor = await records(context, query)
+    # Five hundred views take a quarter of a second, for which every stream of this loop would stand still.
+    if len(found) > MOST_ON_LOOP:
+        return await asyncio.to_thread(lambda: [view(record) for record in found]), cursor
     return [view(record) for record in found], cursor
 
 

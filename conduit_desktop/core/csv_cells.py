@@ -8,7 +8,7 @@ from conduit_desktop.core.money import decimal_usd, to_nano
 
 # Names come from outside: a cell that begins with one of these runs as a formula in a spreadsheet
 # (https://owasp.org/www-community/attacks/CSV_Injection).
-_FORMULA = "=+-@\t\r\n"
+_FORMULA = "=+-@\t\r\n＝＋－＠"
 
 
 def as_cell(value: Any) -> Any:

@@ -82,8 +82,6 @@ class GatewayState:
         self.store.on_health = self._on_records
         await self.refresh()
         await self._load_windows()
-        # Made again: only the settings say whether the system's proxy is used.
-        self.upstream = Upstream(self.snapshot.settings.use_system_proxy)
         await self.health_monitor.start()
 
     async def drain(self, grace_s: float) -> None:
@@ -120,6 +118,7 @@ class GatewayState:
             self.limiter.forget(after.keys)
             self.compiled_prices.forget()
             self.snapshot = after
+            self.upstream.set_system_proxy(settings.use_system_proxy)
             self.budgets.configure(after.keys.values(), after.budgets)
 
     def _forget_changed(self, before: Snapshot, after: Snapshot) -> None:

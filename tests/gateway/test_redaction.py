@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 
 from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.core.paths import Home
 from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.gateway.redaction import contains_credential, redact
 from conduit_desktop.providers import Secrets
+from tests.fakes.gateway import KEY, open_gateway
+from tests.fakes.raw_upstream import http_answer, raw_upstream
+from tests.fakes.waiting import until
 
 SENT, OTHER = "what-was-sent", "another providers key"
 ENCODED = base64.b64encode(f"Basic {OTHER}".encode()).decode()
@@ -32,3 +36,32 @@ def test_a_frame_with_any_known_secret_is_not_relayed() -> None:
     assert contains_credential(OTHER.encode(), Secrets("x"))
     assert contains_credential(f'"{ENCODED}"'.encode(), Secrets("x"))
     assert not contains_credential(b'{"error": "nothing of it"}', Secrets("x"))
+
+
+async def test_stored_bodies_records_and_notifications_hold_no_secret(home: Home) -> None:
+    SECRETS.add(OTHER)
+    answer = (
+        b'{"id":"a","object":"chat.completion","created":1,"model":"m","usage":{"prompt_tokens":1,"completion_tokens":1},'
+        b'"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"your key is %b"}}]}'
+        % OTHER.encode()
+    )
+    async with raw_upstream(http_answer(answer, "application/json", "length")) as address, open_gateway(home) as gateway:
+        await gateway.add_provider("up", f"{address}/v1")
+        await gateway.add_alias("m", "up/m")
+        await gateway.add_key(log_payloads=True)
+        body = await gateway.ask("m", f"{OTHER}, {KEY}, {ENCODED}", user=f"{KEY}")
+        assert OTHER in body["choices"][0]["message"]["content"], "a good answer is relayed as it is"
+        record = gateway.records[0]
+        await until(lambda: not gateway.state._side_work)
+        kept = await gateway.store.payloads.get(record.id)
+        assert kept is not None
+        assert record.user == "[credential]"
+        for text in (kept.request, kept.response):
+            assert b"[credential]" in text
+            assert OTHER.encode() not in text
+            assert KEY.encode() not in text
+            assert ENCODED[8:-8].encode() not in text
+        gateway.state.notify("system", "error", f"title {OTHER}\n\x1b[31m", f"text {OTHER}\x9b\nnext line")
+        await until(lambda: not gateway.state._side_work)
+        (note,), _ = await gateway.store.notifications.list()
+        assert (note.title, note.text) == ("title [credential]\\u000a\\u001b[31m", "text [credential]\\u009b\nnext line")

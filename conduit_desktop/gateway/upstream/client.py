@@ -417,6 +417,12 @@ class Upstream:
         response.finish()
         return response, body
 
+    def set_system_proxy(self, use: bool) -> None:
+        """Whether connections go through the system's proxy, from the next request on; answers in progress go on as they began."""
+        if use != self._use_system_proxy:
+            self._use_system_proxy = use
+            self.replace_connections()
+
     def replace_connections(self) -> None:
         """Use new connections from now on, as after the computer slept; answers in progress keep theirs."""
         if self._session is not None:

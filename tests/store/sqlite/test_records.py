@@ -114,6 +114,21 @@ async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_logged(s
     assert "15 records were lost" in reports[-1]
 
 
+async def test_while_the_disk_is_full_strangers_push_out_no_record_with_a_key(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_WAITING", 10)
+    await fill_the_disk(store)
+    refused = await write_until_refused(store, 0)
+    strangers = [record(number, error_text=LONG, status="refused", key_id="") for number in range(refused + 1, refused + 25)]
+    await asyncio.gather(*(store.ledger.record(one) for one in strangers), return_exceptions=True)
+    last = store.ledger.record(record(refused + 25, error_text=LONG))
+    await asyncio.gather(last, return_exceptions=True)
+    await free_space(store)
+    await write(store, record(refused + 26))
+    assert set(range(refused + 1)) | {refused + 25, refused + 26} <= set(await numbers(store))
+
+
 async def test_a_job_on_a_full_disk_is_refused_with_advice_and_undone(store: SqliteStore):
     await fill_the_disk(store)
     with pytest.raises(DatabaseUnusable, match="disk is full"):
