@@ -3,7 +3,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz strict mutants check bench bench-peers soak race llmock failover conformance artefacts wheel bundle deb image-steps newcomer screenshots prices model-facts clients lock setup
+.PHONY: run test fuzz strict mutants check bench bench-peers soak race llmock failover conformance artefacts wheel bundle deb image-steps newcomer package screenshots prices model-facts clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -60,7 +60,8 @@ conformance: setup
 
 # What ships, built and checked: each is installed or unpacked, started, called, its pages opened, and stopped. `bundle` asserts its
 # size; `image-steps` carries the Dockerfile's steps out in a bare Debian, and builds with Docker where its engine runs. `newcomer` follows
-# README.md line by line in bare systems: make newcomer NEWCOMER="bookworm noble". Both need root and debootstrap.
+# README.md line by line in bare systems, and `package` installs the Debian package there: make newcomer SYSTEMS="bookworm noble". These
+# three need root and debootstrap.
 artefacts: setup
 	@$(MAKE) --no-print-directory --output-sync=target -j3 wheel deb image-steps
 
@@ -77,7 +78,10 @@ image-steps: setup
 	$(PY) -m tools.artefacts image
 
 newcomer: setup
-	$(PY) -m tools.artefacts newcomer $(NEWCOMER)
+	$(PY) -m tools.artefacts newcomer $(SYSTEMS)
+
+package: setup
+	$(PY) -m tools.artefacts package $(SYSTEMS)
 
 screenshots: setup
 	$(PY) -m tools.screenshots

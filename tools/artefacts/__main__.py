@@ -7,14 +7,14 @@ import sys
 import time
 
 from tools.artefacts.program import Failed
+from tools.artefacts.roots import SUITES
 
-NAMES = ("wheel", "bundle", "deb", "image", "newcomer")
+NAMES = ("wheel", "bundle", "deb", "image", "newcomer", "package")
 
 
 def main(names: list[str]) -> int:
     """Build and check the named ones; the exit code."""
-    if names[:1] == ["newcomer"]:
-        names = names[:1]  # what follows are the systems
+    names = [name for name in names if name not in SUITES]
     if unknown := set(names) - set(NAMES) or not names:
         print(f"usage: python -m tools.artefacts {'|'.join(NAMES)} … ({unknown})", file=sys.stderr)
         return 2

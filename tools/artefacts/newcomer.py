@@ -6,12 +6,11 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from tools.artefacts.program import Failed
-from tools.artefacts.roots import SUITES, Root, possible
+from tools.artefacts.roots import Root, named_suites, possible
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = "/root/conduit-desktop"
@@ -124,5 +123,4 @@ def main() -> str:
     """Follow README.md in each system that is named on the command line, by default Debian 12."""
     if why := possible():
         raise Failed(why)
-    suites = [name for name in sys.argv if name in SUITES] or ["bookworm"]
-    return "\n".join(follow(suite) for suite in suites)
+    return "\n".join(follow(suite) for suite in named_suites())

@@ -43,6 +43,11 @@ def possible() -> str:
     return "" if shutil.which("debootstrap") else "debootstrap is not installed"
 
 
+def named_suites() -> list[str]:
+    """The systems that are named on the command line; by default Debian 12."""
+    return [name for name in sys.argv if name in SUITES] or ["bookworm"]
+
+
 def cached(suite: str) -> Path:
     """The archive of a new system of this suite; made the first time, and kept in the user's cache folder."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "conduit-desktop" / "systems"
