@@ -1,7 +1,7 @@
 """The commands of README, guide and examples, run in order as a new user would: each block in `sh` must succeed.
 
 A block can be marked by a comment on the line before it: `<!-- not run: REASON -->`; `<!-- make newcomer runs this -->` for set-up,
-which runs in a bare system; `<!-- needs the key of a vendor -->`, which runs here alone, with a vendor on this computer;
+which runs in a bare system; `<!-- needs the key of a vendor -->`, which runs here with a vendor on this computer;
 `<!-- until stopped -->` for commands that run until they are stopped, which must print something before they are. Blocks of
 Python run, too; those of TOML are read.
 """

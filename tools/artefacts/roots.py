@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,10 @@ class Root:
             archive.extractall(folder, filter="fully_trusted")
         for name, text in LIKE_DOCKERS.items():
             (folder / name).write_text(text)
+        if SUITES[suite] == "ubuntu":
+            # As on every Ubuntu; debootstrap names only what it needs itself.
+            sources = folder / "etc/apt/sources.list"
+            sources.write_text(re.sub(r" main$", " main universe", sources.read_text(), flags=re.MULTILINE))
         root = cls(folder, {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"})
         with suppress(FileNotFoundError):
             shutil.copyfile("/etc/resolv.conf", folder / "etc" / "resolv.conf")
