@@ -120,7 +120,7 @@ class VisiblePages:
             return [f"{name} {target}" for name, target, now in reads if self.transports[name].reads[target][1] != now]
 
         try:
-            await until(lambda: not missing(), within_s=5)
+            await until(lambda: not missing())
         except AssertionError:
             return missing()
         return []

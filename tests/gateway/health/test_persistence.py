@@ -23,6 +23,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.gateway import DictSecrets, GatewayFixture, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
+from tests.fakes.waiting import WITHIN_S
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_
     requests_before = len(vendor.requests)
     async with open_gateway(home, secrets) as gateway:
         probe = asyncio.ensure_future(gateway.ask("m"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN_S):
             while len(vendor.requests) == requests_before:
                 await asyncio.sleep(0.005)
         for result in await asyncio.gather(*(gateway.ask("m") for _ in range(20)), return_exceptions=True):
@@ -82,7 +83,7 @@ async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_
 
 async def kept(gateway: GatewayFixture, *texts: str) -> None:
     """Wait until these texts are in the database files that a killed process would leave."""
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN_S):
         written = ""
         while not all(word in written for word in texts):
             await asyncio.sleep(0.01)
@@ -210,7 +211,7 @@ def test_what_cannot_be_understood_is_forgotten(kept: object) -> None:
 
 
 async def until_half_open(gateway: GatewayFixture) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(WITHIN_S):
         while gateway.health.target("a/one").state != "half_open":
             await asyncio.sleep(0.01)
 

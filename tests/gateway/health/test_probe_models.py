@@ -17,6 +17,7 @@ from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 from tests.fakes.vendor_openai import MODELS
+from tests.fakes.waiting import WITHIN_S
 
 PLAIN = {"data": [{"id": "qwen3-8b"}, {"id": "nomic"}]}
 FULLER = {
@@ -100,7 +101,7 @@ async def test_a_list_that_does_not_end_is_listened_to_no_more(gateway: GatewayF
         await gateway.add_provider("slow", address)
         with pytest.raises(Invalid, match="did not list its models within"):
             await probe.offered_models(gateway, "slow")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN_S):
             await left.wait()
 
 

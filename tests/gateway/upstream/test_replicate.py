@@ -13,6 +13,7 @@ from conduit_desktop.gateway.upstream import failover
 from conduit_desktop.providers.replicate import Replicate
 from tests.fakes.gateway import GatewayFixture, call
 from tests.fakes.vendor_replicate import ID, ReplicateVendor
+from tests.fakes.waiting import WITHIN_S
 
 MODEL = "meta/llama"
 pytestmark = pytest.mark.usefixtures("short_backoff")
@@ -82,7 +83,7 @@ async def test_a_hang_up_in_a_stream_cancels_the_prediction(gateway: GatewayFixt
         await anext(exchange.frames)
         assert not vendor.cancelled.is_set()
         await exchange.close()
-        await asyncio.wait_for(vendor.cancelled.wait(), 5)
+        await asyncio.wait_for(vendor.cancelled.wait(), WITHIN_S)
         assert vendor.calls[-1] == f"POST /v1/predictions/{ID}/cancel"
     assert gateway.records[-1].status == "cancelled"
 
@@ -96,7 +97,7 @@ async def test_a_hang_up_while_waiting_cancels_the_prediction(gateway: GatewayFi
             await asyncio.sleep(0.005)
         pending.cancel()
         await asyncio.wait({pending})
-        await asyncio.wait_for(vendor.cancelled.wait(), 5)
+        await asyncio.wait_for(vendor.cancelled.wait(), WITHIN_S)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

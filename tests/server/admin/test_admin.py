@@ -19,6 +19,7 @@ from conduit_desktop.core.bus import Change
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server import admin
 from conduit_desktop.server.admin import feed, operations
+from tests.fakes.waiting import WITHIN_S
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
@@ -183,7 +184,7 @@ async def test_a_stopping_server_ends_its_feeds(context: AppContext, master: str
     ):
         await response.content.readline()
         closing = asyncio.ensure_future(server.close())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN_S):
             assert await response.content.read() == b"\n"
             await closing
     assert context.bus._listeners == []
