@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from conduit_desktop.core import shown_text
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.clock import now_ms
-from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
+from conduit_desktop.core.errors import ConduitError, DatabaseUnusable, HomeHeld, PortTaken, describe
 from conduit_desktop.core.paths import Home, default_home
 from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store import home_files, logs
@@ -98,7 +98,14 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
             SECRETS.add(context.local_token)
             lock.update(token=context.local_token)
             server.serve(context)
-            await gateway.start()
+            try:
+                await gateway.start()
+            # What rows of the configuration can raise is handled where they are read; these are values in tables of ours alone.
+            except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+                raise DatabaseUnusable(
+                    f"the database {home.database} holds a value that cannot be read ({describe(error)}). "
+                    "Restore a backup with `conduit-desktop restore FILE`."
+                ) from error
             if options.config is None:
                 await prepare_new_home(context)
             jobs = BackgroundJobs(context, lock, options.config, options.serves)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import update_wrapper
@@ -23,10 +24,15 @@ from conduit_desktop.app import Options, open_app
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.options import CliError, CommandOptions
 from conduit_desktop.core.bus import Change
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import ActionError, HomeHeld
 
 P = ParamSpec("P")
 TIMEOUT_S = 120.0
+WAIT_S = 60.0
+"""For how long a command waits for others that were before it."""
+STARTING_S = 5.0
+"""In the first seconds of a process that serves the home, it may not have an address yet."""
 
 
 class BlockingTransport:
@@ -135,26 +141,40 @@ class Connection:
             raise CliError(error.message) from error
 
     async def _transport(self) -> LocalTransport | BlockingTransport:
-        if self.address is not None:
-            return BlockingTransport(self.address, self._token)
-        return LocalTransport(await self._stack.enter_async_context(open_app(self.options)), "cli")
+        give_up = time.monotonic() + WAIT_S
+        while self.address is None:
+            try:
+                return LocalTransport(await self._stack.enter_async_context(open_app(self.options)), "cli")
+            except HomeHeld:
+                # Another process was first: a server, which is called then, or one more command after those waited for.
+                self.address, self._token = server_of(self.options)
+                if self.address is None and time.monotonic() > give_up:
+                    raise
+        return BlockingTransport(self.address, self._token)
 
 
 def server_of(options: Options) -> tuple[str | None, str]:
-    """Address and token of the process that serves the home, or None; raises HomeHeld for one that does not listen."""
+    """Address and token of the process that serves the home, or None; raises HomeHeld for one that does not listen.
+
+    A server that has just been started is waited for. None also for another command: its end is waited for by who opens the home.
+    """
     from conduit_desktop.store.lock import HomeLock
 
     home = options.folder
     # Looking must not make the folder: `--home` may be misspelled.
     if not home.root.is_dir():
         return None, ""
-    holder = HomeLock(home).holder()
-    if holder is None:
-        return None, ""
-    if not holder.get("address"):
-        who = f"process {holder['pid']}" if "pid" in holder else "another process"
-        raise HomeHeld(f"the home folder {home.root} is in use by {who}, which does not listen; start its server, or stop it.")
-    return str(holder["address"]), str(holder.get("token", ""))
+    while True:
+        holder = HomeLock(home).holder()
+        if holder is None or holder.get("command"):
+            return None, ""
+        if holder.get("address"):
+            return str(holder["address"]), str(holder.get("token", ""))
+        # Empty: it has the lock, and has not written yet.
+        if holder and now_ms() - int(holder.get("started_at", 0)) > STARTING_S * 1000:
+            who = f"process {holder['pid']}" if "pid" in holder else "another process"
+            raise HomeHeld(f"the home folder {home.root} is in use by {who}, which does not listen; start its server, or stop it.")
+        time.sleep(0.05)
 
 
 def connect(address: str, timeout: float = TIMEOUT_S) -> http.client.HTTPConnection:

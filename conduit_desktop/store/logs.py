@@ -95,6 +95,11 @@ class PrivateFileHandler(RotatingFileHandler):
     def _open(self) -> IO[Any]:  # type: ignore[override]
         return open(self.baseFilename, self.mode, encoding=self.encoding, errors="backslashreplace", opener=_private)
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing for a disk that is full or gone: the record is on standard error as well."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
 
 def _private(path: str, flags: int) -> int:
     descriptor = os.open(path, flags, 0o600)

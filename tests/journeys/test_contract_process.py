@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,7 +53,7 @@ def started(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str]
 def command(*arguments: str, **env: str) -> tuple[int, str, str]:
     """A command run to its end: exit code, standard output, standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "conduit_desktop", *arguments], capture_output=True, text=True, env=environment(**env), timeout=30
+        [sys.executable, "-m", "conduit_desktop", *arguments], capture_output=True, text=True, env=environment(**env), timeout=90
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -187,8 +190,6 @@ def test_a_damaged_or_newer_database_is_named_and_left_alone(tmp_path: Path) -> 
     assert database.read_bytes() == b"no database" * 1000
     database.unlink()
     assert command("keys", "list", "--home", str(home))[0] == 0
-    import sqlite3
-
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA user_version = 999")
     connection.close()
@@ -196,6 +197,48 @@ def test_a_damaged_or_newer_database_is_named_and_left_alone(tmp_path: Path) -> 
     assert code == 1
     assert "version 999" in error
     assert "newer" in error
+
+
+def test_a_setting_that_cannot_be_read_ends_the_start_with_its_name_and_a_command_that_helps(tmp_path: Path) -> None:
+    home = tmp_path / "a home"
+    assert command("settings", "set", "idle_s", "30", "--home", str(home))[0] == 0
+    for bad in ('"soon"', "{"):
+        with sqlite3.connect(home / "conduit.db") as connection:
+            connection.execute("UPDATE settings SET value = ? WHERE name = 'idle_s'", (bad,))
+        connection.close()
+        for arguments in (("serve", "--port", "0"), ("keys", "list")):
+            code, out, error = command(*arguments, "--home", str(home))
+            assert (code, out) == (1, "")
+            assert "Traceback" not in error
+            assert "the setting 'idle_s'" in error
+            assert str(home / "conduit.db") in error
+    _, statement = shlex.split(error.rpartition("sqlite3 ")[2])
+    with sqlite3.connect(home / "conduit.db") as connection:
+        connection.execute(statement)
+    connection.close()
+    assert command("keys", "list", "--home", str(home))[0] == 0
+
+
+def test_commands_at_the_same_time_wait_for_each_other_and_lose_no_key(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    with ThreadPoolExecutor(9) as pool:
+        jobs = [pool.submit(command, "keys", "create", "--name", f"k{number}", "--home", home) for number in range(8)]
+        done = [job.result() for job in jobs]
+    assert [(code, error) for code, _, error in done if code] == []
+    with started("serve", "--home", home, "--port", "0") as (_, line):
+        assert line.startswith("Conduit listening on ")
+        _, listed, _ = command("keys", "list", "--json", "--home", home)
+    assert sorted(row["name"] for row in json.loads(listed)) == [f"k{number}" for number in range(8)]
+
+
+def test_a_server_waits_for_a_command_to_end_and_a_command_for_a_server_to_start(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    with ThreadPoolExecutor(2) as pool:
+        first = [pool.submit(command, "keys", "create", "--name", f"k{number}", "--home", home) for number in range(2)]
+        with started("serve", "--home", home, "--port", "0") as (process, line):
+            assert line.startswith("Conduit listening on "), process.stderr and process.stderr.read()
+            assert [job.result()[0] for job in first] == [0, 0]
+            assert len(json.loads(command("keys", "list", "--json", "--home", home)[1])) == 2
 
 
 def test_the_error_for_a_missing_passphrase_names_the_variable(tmp_path: Path) -> None:

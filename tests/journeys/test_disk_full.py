@@ -17,7 +17,7 @@ from conduit_desktop.core.paths import Home
 from tests.fakes.gateway import GatewayFixture, open_gateway
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import read_until, settled
-from tests.journeys.processes import RunningGateway, conduit, vendor
+from tests.journeys.processes import RunningGateway, conduit, environment, vendor
 from tests.journeys.test_killed import Received, all_records, call
 
 KEY = "condt_" + "k" * 43
@@ -156,3 +156,22 @@ def recorded_again(served: RunningGateway) -> None:
     read_until(lambda: served.admin("GET", "/notifications")["data"], lambda notes: "Requests are recorded again" in {
         note["title"] for note in notes
     })  # fmt: skip
+
+
+@pytest.mark.parametrize("size_kb", [4, 40, 160, 330, 400])
+def test_a_start_on_a_full_disk_is_one_line_that_names_the_place_and_the_remedy(small_disk: Path, size_kb: int) -> None:
+    free = os.statvfs(small_disk)
+    (small_disk / "ballast").write_bytes(b"x" * (free.f_bavail * free.f_frsize - size_kb * 1024))
+    home = small_disk / "home"
+    command = [sys.executable, "-m", "conduit_desktop", "keys", "create", "--name", "k", "--home", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert str(home) in last
+    assert "Free some space" in last
+    # With room again, it starts as if nothing had been.
+    (small_disk / "ballast").unlink()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 import os
 import stat
@@ -94,3 +95,13 @@ def test_the_log_is_private_whatever_the_umask_and_so_is_an_older_one(home: Home
     finally:
         os.umask(before)
     assert {stat.S_IMODE(one.stat().st_mode) for one in home.logs.iterdir()} == {0o600}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_costs_a_line_of_the_file_and_no_traceback(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = next(one for one in logging.getLogger().handlers if isinstance(one, logs.PrivateFileHandler))
+    handler.stream = open("/dev/full", "a")  # noqa: SIM115  # the handler closes it
+    log.warning("the disk is full")
+    with contextlib.suppress(OSError):
+        handler.close()
+    assert "Traceback" not in capsys.readouterr().err

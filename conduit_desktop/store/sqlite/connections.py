@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
 from conduit_desktop.core.errors import DatabaseUnusable
 
 BUSY_TIMEOUT_S = 5.0
+SHARED_MEMORY = 32_768
+"""Bytes of the smallest `-shm` file."""
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CLOSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -57,6 +60,13 @@ def _make_private(path: Path) -> None:
             path.chmod(0o600)
 
 
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < SHARED_MEMORY
+    except OSError:
+        return False
+
+
 def primary_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code of `error` (https://sqlite.org/rescode.html); 0 where it has none."""
     # The low byte: extended codes such as SQLITE_IOERR_WRITE carry their detail above it.
@@ -81,7 +91,8 @@ def explain(path: Path, error: Exception) -> str:
             f"the database {path} is damaged ({error}). It was left as it is: restore a backup with "
             f"`conduit-desktop restore FILE`, or move it, payloads.db and the secrets away to start anew."
         )
-    if code == sqlite3.SQLITE_FULL:
+    # Where the file's shared memory finds no room, SQLite calls it an input/output error.
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return f"cannot write the database {path}: the disk is full. Free some space on it."
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"cannot write the database {path}: another program holds it. Close that program."

@@ -41,6 +41,10 @@ def migrate(path: Path, connection: sqlite3.Connection) -> None:
             return
         if version:
             _copy(path, connection, version)
+        else:
+            # Before the first table, which sqlite-utils makes for itself: a start that is killed after it, or that a full disk
+            # ends, must leave a file that the next start knows as its own.
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _apply(connection)
     except (sqlite3.Error, OSError) as error:
         raise trouble(path, error) from error
@@ -50,7 +54,9 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
     """The version of the database's schema, 0 for an empty file; raises as `migrate`, and sqlite3.Error."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     ours = int(connection.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+    # Without the list of migrations, which an earlier release made before it marked the file as its own.
+    statement = "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> '_sqlite_migrations'"
+    tables = int(connection.execute(statement).fetchone()[0])
     # SQLite makes an empty file when it opens a new path: one without tables and version is not foreign.
     if not ours and (tables or version):
         raise DatabaseUnusable(f"the file {path} is a database of another program. It was left as it is; move it away.")

@@ -19,6 +19,7 @@ from conduit_desktop.core.errors import RecordsUnavailable
 from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.sqlite.connections import explain, is_trouble
+from conduit_desktop.store.sqlite.unwritten import UnwrittenRows
 
 log = logging.getLogger(__name__)
 
@@ -133,12 +134,14 @@ def _values(records: Sequence[RequestRecord]) -> list[Any]:
 class RecordSink:
     """Writes batches of records on the writer thread.
 
-    Where the disk refuses, the futures get RecordsUnavailable and the newest `MAX_WAITING` records stay in memory; they are
-    written, in order, as soon as it works again. `report(healthy, text)` is called when that changes.
+    Where the disk refuses, the futures get RecordsUnavailable and the newest `MAX_WAITING` records stay in memory, and in a file
+    next to the database where there is room; they are written, in order, as soon as it works again, or at the next start.
+    `report(healthy, text)` is called when that changes.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._unwritten = UnwrittenRows(path.with_name("unwritten.jsonl"))
         self._backlog: deque[RequestRecord] = deque()
         self._lost = 0
         self._tried_at = 0.0
@@ -153,6 +156,10 @@ class RecordSink:
         """Make the triggers that add to the totals; they live as long as `connection`."""
         for trigger in (_ADD_TOTALS, _ADD_ATTEMPTS, _MARK_LATE, _MARK_CORRECTED):
             connection.execute(trigger)
+        # Before the first reader: what is left of a budget depends on them.
+        self._backlog.extend(record for row in self._unwritten.read() if (record := _from_row(row)) is not None)
+        if self._backlog:
+            self._write_backlog(connection)
 
     def write(self, connection: sqlite3.Connection, items: list[RequestRecord]) -> list[BaseException | None] | None:
         """Write what waits, then `items`."""
@@ -175,7 +182,7 @@ class RecordSink:
     def flush(self, connection: sqlite3.Connection) -> None:
         """The last try before the end."""
         if self._backlog and self._write_backlog(connection) is not None:
-            log.error("%d request records could not be written", len(self._backlog))
+            log.error("%d request records could not be written; %s keeps them", len(self._backlog), self._unwritten.path)
 
     def _write_backlog(self, connection: sqlite3.Connection) -> BaseException | None:
         self._tried_at = time.monotonic()
@@ -186,6 +193,9 @@ class RecordSink:
                 if error is not None and is_trouble(error):
                     return error
                 self._backlog.popleft()
+        # After the commit: those that are in both are written once. What does not fit in memory is written at the next start.
+        if not self._lost:
+            self._unwritten.clear()
         lost = f" {self._lost} records were lost: there were too many to keep." if self._lost else ""
         self._lost = 0
         self.report(True, f"request records are written again.{lost}")
@@ -220,6 +230,8 @@ class RecordSink:
         return outcomes
 
     def _keep(self, items: list[RequestRecord], error: BaseException) -> list[BaseException | None]:
+        # Durable elsewhere: this process may end, or be killed, before the database can be written again.
+        self._unwritten.add(_mend(dataclasses.asdict(record)) for record in items)
         self._backlog.extend(items)
         if len(self._backlog) > MAX_WAITING:
             # A stranger's refused calls, of which there may be any number, must not push out what was paid for.
@@ -253,13 +265,26 @@ def _mend(value: Any) -> Any:
             return value
 
 
+def _from_row(row: dict[str, Any]) -> RequestRecord | None:
+    """A record from a line of `UnwrittenRows`; None for a line of something else."""
+    values = {name: value for name, value in row.items() if name in COLUMNS}
+    try:
+        return RequestRecord(**{**values, "attempts": _read_attempts(values.get("attempts", []))})
+    except (TypeError, AttributeError) as error:
+        log.warning("a record that waited cannot be read: %s", type(error).__name__)
+        return None
+
+
+def _read_attempts(attempts: list[dict[str, Any]]) -> list[AttemptRecord]:
+    # Unknown fields are skipped: they may have been written by another release.
+    return [AttemptRecord(**{name: value for name, value in one.items() if name in _ATTEMPT_FIELDS}) for one in attempts]
+
+
 def read_record(row: sqlite3.Row) -> RequestRecord:
     """A row of `requests` as the record it was made from."""
     values: dict[str, Any] = {column: row[column] for column in COLUMNS}
     values["streamed"] = bool(values["streamed"])
     values["dropped"], values["tags"] = (tuple(orjson.loads(values[name])) for name in ("dropped", "tags"))
     values["units"], values["cost_breakdown"] = (orjson.loads(values[name]) for name in ("units", "cost_breakdown"))
-    attempts = orjson.loads(values["attempts"])
-    # Unknown fields are skipped: the row may have been written by another release.
-    values["attempts"] = [AttemptRecord(**{k: v for k, v in attempt.items() if k in _ATTEMPT_FIELDS}) for attempt in attempts]
+    values["attempts"] = _read_attempts(orjson.loads(values["attempts"]))
     return RequestRecord(**values)

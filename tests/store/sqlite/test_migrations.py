@@ -78,6 +78,22 @@ def test_a_foreign_database_is_left_alone(home: Home):
         assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipes",)]
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_first_start_that_ended_before_its_first_migration_is_gone_on_with(home: Home, marked: bool):
+    with _connection(home) as connection:
+        # What sqlite-utils makes before all of ours; earlier releases marked the file only after it.
+        connection.execute(
+            "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
+        )
+        connection.execute("CREATE UNIQUE INDEX set_name ON _sqlite_migrations (migration_set, name)")
+        if marked:
+            connection.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
+    _open_and_close(home)
+    with _connection(home) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (migrations.APPLICATION_ID,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (migrations.VERSION,)
+
+
 @pytest.mark.parametrize("name", ["conduit.db", "payloads.db"])
 def test_a_file_that_is_no_database_is_left_alone_with_advice(home: Home, name: str):
     _open_and_close(home)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store.sqlite import records
+from conduit_desktop.store.sqlite import connections, records
 from conduit_desktop.store.sqlite.store import SqliteStore
-from tests.store.samples import record, write
+from tests.store.samples import record, total, write
 
 LONG = "x" * 3000
 
@@ -98,6 +100,55 @@ async def test_what_waits_is_written_at_the_end(home: Home):
     again = SqliteStore.open(home)
     assert await numbers(again) == list(range(refused + 1))
     await again.close()
+
+
+@contextlib.contextmanager
+def held_by_another_program(home: Home) -> Iterator[None]:
+    """The write lock of the database, held as a program that browses and edits it would."""
+    with contextlib.closing(sqlite3.connect(home.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+async def test_records_that_a_held_database_refuses_until_the_end_are_written_at_the_next_start(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT_S", 0.01)
+    store = SqliteStore.open(home)
+    await write(store, record(0))
+    with held_by_another_program(home):
+        for number in (1, 2):
+            with pytest.raises(RecordsUnavailable, match="another program"):
+                await store.ledger.record(record(number))
+        await store.close()
+    kept = home.root / "unwritten.jsonl"
+    assert kept.stat().st_mode & 0o077 == 0 or sys.platform == "win32"
+    # Half a line, as a process that was killed leaves it, and one of something else.
+    kept.write_bytes(kept.read_bytes() + b'\n{"id": 1}\n{"id": "req_')
+    store = SqliteStore.open(home)
+    assert await numbers(store) == [0, 1, 2]
+    assert not kept.exists()
+    assert (await store.ledger.get(record(1).id)) == record(1)
+    assert total(await store.ledger.usage([]), "requests") == 3
+    await store.close()
+
+
+async def test_records_that_were_kept_and_written_are_not_counted_twice(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT_S", 0.01)
+    store = SqliteStore.open(home)
+    with held_by_another_program(home), pytest.raises(RecordsUnavailable):
+        await store.ledger.record(record(1))
+    kept = (home.root / "unwritten.jsonl").read_bytes()
+    await write(store, record(2))
+    assert not (home.root / "unwritten.jsonl").exists()
+    await store.close()
+    # As a process that was killed between the commit and the removal leaves it.
+    (home.root / "unwritten.jsonl").write_bytes(kept)
+    store = SqliteStore.open(home)
+    assert await numbers(store) == [1, 2]
+    assert total(await store.ledger.usage([]), "requests") == 2
+    await store.close()
 
 
 async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_logged(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
