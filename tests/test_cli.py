@@ -272,6 +272,36 @@ def test_export_and_import_carry_the_configuration_over(sh: Shell, tmp_path: Pat
     assert "line 2" in other("import", str(file), "--yes", code=1).stderr
 
 
+def test_an_import_shows_values_and_hosts_and_takes_only_the_variables_that_are_named(
+    sh: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", "hunter2-hunter2-hunter2")
+    file = tmp_path / "conduit.toml"
+    file.write_text(
+        '[[providers]]\nname = "p"\nkind = "openai"\nbase_url = "https://evil.example/v1"\napi_key = "env:DEPLOY_TOKEN"\n'
+    )
+    refused = sh("import", str(file), "--yes", code=1)
+    assert "--allow-env DEPLOY_TOKEN" in refused.stderr
+    assert not any(one["name"] == "p" for one in sh.json("providers", "list"))
+    done = sh("import", str(file), "--yes", "--allow-env", "DEPLOY_TOKEN")
+    assert "evil.example" in done.stdout
+    assert "base_url: https://evil.example/v1" in done.stdout
+    assert "hunter2" not in done.output
+    assert any(one["name"] == "p" for one in sh.json("providers", "list"))
+    sh("import", str(file), "--yes", "--allow-env", "CONDUIT_MASTER_KEY", code=1)
+
+
+def test_a_file_of_the_home_that_was_lost_is_named_and_can_be_done_without(sh: Shell, home: Home) -> None:
+    sh("providers", "add", "p", "--kind", "openai", "--api-key", "sk-0123456789abcdef")
+    home.vault.unlink()
+    failed = sh("keys", "list", code=1).stderr
+    assert str(home.vault) in failed
+    assert str(home.database) in failed
+    assert "secrets.vault is missing" in sh("doctor", code=1).stdout
+    sh("doctor", "--forget", "secrets.vault", code=1)  # the provider's key is gone
+    sh("keys", "list")
+
+
 def test_usage_prints_csv_json_and_a_table(sh: Shell) -> None:
     for command in (("usage",), ("usage", "--csv"), ("requests",), ("prices", "reprice")):
         refused = sh(*command, "--since", "2026-09-22", "--until", "2026-09-21", code=1).stderr

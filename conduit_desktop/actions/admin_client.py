@@ -382,9 +382,13 @@ class AdminClient(OperationClient):
         """The configuration as the text of a `conduit.toml`, without secrets."""
         return (await self._one(reports.ExportView, "GET", "/export")).toml
 
-    async def import_config(self, toml: str, apply: bool = False) -> reports.ImportView:
-        """Preview, or with `apply` make, the changes of a `conduit.toml`. Raises Invalid."""
-        return await self._one(reports.ImportView, "POST", "/import", inputs.ImportRequest(toml=toml, apply=apply))
+    async def import_config(self, toml: str, apply: bool = False, allow_env: Sequence[str] = ()) -> reports.ImportView:
+        """Preview, or with `apply` make, the changes of a `conduit.toml`. Raises Invalid.
+
+        Of the environment, the file takes only the variables of `allow_env`.
+        """
+        request = inputs.ImportRequest(toml=toml, apply=apply, allow_env=list(allow_env))
+        return await self._one(reports.ImportView, "POST", "/import", request)
 
     async def master_key(self) -> str:
         """The master key in force; raises Conflict for a remote gateway."""

@@ -14,6 +14,7 @@ from conduit_desktop.actions.schemas.views import WebhookSecretView, WebhookTest
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Notification
 from conduit_desktop.core.errors import Invalid, NotFound, UpstreamError
+from conduit_desktop.core.own_secrets import is_own_secret
 
 
 async def get(context: AppContext) -> WebhookView:
@@ -78,6 +79,8 @@ async def test(context: AppContext) -> WebhookTestView:
 
 def _hint(url: str) -> str:
     if url.startswith("env:"):
+        if is_own_secret(url[4:]):
+            raise Invalid(f"url: must not name {url[4:]}, which is a secret of the gateway itself", "url")
         return url
     try:
         parts = urlsplit(url)

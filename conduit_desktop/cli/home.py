@@ -12,6 +12,7 @@ import click
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, with_connection
 from conduit_desktop.cli.options import CliError, Command, CommandGroup, CommandOptions
+from conduit_desktop.core import shown_text
 
 
 @click.group("master-key", cls=CommandGroup)
@@ -86,7 +87,7 @@ def export(connection: Connection, file: Path) -> None:
     if str(file) == "-":
         printing.echo(text, nl=False)
         return
-    from conduit_desktop.store.private_files import write_export
+    from conduit_desktop.core.exports import write_export
 
     try:
         write_export(file, text)
@@ -98,11 +99,16 @@ def export(connection: Connection, file: Path) -> None:
 @click.command("import", cls=Command)
 @click.argument("file", type=click.File("r", encoding="utf-8-sig"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--allow-env", multiple=True, metavar="NAME", help="An environment variable that the file may take.")
 @with_connection
-def import_(connection: Connection, file: Any, yes: bool) -> None:
-    """Read a conduit.toml. Shows what would change, then asks."""
+def import_(connection: Connection, file: Any, yes: bool, allow_env: tuple[str, ...]) -> None:
+    """Read a conduit.toml. Shows what would change, then asks; also for each environment variable that the file names."""
     text = file.read()
-    preview = connection.call("POST", "/import", {"toml": text})
+    allowed = list(allow_env)
+    preview = connection.call("POST", "/import", {"toml": text, "allow_env": allowed})
+    if missing := [one for one in preview["variables"] if one["needed"] and not one["allowed"]]:
+        allowed += _allowed_variables(missing, ask=not yes and sys.stdin.isatty())
+        preview = connection.call("POST", "/import", {"toml": text, "allow_env": allowed})
     _preview(connection, preview["changes"])
     if not any(row["change"] in ("add", "change") for row in preview["changes"]):
         printing.echo("Nothing to change.", err=True)
@@ -112,14 +118,35 @@ def import_(connection: Connection, file: Any, yes: bool) -> None:
         if not sys.stdin.isatty():
             raise CliError("nothing was changed: give --yes to import.")
         click.confirm("Import this?", abort=True, err=True)
-    made = connection.call("POST", "/import", {"toml": text, "apply": True})
+    made = connection.call("POST", "/import", {"toml": text, "apply": True, "allow_env": allowed})
     if connection.as_json:
         printing.as_json(made)
     for name, key in ({} if connection.as_json else made["new_keys"]).items():
         printing.echo(f"{key}  {name}")
 
 
+def _allowed_variables(missing: list[dict[str, Any]], ask: bool) -> list[str]:
+    """The variables that the user lets the file take; aborts at the first one that he does not."""
+    if not ask:
+        options = " ".join(f"--allow-env {one['name']}" for one in missing)
+        raise CliError(f"nothing was changed: the file takes environment variables. To let it, give {options}")
+    for one in missing:
+        where = ", ".join(one["used_in"]) + (f", sent to {', '.join(one['hosts'])}" if one["hosts"] else "")
+        text = shown_text.one_line(f"May the file take the environment variable {one['name']} ({where})?")
+        click.confirm(text, abort=True, err=True)
+    return [one["name"] for one in missing]
+
+
 def _preview(connection: Connection, changes: list[dict[str, Any]]) -> None:
+    """The changes with their hosts and values."""
     if not connection.as_json:
-        columns = (("change", "change"), ("what", "kind"), ("name", "name"), ("fields", "fields"))
+        columns = (
+            ("change", "change"), ("what", "kind"), ("name", "name"), ("host", "host"),
+            ("values", lambda row: "; ".join(map(_value_line, row["values"]))),
+        )  # fmt: skip
         printing.table([row for row in changes if row["change"] != "same"], columns)
+
+
+def _value_line(value: dict[str, Any]) -> str:
+    after = "none" if value["after"] is None else value["after"]
+    return f"{value['field']}: {after}" if value["before"] is None else f"{value['field']}: {value['before']} -> {after}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
-from conduit_desktop.cli.options import CommandGroup, options
+from conduit_desktop.cli.options import CliError, CommandGroup, options
 from conduit_desktop.cli.values import NUMBER, Pair, body_option, given_fields, merged
+from conduit_desktop.core.exports import write_export
 from conduit_desktop.core.media import UNIT_RATES
 from conduit_desktop.core.tokens import RATE_NAMES
 
@@ -118,11 +120,18 @@ def reprice(connection: Connection, /, **values: Any) -> None:
 
 
 @prices.command()
-@click.argument("file", type=click.File("w", encoding="utf-8", lazy=True), default="-")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @with_connection
-def export(connection: Connection, file: Any) -> None:
+def export(connection: Connection, file: Path) -> None:
     """Write every price you set as CSV to FILE, or to standard output."""
-    file.write(connection.call("GET", "/prices.csv"))
+    text = connection.call("GET", "/prices.csv")
+    if str(file) == "-":
+        printing.echo(text, nl=False)
+        return
+    try:
+        write_export(file, text)
+    except OSError as error:
+        raise CliError(f"cannot write {file}: {error.strerror}") from error
 
 
 @prices.command("import")

@@ -79,17 +79,6 @@ def write_private(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_export(path: Path, text: str) -> None:
-    """Write a file that the user chose, for the user alone whatever the umask; raises OSError.
-
-    A device, a pipe or a link is written to, not replaced.
-    """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.write_text(text, "utf-8", newline="")
-    else:
-        write_private(path, text.encode())
-
-
 def create_private(path: Path, data: bytes) -> bytes:
     """Put `data` at `path` unless there is a file already; what is there in the end. Raises OSError."""
     part = temporary(path)

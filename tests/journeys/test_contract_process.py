@@ -202,6 +202,7 @@ def test_a_damaged_or_newer_database_is_named_and_left_alone(tmp_path: Path) -> 
 def test_a_setting_that_cannot_be_read_ends_the_start_with_its_name_and_a_command_that_helps(tmp_path: Path) -> None:
     home = tmp_path / "a home"
     assert command("settings", "set", "idle_s", "30", "--home", str(home))[0] == 0
+    assert command("keys", "create", "--name", "k", "--home", str(home))[0] == 0
     for bad in ('"soon"', "{"):
         with sqlite3.connect(home / "conduit.db") as connection:
             connection.execute("UPDATE settings SET value = ? WHERE name = 'idle_s'", (bad,))
@@ -214,7 +215,16 @@ def test_a_setting_that_cannot_be_read_ends_the_start_with_its_name_and_a_comman
             assert str(home / "conduit.db") in error
     _, statement = shlex.split(error.rpartition("sqlite3 ")[2])
     with sqlite3.connect(home / "conduit.db") as connection:
+        hours = connection.execute("SELECT hours FROM summarized").fetchone()[0]
+        connection.execute("UPDATE summarized SET hours = 'x'")
         connection.execute(statement)
+    connection.close()
+    code, out, error = command("keys", "list", "--home", str(home))
+    assert (code, out) == (1, "")
+    assert "Traceback" not in error
+    assert f"the database {home / 'conduit.db'} holds a value that cannot be read" in error
+    with sqlite3.connect(home / "conduit.db") as connection:
+        connection.execute("UPDATE summarized SET hours = ?", (hours,))
     connection.close()
     assert command("keys", "list", "--home", str(home))[0] == 0
 

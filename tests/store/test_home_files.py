@@ -7,13 +7,12 @@ import os
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from conduit_desktop.core.errors import DatabaseUnusable, Invalid
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import home_files, inspection, private_files
+from conduit_desktop.store import home_files, inspection
 from conduit_desktop.store.secrets.vault import Vault
 from conduit_desktop.store.sqlite.store import SqliteStore
 
@@ -101,22 +100,3 @@ def test_temporary_files_of_dead_processes_are_removed_and_nothing_else(home: Ho
         (home.root / name / "conduit.db").write_text("a copy")
     home_files.recover(home)
     assert sorted(path.name for path in home.root.iterdir() if path.name != "logs") == sorted(kept)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no file modes")
-def test_exports_are_private_whatever_the_umask(tmp_path: Path):
-    before = os.umask(0)
-    try:
-        path = tmp_path / "conduit.toml"
-        private_files.write_export(path, "a\n")
-        assert path.stat().st_mode & 0o777 == 0o600
-        path.chmod(0o666)
-        private_files.write_export(path, "b\n")
-        assert (path.stat().st_mode & 0o777, path.read_text()) == (0o600, "b\n")
-        link = tmp_path / "link"
-        link.symlink_to(path)
-        private_files.write_export(link, "c\n")
-        assert link.is_symlink()
-        assert path.read_text() == "c\n"
-    finally:
-        os.umask(before)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from conduit_desktop.actions.schemas.inputs import Label, NewBudget, NewKey, New
 from conduit_desktop.actions.schemas.validation import Body, complaint
 from conduit_desktop.actions.settings import check
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
+from conduit_desktop.core.own_secrets import is_own_secret
 
 # The full length of a generated key is required: a short one that somebody makes up can be guessed.
 _KEY = re.compile(r"condt_[A-Za-z0-9_-]{43}")
@@ -55,6 +57,7 @@ class ConfigFile(Body):
 
     _name: str = PrivateAttr("")
     _text: str = PrivateAttr("")
+    _environment: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     settings: dict[str, Any] = Field(default_factory=dict)
     providers: list[NewProvider] = Field(default_factory=list)
@@ -62,6 +65,11 @@ class ConfigFile(Body):
     keys: list[FileKey] = Field(default_factory=list)
     budgets: list[FileBudget] = Field(default_factory=list)
     prices: list[FilePrice] = Field(default_factory=list)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that this file may take."""
+        return self._environment
 
     def complain(self, error: ActionError) -> ConfigFileBroken:
         """`error`, found later, with the file's name and the line."""
@@ -84,11 +92,54 @@ def decoded(data: bytes) -> str:
     return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
 
 
-def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
-    """The file's text, checked; raises ConfigFileBroken. Of the environment it takes the `env:NAME` values."""
+@dataclass(frozen=True, slots=True)
+class VariableUse:
+    """A place of a file that names an environment variable. A `reference` is read when it is used, a value with the file."""
+
+    variable: str
+    path: str
+    reference: bool
+
+
+def variables(text: str, name: str = "conduit.toml") -> list[VariableUse]:
+    """Every environment variable that a file names, in its order; none of a text that is no TOML.
+
+    Raises ConfigFileBroken for one that holds a secret of the gateway itself.
+    """
     try:
+        uses = list(_variables(tomllib.loads(text.removeprefix("\ufeff")), "", ""))
+    except tomllib.TOMLDecodeError:
+        return []
+    for use in uses:
+        if is_own_secret(use.variable):
+            error = Invalid(f"{use.path}: {use.variable} is a secret of the gateway itself, and is for no file", use.path)
+            raise broken(name, text, error)
+    return uses
+
+
+def _variables(value: Any, path: str, field: str) -> Iterator[VariableUse]:
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _variables(one, f"{path}.{name}" if path else name, "headers" if field == "headers" else name)
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _variables(one, f"{path}[{index}]", field)
+    elif isinstance(value, str) and (name := _ENV.fullmatch(value)):
+        yield VariableUse(name[1], path, field in _REFERENCES or field == "headers")
+
+
+def parse(text: str, name: str = "conduit.toml", allowed: Container[str] | None = None) -> ConfigFile:
+    """The file's text, checked; raises ConfigFileBroken.
+
+    Of the environment it takes the `env:NAME` values: only those `allowed`, where that is given, and no secret of the gateway's.
+    """
+    environment = {
+        one: value for one, value in os.environ.items() if not is_own_secret(one) and (allowed is None or one in allowed)
+    }
+    try:
+        variables(text, name)
         # Through JSON: the models are strict, and read TOML's dates and times only as the text that the admin API takes.
-        values = _from_environment(tomllib.loads(text.removeprefix("\ufeff")), "")
+        values = _from_environment(tomllib.loads(text.removeprefix("\ufeff")), "", environment)
         config = ConfigFile.model_validate_json(orjson.dumps(values))
         config.settings.update(check(config.settings))
         _check_whole(config)
@@ -102,7 +153,7 @@ def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
     # TOML integers may have any size here; orjson raises TypeError for one over 64 bits.
     except TypeError as error:
         raise ConfigFileBroken(f"{name}: {error}") from error
-    config._name, config._text = name, text
+    config._name, config._text, config._environment = name, text, environment
     return config
 
 
@@ -140,12 +191,12 @@ def line_of(text: str, field: str) -> int | None:
     return start
 
 
-def secret_of(key: FileKey, path: str) -> str | None:
+def secret_of(key: FileKey, path: str, environment: Mapping[str, str]) -> str | None:
     """The virtual key a `[[keys]]` names: from the environment or in full, None where it names none. Raises Invalid."""
     if key.key is None:
         return None
     name = _ENV.fullmatch(key.key)
-    value = os.environ.get(name[1], "").strip() if name else key.key
+    value = environment.get(name[1], "").strip() if name else key.key
     if name and not value:
         raise Invalid(f"{path}: the environment variable {name[1]} is not set", path)
     if not _KEY.fullmatch(value):
@@ -153,21 +204,22 @@ def secret_of(key: FileKey, path: str) -> str | None:
     return value
 
 
-def _from_environment(value: Any, path: str, field: str = "") -> Any:
+def _from_environment(value: Any, path: str, environment: Mapping[str, str], field: str = "") -> Any:
     """`env:NAME` in any other field than those for secrets is replaced by what the environment says."""
     if isinstance(value, dict):
         # Values of `headers` are secrets: `env:NAME` stays a reference there, as in `api_key`.
         inside = "headers" if field == "headers" else ""
         return {
-            name: one if inside else _from_environment(one, f"{path}.{name}" if path else name, name) for name, one in value.items()
+            name: one if inside else _from_environment(one, f"{path}.{name}" if path else name, environment, name)
+            for name, one in value.items()
         }
     if isinstance(value, list):
-        return [_from_environment(one, f"{path}[{index}]", field) for index, one in enumerate(value)]
+        return [_from_environment(one, f"{path}[{index}]", environment, field) for index, one in enumerate(value)]
     if isinstance(value, str) and field not in _REFERENCES and (name := _ENV.fullmatch(value)):
         # An error rather than an empty value: an empty base URL would send requests to the vendor's own address.
-        if name[1] not in os.environ:
+        if name[1] not in environment:
             raise Invalid(f"{path}: the environment variable {name[1]} is not set", path)
-        return os.environ[name[1]]
+        return environment[name[1]]
     return value
 
 

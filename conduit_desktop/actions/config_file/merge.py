@@ -6,14 +6,14 @@ A plan is made and checked before anything is written, so a file that does not f
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from conduit_desktop.actions import budgets, keys, models, prices, providers, settings
 from conduit_desktop.actions.config_file.document import ConfigFile, FileBudget, FileKey, FileModel, FilePrice, secret_of
+from conduit_desktop.actions.config_file.preview import Values, former_values, host_of, provider_values
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.credentials import SecretDraft, hint
 from conduit_desktop.actions.dispatch import Edit, Job
@@ -29,9 +29,11 @@ from conduit_desktop.actions.schemas.inputs import (
     epoch_ms,
 )
 from conduit_desktop.actions.schemas.inputs import NewKey as KeyInput
+from conduit_desktop.actions.schemas.validation import Body
+from conduit_desktop.actions.schemas.views import chosen_time
 from conduit_desktop.core.entities import Provider, Source, VirtualKey
 from conduit_desktop.core.errors import ActionError, Invalid
-from conduit_desktop.core.money import to_nano
+from conduit_desktop.core.money import to_nano, to_usd
 from conduit_desktop.gateway.admission.access import digest
 
 Kind = Literal["provider", "model", "key", "budget", "price", "setting"]
@@ -53,6 +55,13 @@ class MergeStep:
     change: Verdict
     fields: tuple[str, ...]
     prepare: Callable[[SecretDraft], Awaitable[Job[str | None]]]
+    before: Values | None
+    """What there is, with hints in place of secrets; None for what is new."""
+    after: Values
+    host: str | None = None
+    """Where a provider's calls go."""
+    stored: frozenset[str] = frozenset()
+    """The environment variables that it would refer to from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,8 @@ class Merge:
 
     context: AppContext
     source: Source
+    environment: Mapping[str, str]
+    """The variables that the file may take."""
 
     async def plan(self, config: ConfigFile) -> list[MergeStep]:
         """Every step; raises Invalid, with the field's path in the file, for a value that cannot be used."""
@@ -125,6 +136,8 @@ class Merge:
             return MergeStep(
                 path, "provider", new.name, "add", (),
                 lambda draft: _without_result(providers.prepare_insert(draft, new, self.source)),
+                before=None, after=provider_values(new, fresh := providers.wanted_credentials(new) or [], new.headers or {}, None),
+                host=host_of(new.kind, new.base_url), stored=_referred(fresh, new.headers or {}),
             )  # fmt: skip
         # An exported file names `env:` variables in place of secrets. Importing it where they are stored must not lose them.
         wanted = self._kept_credentials(new, before)
@@ -140,6 +153,8 @@ class Merge:
         return MergeStep(
             path, "provider", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
             lambda draft: _without_result(providers.prepare_update(draft, before, patch, self.source)),
+            before=former_values(before), after=provider_values(new, wanted, headers, before),
+            host=host_of(new.kind, new.base_url), stored=_referred(wanted, headers),
         )  # fmt: skip
 
     def _kept_credentials(self, new: NewProvider, before: Provider) -> list[NewCredential]:
@@ -149,14 +164,16 @@ class Merge:
         if self.source == "file":
             return wanted
         return [
-            NewCredential(label=one.label, weight=one.weight) if one.label in labels and _is_unset(one.api_key) else one
+            NewCredential(label=one.label, weight=one.weight)
+            if one.label in labels and _is_unset(one.api_key, self.environment)
+            else one
             for one in wanted
         ]
 
     def _new_headers(self, new: NewProvider, before: Provider) -> dict[str, str | None]:
         """The file's headers as a patch: null for one that goes; one that is to stay as it is, as with keys, is not in it."""
         wanted = new.headers or {}
-        staying = {name.lower() for name, value in wanted.items() if self.source == "user" and _is_unset(value)}
+        staying = {name.lower() for name, value in wanted.items() if self.source == "user" and _is_unset(value, self.environment)}
         staying &= {header.name.lower() for header in before.headers}
         named = {name.lower() for name in wanted}
         headers: dict[str, str | None] = {header.name: None for header in before.headers if header.name.lower() not in named}
@@ -169,7 +186,10 @@ class Merge:
         if before is None:
             # Fallbacks may come later in the file: `add_fallbacks` sets them when every alias exists.
             first = NewModel.model_construct(**{**values, **{field: [] for field in _ADDED_LAST}})
-            return MergeStep(path, "model", new.alias, "add", (), _prepared(lambda edit: models.insert(edit, first, self.source)))
+            return MergeStep(
+                path, "model", new.alias, "add", (), _prepared(lambda edit: models.insert(edit, first, self.source)),
+                before=None, after=_shown(new, "alias"),
+            )  # fmt: skip
         after = {**before.model_dump(), **{name: _dumped(value) for name, value in values.items()}}
         fields = {name for name, value in _listed(before.model_dump()).items() if value != _listed(after)[name]}
         # Every field is marked as sent: what the file does not mention gets its default back.
@@ -177,6 +197,7 @@ class Merge:
         return MergeStep(
             path, "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),
             _prepared(lambda edit: models.update(edit, models.find_in(edit, before.alias), patch, self.source)),
+            before=before.model_dump(mode="json"), after=_dumped(values),
         )  # fmt: skip
 
     def add_fallbacks(self, edit: Edit, config: ConfigFile) -> None:
@@ -192,11 +213,14 @@ class Merge:
     async def _key(self, path: str, new: FileKey) -> MergeStep:
         before = next((k for k in await self.context.store.keys.all() if k.name.casefold() == new.name.casefold()), None)
         # An exported file names a variable for each key. Where it is not set, an import keeps the key there is, or makes one.
-        unset = self.source == "user" and _is_unset(new.key)
-        secret = None if unset else secret_of(new, f"{path}.key")
+        unset = self.source == "user" and _is_unset(new.key, self.environment)
+        secret = None if unset else secret_of(new, f"{path}.key", self.environment)
         body = _key_body(new)
         if before is None:
-            return MergeStep(path, "key", new.name, "add", (), _job(lambda edit: self._add_key(edit, body, secret)))
+            return MergeStep(
+                path, "key", new.name, "add", (), _job(lambda edit: self._add_key(edit, body, secret)),
+                before=None, after={**_shown(new, "name"), "key": "a new one" if secret is None else hint(secret)},
+            )  # fmt: skip
         fields = _key_fields(new, before)
         # The store has only the digest of a key, so that is all there is to compare.
         if secret is not None and digest(secret) != before.digest:
@@ -204,6 +228,8 @@ class Merge:
         return MergeStep(
             path, "key", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
             _prepared(lambda edit: keys.update(edit, before, body, self.source, secret)),
+            before={**before.model_dump(mode="json"), **_money_and_time(before), "key": before.hint},
+            after={**new.model_dump(mode="json"), "key": "" if secret is None else hint(secret)},
         )  # fmt: skip
 
     def _add_key(self, edit: Edit, body: KeyInput, secret: str | None) -> str | None:
@@ -214,7 +240,10 @@ class Merge:
     async def _budget(self, path: str, new: FileBudget) -> MergeStep:
         before = next((b for b in await self.context.store.budgets.all() if b.name.casefold() == new.name.casefold()), None)
         if before is None:
-            return MergeStep(path, "budget", new.name, "add", (), _prepared(lambda edit: budgets.insert(edit, new, self.source)))
+            return MergeStep(
+                path, "budget", new.name, "add", (), _prepared(lambda edit: budgets.insert(edit, new, self.source)),
+                before=None, after=_shown(new, "name"),
+            )  # fmt: skip
         # Every field is marked as sent: what the file does not mention gets its default back.
         values = {name: getattr(new, name) for name in BudgetPatch.model_fields}
         patch = BudgetPatch.model_construct(_fields_set=set(values), **values)
@@ -223,6 +252,7 @@ class Merge:
         return MergeStep(
             path, "budget", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
             _prepared(lambda edit: budgets.update(edit, before, patch, self.source)),
+            before={**before.model_dump(mode="json"), "limit_usd": to_usd(before.limit_nano)}, after=new.model_dump(mode="json"),
         )  # fmt: skip
 
     async def _price(self, path: str, new: FilePrice) -> MergeStep:
@@ -236,7 +266,28 @@ class Merge:
         return MergeStep(
             path, "price", new.pattern, self._verdict(before.source if before else None, fields), tuple(sorted(fields)),
             _prepared(lambda edit: prices.put_in(edit, new.pattern, body, self.source)),
+            before=before.model_dump(mode="json") if before else None, after=wanted if before else _shown(new, "pattern"),
         )  # fmt: skip
+
+
+def _referred(wanted: Sequence[NewCredential], headers: Mapping[str, str | None]) -> frozenset[str]:
+    """The environment variables that a provider with these keys and headers would refer to."""
+    values = [*(one.api_key for one in wanted), *headers.values()]
+    return frozenset(value[4:] for value in values if value is not None and value.startswith("env:"))
+
+
+def _shown(new: Body, name: str) -> Values:
+    """What a new entity of the file has, without its defaults; a secret of it is not among them."""
+    values: Values = new.model_dump(mode="json", exclude_defaults=True, exclude={name, "key"})
+    return values
+
+
+def _money_and_time(key: VirtualKey) -> Values:
+    """What a key of the file spells in another way than the store."""
+    return {
+        "budget_usd": None if key.budget_nano is None else to_usd(key.budget_nano),
+        "expires_at": None if key.expires_at is None else chosen_time(key.expires_at),
+    }
 
 
 def _job(job: Job[str | None]) -> Callable[[SecretDraft], Awaitable[Job[str | None]]]:
@@ -322,8 +373,8 @@ def _kept(context: AppContext, reference: str, shown: str, wanted: str) -> str |
     return context.secrets.get(reference) if shown == hint(wanted) else None
 
 
-def _is_unset(value: str | None) -> bool:
-    return value is not None and value.startswith("env:") and not os.environ.get(value[4:])
+def _is_unset(value: str | None, environment: Mapping[str, str]) -> bool:
+    return value is not None and value.startswith("env:") and not environment.get(value[4:])
 
 
 def _key_body(new: FileKey) -> KeyInput:
@@ -353,6 +404,8 @@ def _key_fields(new: FileKey, before: VirtualKey) -> set[str]:
 
 
 def _dumped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _dumped(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_dumped(item) for item in value]
     return value.model_dump() if hasattr(value, "model_dump") else value

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from conduit_desktop.actions import budgets, keys, models, prices, providers
 from conduit_desktop.actions import settings as options
-from conduit_desktop.actions.config_file.document import ConfigFile, parse
+from conduit_desktop.actions.config_file.document import ConfigFile, VariableUse, parse, variables
 from conduit_desktop.actions.config_file.merge import Merge, MergeStep, located
+from conduit_desktop.actions.config_file.preview import value_views, variable_views
 from conduit_desktop.actions.config_file.writer import document
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, Job, PendingChange, change
 from conduit_desktop.actions.schemas.inputs import ImportRequest
-from conduit_desktop.actions.schemas.reports import ChangeView, ImportView
+from conduit_desktop.actions.schemas.reports import ChangeView, ImportView, VariableView
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
+from conduit_desktop.core.own_secrets import is_own_secret
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +45,66 @@ async def import_(context: AppContext, request: ImportRequest, actor: Actor) -> 
     """
 
     async def work(started: PendingChange) -> ImportView:
+        # In a thread: a large file would hold up the streams on this loop.
         try:
-            # In a thread: a large file would hold up the streams on this loop.
-            config = await asyncio.to_thread(parse, request.toml, "import")
+            named = await asyncio.to_thread(_variables, request)
+        except ConfigFileBroken as error:
+            raise Invalid(str(error), "toml") from error
+        unread = {use.variable for use in named.uses if not use.reference} - set(request.allow_env)
+        if unread and not request.apply:
+            # A value of the file is not known before its variable is read: who imports is asked for it first.
+            return ImportView(applied=False, changes=[], new_keys={}, variables=named.views)
+        try:
+            if unread:
+                raise _not_allowed(sorted(unread))
+            config = await asyncio.to_thread(parse, request.toml, "import", frozenset(request.allow_env))
         except ConfigFileBroken as error:
             raise Invalid(str(error), "toml") from error
         try:
-            return await _import(started, config, request.apply)
+            return await _import(started, config, request.apply, named.views)
         except ActionError as error:
+            # No fault of a line of the file.
+            if error.field == "allow_env":
+                raise
             raise Invalid(str(config.complain(error)), "toml") from error
 
     return await change(context, actor, work)
 
 
-async def _import(started: PendingChange, config: ConfigFile, apply: bool) -> ImportView:
-    merge = Merge(started.context, "user")
+@dataclass(frozen=True, slots=True)
+class _Named:
+    uses: list[VariableUse]
+    views: list[VariableView]
+
+
+def _variables(request: ImportRequest) -> _Named:
+    """The environment variables that the file names; raises Invalid for one that is ours."""
+    for index, name in enumerate(request.allow_env):
+        if is_own_secret(name):
+            field = f"allow_env[{index}]"
+            raise Invalid(f"{field}: {name} is a secret of the gateway itself, and is for no file", field)
+    uses = variables(request.toml, "import")
+    if not uses:
+        return _Named([], [])
+    return _Named(uses, variable_views(uses, tomllib.loads(request.toml.removeprefix("\ufeff")), set(request.allow_env)))
+
+
+def _not_allowed(names: Sequence[str]) -> Invalid:
+    text = f"the file takes environment variables that were not allowed: {', '.join(names)}. Allow each by its name, or remove it"
+    return Invalid(f"allow_env: {text}", "allow_env")
+
+
+async def _import(started: PendingChange, config: ConfigFile, apply: bool, named: list[VariableView]) -> ImportView:
+    merge = Merge(started.context, "user", config.environment)
     steps = await merge.plan(config)
     changes = [_change_view(step) for step in steps]
     changes += _setting_changes(started.context, config)
+    stored = frozenset[str]().union(*(step.stored for step in steps if step.change in ("add", "change")))
+    named = [one.model_copy(update={"needed": one.needed or one.name in stored}) for one in named]
     if not apply:
-        return ImportView(applied=False, changes=changes, new_keys={})
+        return ImportView(applied=False, changes=changes, new_keys={}, variables=named)
+    if missing := [one.name for one in named if one.needed and not one.allowed]:
+        raise _not_allowed(missing)
     # Locked settings are left out: the file or the command line would override them anyway.
     settings = {one.name: config.settings[one.name] for one in changes if one.kind == "setting" and one.change == "change"}
     # Before the transaction: a keyring may block, and the transaction runs on the store's only writer thread.
@@ -72,7 +116,7 @@ async def _import(started: PendingChange, config: ConfigFile, apply: bool) -> Im
             options.put_in(edit, options.check(settings))
         return made
 
-    return ImportView(applied=True, changes=changes, new_keys=await started.commit(write))
+    return ImportView(applied=True, changes=changes, new_keys=await started.commit(write), variables=named)
 
 
 async def sync_file(context: AppContext, config: ConfigFile) -> list[ChangeView]:
@@ -92,7 +136,7 @@ async def sync_file(context: AppContext, config: ConfigFile) -> list[ChangeView]
 
 async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
     context = started.context
-    merge = Merge(context, "file")
+    merge = Merge(context, "file", config.environment)
     steps = await merge.plan(config)
     jobs = await _prepare(started, steps)
     absent = await _absent(started, config)
@@ -115,7 +159,10 @@ async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
 
 
 def _change_view(step: MergeStep) -> ChangeView:
-    return ChangeView(kind=step.kind, name=step.name, change=step.change, fields=list(step.fields))
+    values = value_views(step.before, step.after, step.fields)
+    return ChangeView(
+        kind=step.kind, name=step.name, change=step.change, fields=list(step.fields), values=values, host=step.host
+    )  # fmt: skip
 
 
 Written = tuple[MergeStep, Job[str | None]]
@@ -148,7 +195,9 @@ def _setting_changes(context: AppContext, config: ConfigFile) -> list[ChangeView
     changes = []
     for name, value in config.settings.items():
         verdict = "locked" if name in context.gateway.state.overrides else "same" if getattr(now, name) == value else "change"
-        changes.append(ChangeView.model_validate({"kind": "setting", "name": name, "change": verdict, "fields": []}))
+        values = value_views({name: getattr(now, name)}, {name: value}, [name] if verdict == "change" else [])
+        view = {"kind": "setting", "name": name, "change": verdict, "fields": [], "values": values}
+        changes.append(ChangeView.model_validate(view))
     return changes
 
 

@@ -8,6 +8,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from conduit_desktop.core.own_secrets import is_own_secret
+
 _PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _ENV = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
@@ -49,6 +51,8 @@ def secret_text(text: str) -> str:
     """A credential, or `env:NAME`. The message never repeats it."""
     if text.startswith("env:") and not _ENV.fullmatch(text):
         raise ValueError("must name an environment variable after `env:`, as in env:OPENAI_API_KEY")
+    if text.startswith("env:") and is_own_secret(text[4:]):
+        raise ValueError(f"must not name {text[4:]}, which is a secret of the gateway itself")
     if not text:
         raise ValueError("must not be empty; use null for none")
     # Line breaks are allowed: a Google service account key is a JSON document of several lines.

@@ -296,11 +296,16 @@ class BackupRequest(Body):
 
 
 class ImportRequest(Body):
-    """POST /import: the text of a `conduit.toml`; nothing is changed unless `apply` is true."""
+    """POST /import: the text of a `conduit.toml`; nothing is changed unless `apply` is true.
+
+    Of the environment, the file takes only the variables named in `allow_env`.
+    """
 
     # Not stripped: errors name the lines of the text as it was given.
     toml: Annotated[str, StringConstraints(strip_whitespace=False)]
     apply: bool = False
+    allow_env: list[str] = Field(default_factory=list)
+    """The environment variables that the file may take, by name."""
 
 
 class Empty(Body):

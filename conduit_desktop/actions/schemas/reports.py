@@ -246,21 +246,52 @@ class BackupView(View):
     created_at: str | None
 
 
+class ValueView(View):
+    """A field that an import would set, as text; of a secret, a hint. `before` is null for what is new."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+class VariableView(View):
+    """An environment variable that a file names: where, and whether it is set here and was allowed by name.
+
+    What a provider takes is sent to `hosts`. An import is refused while one that is `needed` is not allowed.
+    """
+
+    name: str
+    used_in: list[str]
+    hosts: list[str]
+    is_set: bool
+    allowed: bool
+    needed: bool
+
+
 class ChangeView(View):
-    """One line of an import's preview: what would happen to the entity `name`, and in which fields."""
+    """One line of an import's preview: what would happen to the entity `name`, and in which fields.
+
+    `host` is where the calls to a provider would go, with its keys.
+    """
 
     kind: Literal["provider", "model", "key", "budget", "price", "setting"]
     name: str
     change: Literal["add", "change", "same", "locked", "remove"]
     fields: list[str]
+    values: list[ValueView] = Field(default_factory=list)
+    host: str | None = None
 
 
 class ImportView(View):
-    """POST /import. `new_keys` holds, once, the keys that had to be made, by name; empty unless `applied`."""
+    """POST /import. `new_keys` holds, once, the keys that had to be made, by name; empty unless `applied`.
+
+    `variables` are those that the file names. `changes` is empty where a value comes from one that was not allowed.
+    """
 
     applied: bool
     changes: list[ChangeView]
     new_keys: dict[str, str]
+    variables: list[VariableView] = Field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"ImportView(applied={self.applied}, changes={len(self.changes)})"

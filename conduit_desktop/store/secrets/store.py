@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Literal, get_args
 
 from conduit_desktop.core.errors import SecretsUnavailable
+from conduit_desktop.core.own_secrets import is_own_secret
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.secrets.base import SecretStore as SecretStore
@@ -75,6 +76,8 @@ def resolve(secrets: SecretStore, reference: str) -> str | None:
     """The secret behind a reference: `env:NAME` from the environment, anything else by name; None where there is none."""
     if not reference:
         return None
+    if reference.startswith("env:") and is_own_secret(reference[4:]):
+        return None  # also where an earlier release let it be configured
     value = os.environ.get(reference[4:]) or None if reference.startswith("env:") else secrets.get(reference)
     SECRETS.add(value)
     return value

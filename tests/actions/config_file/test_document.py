@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -189,7 +190,7 @@ async def test_import_shows_first_and_then_does_it(context: AppContext, do: Do, 
         ("change", "port"), ("change", "default_alias"),
     ]  # fmt: skip
     assert (await do("GET", "/providers"))["data"] == []
-    done = await do("POST", "/import", {"toml": FILE, "apply": True})
+    done = await do("POST", "/import", {"toml": FILE, "apply": True, "allow_env": ["OPENAI_API_KEY", "ORG"]})
     assert list(done["new_keys"]) == ["ci"]  # its variable is not set, so it was made
     assert (await do("GET", "/models/fast"))["locked"] is False
     assert context.gateway.snapshot.settings.default_alias == "fast"
@@ -199,7 +200,7 @@ async def test_import_shows_first_and_then_does_it(context: AppContext, do: Do, 
 
 async def test_import_does_not_trade_a_kept_key_for_an_unset_variable(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", OPENAI)
-    await do("POST", "/import", {"toml": FILE, "apply": True})
+    await do("POST", "/import", {"toml": FILE, "apply": True, "allow_env": ["OPENAI_API_KEY", "ORG", "CI_KEY"]})
     assert isinstance(context.secrets, DictSecrets)
     assert OPENAI["api_key"] in context.secrets.kept.values()
 
@@ -336,7 +337,7 @@ def test_only_a_whole_value_is_a_reference(monkeypatch: pytest.MonkeyPatch, text
 
 @pytest.mark.parametrize(("given", "secret"), [(None, None), (KEY, KEY), ("env:CI_KEY", KEY)])
 def test_the_key_of_a_virtual_key_is_given_in_full_or_by_the_environment(given: str | None, secret: str | None) -> None:
-    assert secret_of(FileKey(name="a", key=given), "keys[0].key") == secret
+    assert secret_of(FileKey(name="a", key=given), "keys[0].key", os.environ) == secret
 
 
 @pytest.mark.parametrize(
@@ -352,7 +353,7 @@ def test_a_virtual_key_of_another_form_is_refused_without_repeating_it(
 ) -> None:
     monkeypatch.setenv("OWN", value)
     with pytest.raises(Invalid, match=message) as raised:
-        secret_of(FileKey(name="a", key=given), "keys[0].key")
+        secret_of(FileKey(name="a", key=given), "keys[0].key", os.environ)
     assert raised.value.field == "keys[0].key"
     assert "private" not in str(raised.value)
     assert given == "" or given.startswith("env:") or given not in str(raised.value)

@@ -16,6 +16,7 @@ from conduit_desktop.actions.schemas.inputs import CatalogQuery, RequestQuery, U
 from conduit_desktop.actions.schemas.views import CatalogPricesView, PriceView
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import ActionError
+from conduit_desktop.core.exports import write_export
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Ui
@@ -353,7 +354,7 @@ class PricesPage(TablePage[PriceRow]):
         path = await choose_file(self, "Export prices", "save", "CSV (*.csv)", "conduit-prices.csv")
         if path is not None:
             text = await self.client.prices_csv()
-            await asyncio.to_thread(path.write_text, text, "utf-8")
+            await asyncio.to_thread(write_export, path, text)
             self.ui.notify(f"Saved to {path.name}")
 
     async def import_csv(self) -> None:

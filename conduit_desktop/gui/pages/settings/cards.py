@@ -9,9 +9,10 @@ from pathlib import Path
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit
 
 from conduit_desktop.actions.admin_client import AdminClient
+from conduit_desktop.core.exports import write_export
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
-from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog
+from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog, ImportVariablesDialog
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.card import Card, FactList
@@ -101,7 +102,7 @@ class DataCard(Card):
     async def restore(self) -> None:
         """Restore a backup, after confirmation; the window is opened again on it."""
         path = await choose_file(self, "Restore a backup", "open", ZIP)
-        text = "The backup replaces the configuration and the request log. The current files are kept as *.before-restore."
+        text = "The backup replaces the configuration and the request log. The current files are kept as *.before-restore, -2, -3 …"
         if path is not None and await confirm(self, f"Restore {path.name}?", text, accept="Restore"):
             self.ui.restore(path)
 
@@ -111,7 +112,7 @@ class DataCard(Card):
         if path is not None:
             text = await self.client.export_config()
             # In a thread: the file may be on a slow disk or a network share.
-            await asyncio.to_thread(path.write_text, text, "utf-8")
+            await asyncio.to_thread(write_export, path, text)
             self.ui.notify(f"Saved to {path.name}")
 
     async def import_file(self) -> None:
@@ -124,9 +125,14 @@ class DataCard(Card):
         """Preview the changes, apply them once confirmed, and show the keys that were created."""
         # The text itself is applied later, not the file again: the file could change after its preview.
         preview = await self.client.import_config(text)
+        allowed = [one.name for one in preview.variables if one.needed]
+        if allowed:
+            if not await answer(ImportVariablesDialog(self, [one for one in preview.variables if one.needed])):
+                return
+            preview = await self.client.import_config(text, allow_env=allowed)
         if not await answer(ImportPreviewDialog(self, preview.changes)):
             return
-        done = await self.client.import_config(text, apply=True)
+        done = await self.client.import_config(text, apply=True, allow_env=allowed)
         self.ui.notify("Imported")
         if done.new_keys:
             # Only hashes of the new keys are stored: this is the only time to copy them.

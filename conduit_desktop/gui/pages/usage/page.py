@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDateEdit, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.inputs import UsageQuery
 from conduit_desktop.actions.schemas.reports import UsageView
+from conduit_desktop.core.exports import write_export
 from conduit_desktop.core.money import show_usd, to_nano
 from conduit_desktop.gui import formatting, local_time
 from conduit_desktop.gui.pages.base import Page, Ui
@@ -185,7 +186,7 @@ class UsagePage(Page):
         path = await choose_file(self, "Export usage", "save", "CSV (*.csv)", f"conduit-usage-{first}-{last}.csv")
         if path is not None:
             text = await self.client.usage_csv(self._query("day,model,key,provider"))
-            await asyncio.to_thread(path.write_text, text, "utf-8")
+            await asyncio.to_thread(write_export, path, text)
             self.ui.notify(f"Saved to {path.name}")
 
 

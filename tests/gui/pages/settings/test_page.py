@@ -16,7 +16,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gui.feed import Feed
-from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog
+from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog, ImportVariablesDialog
 from conduit_desktop.gui.pages.settings.page import HIDDEN, SettingsPage
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from conduit_desktop.gui.widgets.forms.editors import Combo, Toggle
@@ -203,6 +203,37 @@ async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_on
     await importing
     assert context.gateway.snapshot.settings.idle_s == 12.0
     assert "play" in context.gateway.snapshot.providers
+
+
+async def test_an_import_takes_a_variable_only_once_its_box_is_ticked(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("WHERE", "https://gateway.example/v1")
+    page = await opened(client, feed, ui, qtbot)
+    text = '[[providers]]\nname = "p"\nkind = "openai"\nbase_url = "env:WHERE"\napi_key = "sk-0123456789abcdef"\n'
+    for ticked in (False, True):
+        importing = asyncio.create_task(page.data.import_text(text))
+        await until(lambda: isinstance(QApplication.activeModalWidget(), ImportVariablesDialog))
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, ImportVariablesDialog)
+        assert not dialog.primary.isEnabled()
+        if not ticked:
+            qtbot.mouseClick(dialog.cancel, Qt.MouseButton.LeftButton)
+            await importing
+            assert "p" not in context.gateway.snapshot.providers
+            continue
+        dialog.boxes["WHERE"].setChecked(True)
+        qtbot.mouseClick(dialog.primary, Qt.MouseButton.LeftButton)
+        await until(lambda: isinstance(QApplication.activeModalWidget(), ImportPreviewDialog))
+        preview = QApplication.activeModalWidget()
+        assert isinstance(preview, ImportPreviewDialog)
+        shown = [preview.table.model.data(preview.table.model.index(0, column)) for column in range(5)]
+        assert shown[3] == "gateway.example"
+        assert "base_url: https://gateway.example/v1" in shown[4]
+        assert "0123456789" not in str(shown)
+        qtbot.mouseClick(preview.primary, Qt.MouseButton.LeftButton)
+        await importing
+    assert context.gateway.snapshot.providers["p"].provider.base_url == "https://gateway.example/v1"
 
 
 async def test_backup_export_and_restore_use_the_chosen_file(
