@@ -11,7 +11,7 @@ from typing import Any
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.gateway.admission.estimate import choices, input_estimate, max_output_tokens, may_have_media
+from conduit_desktop.gateway.admission.estimate import choices, has_media, input_estimate, max_output_tokens
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect, json_text
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -68,7 +68,7 @@ class Call:
     _input_tokens: int = 0
     _output_cap: int = 0
     _answers: int = 0
-    _may_have_media: bool | None = None
+    _has_media: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -82,13 +82,11 @@ class Call:
         return self._input_tokens
 
     @property
-    def may_have_media(self) -> bool:
-        """Whether the body may hold pictures, sound or documents, looked up once."""
-        if self._may_have_media is None:
-            received = self.received
-            raw = received[0] if received is not None and received[1] is self.body else None
-            self._may_have_media = may_have_media(self.body, raw)
-        return self._may_have_media
+    def has_media(self) -> bool:
+        """Whether the body holds pictures, sound or documents, or links to them, looked up once."""
+        if self._has_media is None:
+            self._has_media = has_media(self.body)
+        return self._has_media
 
     @property
     def output_cap(self) -> int:
@@ -117,7 +115,7 @@ class Call:
 
     def replace_body(self, body: dict[str, Json]) -> None:
         """Replace the body by another in the same dialect."""
-        self.body, self._neutral, self._may_have_media = body, None, None
+        self.body, self._neutral, self._has_media = body, None, None
         self._input_tokens = self._output_cap = self._answers = 0
 
     @property

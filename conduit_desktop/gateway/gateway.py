@@ -197,7 +197,7 @@ class Gateway:
         targets = route.all_targets
         if not state.budgets.any_of_provider:
             # Pictures have far fewer tokens than bytes: by the length, they would hold too much.
-            by_length = call.media_request is None and not call.may_have_media
+            by_length = call.media_request is None and not call.has_media
             return (self._by_length if by_length else self._bounded)(call, targets, prices), None
         expected = self._bounded(call, targets, prices)
         by_provider: dict[str, list[BoundTarget]] = {}

@@ -222,7 +222,7 @@ def _take_object(item: dict[str, Json], found: _Content) -> bool:
     if type(kind) is str and kind in _PARTS_OF_TEXT:
         return False
     written = _dumps(item)
-    if _may_have_media(written):
+    if any(map(written.__contains__, _MEDIA_MARKS)):
         return False
     found.texts.append(written.decode("utf-8", "replace"))
     return True
@@ -240,13 +240,30 @@ def _take_text(name: str, text: str, found: _Content) -> None:
         found.texts.append(text)
 
 
-def may_have_media(body: Json, written: bytes | None = None) -> bool:
-    """Whether a body may hold media; `written` is its JSON, where that is at hand."""
-    return _may_have_media(_dumps(body) if written is None else written)
+def has_media(body: dict[str, Json]) -> bool:
+    """Whether a body holds what `_take_text` takes for media: pictures, sound, documents, and links to them."""
+    # Walked, not searched: a search takes four times as long, and tools have parameters by the names of links.
+    stack: list[Json] = [{name: value for name, value in body.items() if name not in _TOOLS}]
+    while stack:
+        item = stack.pop()
+        if type(item) is dict:
+            if not _LINK_NAMES.isdisjoint(item) and any(_is_link(name, item.get(name)) for name in _LINK_NAMES):
+                return True
+            parts: Iterable[Json] = item.values()
+        else:
+            parts = item
+        for part in parts:
+            kind = type(part)
+            if kind is str:
+                if part.startswith("data:") or (len(part) >= _LEAST_ENCODED and _ENCODED.match(part) is not None):
+                    return True
+            elif kind is dict or kind is list:
+                stack.append(part)
+    return False
 
 
-def _may_have_media(written: bytes) -> bool:
-    return any(map(written.__contains__, _MEDIA_MARKS))
+def _is_link(name: str, value: Json) -> bool:
+    return type(value) is str and (name == "file_id" or value.startswith(_LINK))
 
 
 def _is_known_format(data: str) -> bool:
@@ -451,6 +468,12 @@ def _has_results(message: dict[str, Json]) -> bool:
     return False
 
 
+def json_of(call: Call) -> bytes:
+    """The call's body as JSON: as it was received, where it was."""
+    received = call.received
+    return received[0] if received is not None and received[1] is call.body else _dumps(call.body)
+
+
 def input_estimate(call: Call, dialect: str = "", model: str = "") -> int:
     """The tokens that the call's input is expected to have at a target of that `dialect` and `model` (default: the call's own)."""
     tokens = input_tokens(call.body, dialect or call.dialect.name, model or call.model)
@@ -478,9 +501,8 @@ def input_bounds(call: Call, searches: bool = False) -> tuple[int, int]:
 
 def _bounds(call: Call, searches: bool) -> tuple[int, int]:
     """The bound of what is written in the body, and that of media and of what the vendor adds from elsewhere."""
-    body, received = call.body, call.received
-    raw = received[0] if received is not None and received[1] is body else _dumps(body)
-    text, unseen = len(raw) + _BOUND_PER_REQUEST, 0
+    body = call.body
+    text, unseen = len(json_of(call)) + _BOUND_PER_REQUEST, 0
     for name in _CONVERSATIONS:
         if type(conversation := body.get(name)) is list:
             text += _BOUND_PER_MESSAGE * len(conversation)
@@ -492,7 +514,7 @@ def _bounds(call: Call, searches: bool) -> tuple[int, int]:
         searches = searches or _adds_unseen(body)
     if searches:
         unseen += _UNSEEN_BOUND
-    if call.may_have_media:
+    if call.has_media:
         for kind, data in _content_of(body).media:
             text -= len(data)
             unseen += _media_bound(kind, data)

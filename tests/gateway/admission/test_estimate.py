@@ -16,6 +16,7 @@ from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.admission.estimate import (
     UNBOUNDED,
     LearnedFactors,
+    _content_of,
     expected_units,
     image_tokens,
     input_bounds,
@@ -370,3 +371,41 @@ def test_every_sixteenth_long_report_is_learned_from_where_nothing_was_weighed()
     learned = LearnedFactors()
     assert not any(learned.wants(99) for _ in range(64))
     assert [learned.wants(100) for _ in range(32)].count(True) == 2
+
+
+MEDIA = {
+    "a picture": {"messages": [{"content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}}]}]},
+    "Ollama's pictures": {"messages": [{"content": "?", "images": [PICTURE]}]},
+    "a link": {"messages": [{"content": [{"type": "image_url", "image_url": {"url": "https://pictures.example/1.png"}}]}]},
+    "a link of the Responses API": {"input": [{"content": [{"type": "input_image", "image_url": "https://pictures.example/1"}]}]},
+    "a file by its id": {"input": [{"content": [{"type": "input_file", "file_id": "file-1"}]}]},
+    "Gemini's file": {"contents": [{"parts": [{"fileData": {"fileUri": "gs://bucket/1.pdf"}}]}]},
+    "a result of a tool": {"messages": [{"content": [{"type": "tool_result", "content": [{"source": {"data": PICTURE}}]}]}]},
+    "an unknown name": {"messages": [{"content": "?"}], "attachments": {"new": [{"bytes": PICTURE}]}},
+}
+
+
+@pytest.mark.parametrize("kind", MEDIA)
+def test_media_are_found_wherever_they_stand(kind: str) -> None:
+    assert call(MEDIA[kind]).has_media
+
+
+def test_a_tool_with_a_parameter_by_the_name_of_a_link_is_no_medium() -> None:
+    tool = {"name": "fetch", "input_schema": {"properties": {"url": {"type": "string"}, "file_id": {"type": "string"}}}}
+    talk = [{"role": "user", "content": "Read https://pages.example/1, and data: nothing."}]
+    assert not call({"messages": talk, "tools": [tool]}).has_media
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=20) | st.sampled_from([PICTURE, f"data:image/png;base64,{PICTURE}", "https://x.example/"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["content", "url", "image_url", "file_id", "text", "data", "source", "type"]), inner, max_size=3
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(body=st.dictionaries(st.sampled_from(["messages", "input", "contents", "prompt", "more"]), JSON, max_size=3))
+def test_what_the_walk_takes_for_media_is_found_beforehand(body: dict[str, Any]) -> None:
+    if _content_of(body).media:
+        assert call(body).has_media
