@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conduit_desktop import __version__
 from tools.artefacts import bundle
-from tools.artefacts.program import Failed, Program, bare_environment, check
+from tools.artefacts.program import Failed, Program, bare_environment, pages_open
 
 ROOT = Path(__file__).resolve().parents[2]
 DESKTOP = ROOT / "tools" / "artefacts" / "linux" / "conduit-desktop.desktop"
@@ -116,6 +116,8 @@ def is_elf(path: Path) -> bool:
 
 def output(*command: str) -> str:
     """What a command prints; raises Failed where it fails."""
+    if shutil.which(command[0]) is None:
+        raise Failed(f"{command[0]} is not installed")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
@@ -148,6 +150,8 @@ def main() -> str:
     with tempfile.TemporaryDirectory(prefix="conduit-deb-") as scratch:
         tree = Path(scratch) / "root"
         check_contents(package, tree)
+        # What serves is the bundle, which has a check of its own; here it is started by the link that the user calls.
         program = str(tree / "usr" / "bin" / "conduit-desktop")
-        line = check("deb", Program([program], bare_environment()), [program, "open-every-page"], Path(scratch) / "homes")
-    return f"{line}, {package.stat().st_size / 1e6:.1f} MB"
+        version = Program([program], bare_environment()).run("--version").split()[-1]
+        pages = pages_open([program, "open-every-page"], bare_environment(), Path(scratch))
+    return f"deb {version}: {pages} pages open, {package.stat().st_size / 1e6:.1f} MB"

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tools.artefacts import deb
-from tools.artefacts.program import MASTER_KEY, PAGES_S, Failed, Serving
+from tools.artefacts.program import MASTER_KEY, Failed, Serving, pages_open
 from tools.artefacts.roots import Root, named_suites, possible
 
 
@@ -40,13 +40,9 @@ def install(package: Path, suite: str) -> str:
             serving.stop()
         finally:
             serving.kill()
-        opening = root.command("conduit-desktop", "open-every-page", "pages", user="somebody", folder="/home/somebody")
-        touring = Serving(opening, environment, Path(scratch) / "pages.log")
-        try:
-            pages = [line for line in touring.rest_of_output(PAGES_S).splitlines() if line.startswith("page ")]
-        finally:
-            touring.kill()
+        opening = root.command("conduit-desktop", "open-every-page", user="somebody", folder="/home/somebody")
+        pages = pages_open(opening, environment, Path(scratch))
         root.run("apt-get", "remove", "-y", "conduit-desktop")
         if left := [name for name in ("opt/conduit-desktop", "usr/bin/conduit-desktop") if (root.folder / name).exists()]:
             raise Failed(f"left after it was removed: {', '.join(left)}")
-    return f"package on {suite}: window listens after {serving.start_s:.2f} s, {len(pages)} pages open"
+    return f"package on {suite}: window listens after {serving.start_s:.2f} s, {pages} pages open"

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 MASTER_KEY = "condm_" + "a" * 43
-START_S, STOP_S, PAGES_S = 60, 30, 300
+START_S, STOP_S, PAGES_S = 120, 60, 300
 """Bounds on a busy machine; what it took is printed."""
 
 
@@ -25,7 +26,7 @@ class Failed(Exception):
 
 @dataclass
 class Program:
-    """A command that starts Conduit Desktop, with the environment in which it runs; without `python` for a window's check, None."""
+    """A command that starts Conduit Desktop, with the environment in which it runs."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
@@ -51,7 +52,11 @@ class Serving:
             command, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=dict(environment), stdin=subprocess.DEVNULL
         )
         assert self.process.stdout is not None
+        # A program that neither prints nor ends would be waited for without an end.
+        watchdog = threading.Timer(START_S, self.process.kill)
+        watchdog.start()
         line = self.process.stdout.readline()
+        watchdog.cancel()
         self.start_s = time.monotonic() - begun
         if not line.startswith("Conduit listening on "):
             self.kill()
@@ -144,9 +149,14 @@ def check(name: str, program: Program, open_pages: Sequence[str], scratch: Path)
         finally:
             serving.kill()
         figures.append(f"{mode} listens after {serving.start_s:.2f} s")
-    touring = Serving([*open_pages, str(scratch / "pages")], {**environment, "QT_QPA_PLATFORM": "offscreen"}, scratch / "pages.log")
+    pages = pages_open(open_pages, environment, scratch)
+    return f"{name} {version}: {', '.join(figures)}, {pages} pages open"
+
+
+def pages_open(command: Sequence[str], environment: Mapping[str, str], scratch: Path) -> int:
+    """How many pages the window opens without a failure, while the gateway in it listens; then it quits by itself."""
+    touring = Serving([*command, str(scratch / "pages")], {**environment, "QT_QPA_PLATFORM": "offscreen"}, scratch / "pages.log")
     try:
-        pages = [line for line in touring.rest_of_output(PAGES_S).splitlines() if line.startswith("page ")]
+        return len([line for line in touring.rest_of_output(PAGES_S).splitlines() if line.startswith("page ")])
     finally:
         touring.kill()
-    return f"{name} {version}: {', '.join(figures)}, {len(pages)} pages open"
