@@ -10,6 +10,7 @@ from conduit_desktop.actions.changes import check_unlocked, difference, new_id, 
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import SecretDraft, check_credentials, keep_credentials, keep_headers
 from conduit_desktop.actions.dispatch import Edit, Job, PendingChange, change
+from conduit_desktop.actions.own_address import check_not_own
 from conduit_desktop.actions.schemas.inputs import NewCredential, NewProvider, ProviderPatch
 from conduit_desktop.actions.schemas.views import (
     CredentialView,
@@ -90,6 +91,8 @@ async def get(context: AppContext, name: str) -> ProviderView:
 async def create(context: AppContext, new: NewProvider, actor: Actor, source: Source = "user") -> ProviderView:
     """Add a provider; its keys and header values go to the secret store. Raises Conflict, Invalid."""
 
+    await check_not_own(context, new.base_url, new.kind)
+
     async def work(started: PendingChange) -> Provider:
         return await started.commit(await prepare_insert(started.secrets, new, source))
 
@@ -139,6 +142,9 @@ async def edit(context: AppContext, name: str, patch: ProviderPatch, actor: Acto
     async def work(started: PendingChange) -> Provider:
         before = await find(context, name)
         check_unlocked(before.source, f"The provider {before.name!r}")
+        if {"base_url", "kind"} & patch.model_fields_set:
+            url = patch.base_url if "base_url" in patch.model_fields_set else before.base_url
+            await check_not_own(context, url, patch.kind or before.kind)
         return await started.commit(await prepare_update(started.secrets, before, patch))
 
     return view(await change(context, actor, work))

@@ -24,6 +24,7 @@ ConduitError
     ├── ThreadNotFound 404       thread_not_found
     ├── ModelNotFound 404        model_not_found
     ├── PayloadTooLarge 413      payload_too_large
+    ├── BodyTimeout 408          request_timeout
     ├── LoopDetected 508         loop_detected
     ├── RateLimited 429          rate_limit_exceeded, with retry_after
     │   └── BudgetBusy           budget_busy: a request in flight may take all that the budget has left
@@ -231,6 +232,14 @@ class PayloadTooLarge(GatewayError):
     status = 413
     type = "invalid_request_error"
     code = "payload_too_large"
+
+
+class BodyTimeout(GatewayError):
+    """The body stopped coming, or came too slowly."""
+
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
 
 
 class LoopDetected(GatewayError):

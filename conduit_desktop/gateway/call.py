@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
@@ -15,6 +15,10 @@ from conduit_desktop.gateway.admission.estimate import choices, has_media, input
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect, json_text
 from conduit_desktop.wire.media.endpoints import MediaRequest
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.admission.access import Caller
+    from conduit_desktop.gateway.snapshot import Snapshot
 
 HOP_HEADER = "x-conduit-hop"
 """Names the gateways that a request has passed through, sent to targets that could lead back here."""
@@ -59,6 +63,9 @@ class Call:
     received: tuple[bytes, dict[str, Json]] | None = None
     """The text that was received, and what it says; it is that of `body` for as long as that is the same object."""
     recorded: bool = True
+    caller: Caller | None = None
+    """The caller, where it was identified by the request's head, and the configuration in which it was looked up."""
+    snapshot: Snapshot | None = None
     arrived: float = field(default_factory=time.monotonic)
     started_at: int = field(default_factory=now_ms)
     id: str = ""

@@ -116,6 +116,14 @@ class Gateway:
         await meter.settle("error", internal.status, internal)
         return internal
 
+    def refuse(self, call: Call, error: GatewayError) -> None:
+        """Record a call that was refused before its body was read."""
+        meter = Meter(call, self.state.record)
+        if call.caller is not None:
+            meter.called_by(call.caller)
+            error.response_headers = response_headers.limits_of(call, call.caller, self.state.limiter)
+        meter.close("refused", error.status, error)
+
     async def _admit(self, call: Call, meter: Meter, place: QueuePlace | None = None) -> AdmittedCall:
         """Identify the caller, find the route, and reserve what the call may cost; raises GatewayError and BudgetInUse.
 
@@ -123,7 +131,10 @@ class Gateway:
         """
         # One snapshot for the whole request: a change of the configuration must not mix two of them.
         state, snapshot = self.state, self.state.snapshot
-        caller = access.identify(call, snapshot)
+        caller = call.caller
+        # Identified by its head, unless the configuration has changed since, or the key may have expired.
+        if caller is None or call.snapshot is not snapshot or (caller.key is not None and caller.key.expires_at is not None):
+            caller = access.identify(call, snapshot)
         meter.called_by(caller)
         route = _route(call, caller, snapshot)
         meter.routed(route)
@@ -383,9 +394,9 @@ def _route(call: Call, caller: Caller, snapshot: Snapshot) -> Route:
     try:
         route = resolve_model(call.model, snapshot, call.endpoint)
     except BadRequest:  # only those who may call a model learn that it lacks the endpoint
-        access.check_model(caller.key, call.model, resolve_model(call.model, snapshot, endpoint=None).name)
+        access.check_model(caller.key, call.model, resolve_model(call.model, snapshot, endpoint=None))
         raise
-    access.check_model(caller.key, call.model, route.name)
+    access.check_model(caller.key, call.model, route)
     if caller.own_key is None:
         return route
     # Where a virtual key came with it, the other targets are called with the operator's credentials.

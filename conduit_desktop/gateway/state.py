@@ -20,6 +20,7 @@ from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.accounting.price_lists import PriceLists
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
+from conduit_desktop.gateway.admission.failed_logins import FailedLogins
 from conduit_desktop.gateway.admission.limits import RateLimiter
 from conduit_desktop.gateway.admission.windows import DAY_S, EXACT_UP_TO, MINUTE_S, SLICES
 from conduit_desktop.gateway.background import HealthMonitor
@@ -59,6 +60,7 @@ class GatewayState:
         self.price_lists = PriceLists(self._fetch_models)
         self.compiled_prices = CompiledPrices(self.price_lists, store.price_catalog)
         self.upstream = Upstream()
+        self.failed_logins = FailedLogins()
         self.reasoning = ReasoningStore()
         self.threads = Threads()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}

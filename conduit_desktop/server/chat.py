@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from conduit_desktop.core.errors import LoopDetected
-from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call, Exchange, StreamReply, WholeReply
+from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.server import request_fields, threads
-from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers, foreign_page
+from conduit_desktop.server.identity import IDENTIFIED, head_of, identified
+from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers
 from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:
@@ -20,9 +20,12 @@ def chat_handler(gateway: Gateway, name: str) -> Handler:
     """Handles chat requests in the dialect `name`, which is loaded at the first request."""
 
     async def chat(request: web.Request) -> web.StreamResponse:
-        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        language = dialect(name)
+        call = identified(request, gateway, language)
+        assert call.snapshot is not None
+        body = await request_fields.read_json(request, call.snapshot.settings.max_body_mb, call)
         # Before the messages are checked: a refusal, too, names the id of its request.
-        call = make_call(request, gateway, dialect(name), body)
+        make_call(request, gateway, language, body, call=call)
         if "thread" in body and name == "anthropic_messages":
             return await send(request, gateway, await threads.answer(gateway, call))
         request_fields.need_messages(body)
@@ -38,27 +41,20 @@ def make_call(
     body: dict[str, Any],
     model: str | None = None,
     stream: bool | None = None,
+    call: Call | None = None,
 ) -> Call:
-    """The request as a call; raises BadRequest. `model` and `stream` are read from the body where they are not given."""
-    headers = request.headers
-    if GATEWAY_ID in headers.get(HOP_HEADER, ""):
-        raise LoopDetected("This request has passed through this gateway already: the base URL of a provider leads back to it.")
-    keys = request_fields.keys(request)
-    call = Call(
-        language,
-        body,
-        request_fields.model_of(body) if model is None else model,
-        stream=request_fields.flag(body, "stream") if stream is None else stream,
-        headers=headers,
-        credential=keys.credential,
-        own_key=keys.own_key,
-        own_key_header=keys.own_key_header,
-        client_ip=request.remote or "",
-        client=request_fields.client_name(request),
-        foreign_page="Origin" in headers and foreign_page(request, gateway),
-        received=request.get(request_fields.RECEIVED),
-        untranslatable=request_fields.held_at_provider(language.name, body),
-    )
+    """The call of an identified request, with its body; raises BadRequest.
+
+    `model` and `stream` are read from the body where they are not given.
+    """
+    # Over a WebSocket each event is a call of its own.
+    if call is None:
+        call = request.get(IDENTIFIED) or head_of(request, gateway)
+        call.received = request.get(request_fields.RECEIVED)
+    call.dialect, call.body = language, body
+    call.model = request_fields.model_of(body) if model is None else model
+    call.stream = request_fields.flag(body, "stream") if stream is None else stream
+    call.untranslatable = request_fields.held_at_provider(language.name, body)
     request[REQUEST_ID] = call.id
     return call
 

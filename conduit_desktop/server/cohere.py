@@ -8,6 +8,7 @@ from aiohttp import web
 
 from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import chat_handler, make_call
+from conduit_desktop.server.identity import identify
 from conduit_desktop.server.middleware import Handler
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.cohere_embeddings import CohereEmbeddingsCaller, read_inputs
@@ -29,6 +30,7 @@ def embed_handler(gateway: Gateway) -> Handler:
     """Embeddings of any provider; Cohere's own get the request as it came."""
 
     async def embed(request: web.Request) -> web.StreamResponse:
+        identify(request, gateway, "embeddings")
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = make_call(request, gateway, dialect("cohere"), body, stream=False)
         read_inputs(body)

@@ -11,6 +11,7 @@ from conduit_desktop.core.errors import BadRequest, UnknownPath
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import answer, make_call
+from conduit_desktop.server.identity import identify
 from conduit_desktop.server.middleware import REQUEST_ID
 from conduit_desktop.server.models import model_handler, models_handler
 from conduit_desktop.wire import dialect
@@ -47,6 +48,7 @@ def handler(gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamRes
         if answerer is None or not model:
             known = ", ".join(f":{name}" for name in METHODS)
             raise UnknownPath(f"There is nothing at {request.path}. The methods of a model are {known}.")
+        identify(request, gateway)
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         return await answerer(request, gateway, _call(request, gateway, body, model.removeprefix("models/"), method))
 

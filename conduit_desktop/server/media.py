@@ -13,6 +13,7 @@ from conduit_desktop.gateway.upstream.relay import ConnectionCut
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.server import chat, request_fields
 from conduit_desktop.server.chat import make_call, stream
+from conduit_desktop.server.identity import identify
 from conduit_desktop.server.middleware import Handler, cors_headers
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import multipart
@@ -50,6 +51,7 @@ def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Ha
     """Handles one endpoint. `form`: whether it takes multipart forms (`never`, `also`, `only`)."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        identify(request, gateway, endpoint)
         media_request = await _media_request(request, gateway, endpoint, form)
         if endpoint == "moderations":
             media_request.body.setdefault("model", _DEFAULT_MODERATION)
@@ -128,6 +130,7 @@ def completions_handler(gateway: Gateway) -> Handler:
     """Handles legacy completions, streamed or not, like chat."""
 
     async def complete(request: web.Request) -> web.StreamResponse:
+        identify(request, gateway, "completions")
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = make_call(request, gateway, dialect("openai_completions"), body)
         prompt = body.get("prompt")
@@ -145,6 +148,7 @@ def count_handler(gateway: Gateway) -> Handler:
     """Anthropic's count_tokens: exact where the target is Anthropic's, else estimated and labelled so."""
 
     async def count(request: web.Request) -> web.StreamResponse:
+        identify(request, gateway, "count_tokens")
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         anthropic = dialect("anthropic_messages")
         # A body that was copied from a message may ask for a stream; a count has none.

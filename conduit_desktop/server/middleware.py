@@ -19,6 +19,7 @@ from aiohttp.typedefs import Middleware
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import (
     BadRequest,
+    BodyTimeout,
     Forbidden,
     GatewayError,
     Internal,
@@ -29,7 +30,7 @@ from conduit_desktop.core.errors import (
     release,
 )
 from conduit_desktop.gateway.admission import access
-from conduit_desktop.gateway.call import Call, new_id
+from conduit_desktop.gateway.call import new_id
 from conduit_desktop.server import request_fields
 from conduit_desktop.server.unknown_paths import UnknownPaths, shown
 from conduit_desktop.wire import Dialect, dialect
@@ -78,8 +79,8 @@ def client_api_middleware(gateway: Gateway, unknown_paths: UnknownPaths | None =
             if request.method == "OPTIONS":
                 return _preflight(request, gateway)
             response = await handler(request)
-        except (BadRequest, PayloadTooLarge) as error:
-            # Only a caller with a valid key learns what is wrong with the body.
+        except (BadRequest, BodyTimeout, PayloadTooLarge) as error:
+            # Only a caller with a valid key learns what is wrong with the body. Handlers see to that first; this holds for all.
             response = _refused(request, _authentication_error(request, gateway) or error)
             release(error)
         except GatewayError as error:
@@ -208,20 +209,15 @@ _GEMINI = frozenset({"generateContent", "streamGenerateContent", "countTokens", 
 
 def _authentication_error(request: web.Request, gateway: Gateway) -> GatewayError | None:
     """The error of a caller that may not use the gateway at all; None for one that may."""
+    from conduit_desktop.server.identity import IDENTIFIED, head_of  # which imports this module
+
+    if IDENTIFIED in request:
+        return None
     try:
-        access.identify(caller_of(request, gateway), gateway.snapshot)
+        access.identify(head_of(request, gateway), gateway.snapshot)
     except GatewayError as error:
         return error
     return None
-
-
-def caller_of(request: web.Request, gateway: Gateway) -> Call:
-    """A call without model and body, for `access.identify`."""
-    keys = request_fields.keys(request)
-    return Call(
-        dialect("openai_chat"), {}, "", credential=keys.credential, own_key=keys.own_key, own_key_header=keys.own_key_header,
-        client_ip=request.remote or "", foreign_page=foreign_page(request, gateway),
-    )  # fmt: skip
 
 
 def dialect_of(request: web.Request) -> Dialect:
@@ -255,6 +251,17 @@ def dialect_of_path(path: str, headers: Mapping[str, str]) -> Dialect:
 
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error response in the client's dialect; a provider's JSON error of the same dialect is relayed unchanged."""
+    response = _error_response(request, error)
+    if not request.content.is_eof():
+        # A body that nobody is going to read: aiohttp would go on receiving it for ten seconds, however much comes.
+        response.force_close()
+        discard_rest = getattr(request.protocol, "discard_rest", None)
+        if discard_rest is not None:
+            discard_rest()
+    return response
+
+
+def _error_response(request: web.Request, error: GatewayError) -> web.Response:
     client_dialect = dialect_of(request)
     headers = dict(error.response_headers)
     if REQUEST_ID in request:

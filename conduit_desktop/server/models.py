@@ -15,7 +15,8 @@ from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.providers.model_details import completed
-from conduit_desktop.server.middleware import ANTHROPIC_VERSION_HEADER, GEMINI_KEY_HEADER, Handler, caller_of
+from conduit_desktop.server.identity import caller_of
+from conduit_desktop.server.middleware import ANTHROPIC_VERSION_HEADER, GEMINI_KEY_HEADER, Handler
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -58,7 +59,7 @@ def model_handler(gateway: Gateway) -> Handler:
 def offered_to(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
     """The enabled aliases that the caller's key may use, sorted by name; raises Unauthorized or Forbidden."""
     snapshot = gateway.snapshot
-    caller = access.identify(caller_of(request, gateway), snapshot)
+    caller = caller_of(request, gateway)
     # Without patterns: `gpt-*` is no name that a client could send.
     found = [alias for alias in snapshot.aliases.values() if alias.enabled and access.may_call(caller.key, alias.alias)]
     if caller.own_key is not None and caller.key is None:

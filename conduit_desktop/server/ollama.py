@@ -20,7 +20,8 @@ from conduit_desktop.gateway.routing.targets import Route
 from conduit_desktop.providers.model_details import completed
 from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import answer, make_call
-from conduit_desktop.server.middleware import Handler, caller_of
+from conduit_desktop.server.identity import identify
+from conduit_desktop.server.middleware import Handler
 from conduit_desktop.server.models import context_of, details_of_first, embeds, json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -63,6 +64,7 @@ def chat_handler(gateway: Gateway, name: str, field: str) -> Handler:
 
     async def chat(request: web.Request) -> web.StreamResponse:
         language = dialect(name)
+        identify(request, gateway)
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = _call(request, gateway, language, body)
         if not body.get(field):
@@ -102,6 +104,7 @@ def embed_handler(gateway: Gateway) -> Handler:
     """Embeddings of any provider; Ollama's own get the request as it came. A body with `prompt` is the older API."""
 
     async def embed(request: web.Request) -> web.StreamResponse:
+        identify(request, gateway, "embeddings")
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = _call(request, gateway, dialect("ollama"), body, stream=False)
         older = "input" not in body and "prompt" in body
@@ -160,12 +163,13 @@ def show_handler(gateway: Gateway) -> Handler:
     """POST /api/show: a model's capabilities and context length."""
 
     async def show(request: web.Request) -> web.Response:
+        call = identify(request, gateway)
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         # Older clients of Ollama send `name`.
         model = named(request_fields.model_of({"model": body.get("model") or body.get("name")}), gateway)
-        caller = access.identify(caller_of(request, gateway), gateway.snapshot)
         route = resolve_model(model, gateway.snapshot, endpoint=None)
-        access.check_model(caller.key, model, route.name)
+        assert call.caller is not None
+        access.check_model(call.caller.key, model, route)
         if not route.targets:
             raise ModelNotFound(f"The model {model!r} has no target.", param="model")
         known = await _known(gateway, route)

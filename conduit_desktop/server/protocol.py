@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -38,6 +40,12 @@ _MAX_HEAD = 64 * 1024
 """Bytes of an unfinished head that are kept to be read again."""
 _HEAD_END = b"\r\n\r\n"
 _UNKNOWN = -1
+STRANGERS_OF_ADDRESS, STRANGERS = 256, 512
+"""Connections without a valid key that are open at the same time, of one address and of all; far fewer than descriptors."""
+_WARN_S = 60.0
+_DISCARDED = 1024 * 1024
+"""Bytes of a refused body that are received after the answer."""
+_LINGER_S = 2.0
 # Called unbound: `super()` would be looked up for every piece of every request.
 _feed_data = HttpRequestParser.feed_data
 
@@ -180,8 +188,45 @@ class ClientConnection(web.RequestHandler):
         self._parser = FoldingParser(
             self, loop, self._read_bufsize, max_line_size=self.max_line_size, max_field_size=self.max_field_size,
             max_headers=self.max_headers, payload_exception=web.RequestPayloadError,
+            auto_decompress=False,  # bodies are unpacked by who reads them, once the caller is known
             max_msg_queue_size=self._max_msg_queue_size,
         )  # fmt: skip
+
+        self.is_stranger = True
+        """No request with a valid key has come on it so far."""
+        self._address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As aiohttp's; where its address has too many connections without a key, the oldest idle one is closed."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else ""
+        assert isinstance(self._manager, ClientServer)
+        self._manager.strangers.add(self._address, self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """As aiohttp's."""
+        self.known()
+        super().connection_lost(exc)
+
+    def known(self) -> None:
+        """A caller with a valid key uses the connection: it counts no longer as a stranger's."""
+        if self.is_stranger and isinstance(self._manager, ClientServer):
+            self.is_stranger = False
+            self._manager.strangers.remove(self._address, self)
+
+    @property
+    def is_idle(self) -> bool:
+        """No request on it is being answered."""
+        return self._current_request is None
+
+    def discard_rest(self) -> None:
+        """Receive at most _DISCARDED of what is still to come, for _LINGER_S, and keep none of it.
+
+        A connection that is closed while its client is sending is reset, and the client may never see the answer.
+        """
+        self._lingering_time = _LINGER_S
+        self._parser = _Discarded(self)  # type: ignore[assignment]
 
     def _make_error_handler(self, err_info: _ErrInfo) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def refuse(request: web.BaseRequest) -> web.StreamResponse:
@@ -210,6 +255,73 @@ class ClientConnection(web.RequestHandler):
         error = Internal("Internal error of the gateway; see its log.")
         error.status = status
         return _refusal(request, error)
+
+
+class _Discarded:
+    """In place of the parser where nothing more is to be read."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._left = _DISCARDED
+
+    def feed_data(self, data: bytes) -> Any:
+        """Drop the bytes; after too many, the client has to wait for the end of the connection."""
+        self._left -= len(data)
+        if self._left < 0:
+            self._connection._pause_transport_reading()
+        return (), False, b""
+
+    def feed_eof(self) -> None:
+        """Nothing is kept."""
+
+    def pause_reading(self) -> None:
+        """Nothing is kept."""
+
+    def message_consumed(self) -> None:
+        """Nothing is kept."""
+
+    def set_upgraded(self, upgraded: bool) -> None:
+        """Nothing is kept."""
+
+
+class Strangers:
+    """The open connections on which no valid key has come, by address."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, dict[ClientConnection, None]] = {}
+        self._count = 0
+        self._warned_at = -math.inf
+
+    def add(self, address: str, connection: ClientConnection) -> None:
+        """Count a new connection; where there are too many, the oldest idle one is closed: of its address, else of the busiest."""
+        of_address = self._open.setdefault(address, {})
+        of_address[connection] = None
+        self._count += 1
+        if len(of_address) > STRANGERS_OF_ADDRESS:
+            self._close_one(address)
+        elif self._count > STRANGERS:
+            self._close_one(max(self._open, key=lambda one: len(self._open[one])))
+
+    def remove(self, address: str, connection: ClientConnection) -> None:
+        """The connection is closed, or its caller known."""
+        of_address = self._open.get(address, {})
+        if connection in of_address:
+            del of_address[connection]
+            self._count -= 1
+            if not of_address:
+                del self._open[address]
+
+    def _close_one(self, address: str) -> None:
+        of_address = self._open[address]
+        now = time.monotonic()
+        if now - self._warned_at > _WARN_S:
+            self._warned_at = now
+            log.warning("%s has %d connections open without a key: the oldest are closed", address or "somebody", len(of_address))
+        # The newest, where all are busy: it has not sent anything yet.
+        oldest = next((one for one in of_address if one.is_idle), next(reversed(of_address)))
+        self.remove(address, oldest)
+        oldest.is_stranger = False
+        oldest.force_close()
 
 
 def _path_of(head: bytes) -> str:
@@ -297,6 +409,10 @@ def _with_single_slashes(request: web.BaseRequest) -> web.BaseRequest:
 
 class ClientServer(web.Server):
     """Makes a `ClientConnection` for each client that connects."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.strangers = Strangers()
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of a new connection."""

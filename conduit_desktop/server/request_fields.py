@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 import orjson
-from aiohttp import web
+from aiohttp import StreamReader, web
 from multidict import istr
 
-from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
+from conduit_desktop.core.errors import BadRequest, BodyTimeout, PayloadTooLarge
 from conduit_desktop.gateway.admission.access import KEY_HEADER, KEY_PREFIX
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.server.unpacking import ENCODINGS, unpack
+from conduit_desktop.wire import json_limits
 
 _VERSION = re.compile(r"v?\d")
 _MB = 1024 * 1024
@@ -21,8 +25,11 @@ _KEY_HEADERS = (_KEY_HEADER, _AUTHORIZATION, istr("x-api-key"), istr("api-key"),
 _BEARER_KEY = f"Bearer {KEY_PREFIX}"
 _OTHER_KEYS = tuple(name for name in _KEY_HEADERS if name is not _AUTHORIZATION)
 _SMALL = 4096
-_ENCODINGS = ("gzip", "deflate", "br", "zstd")
-"""What aiohttp decodes; it passes on a body in any other encoding as it is."""
+_ENCODING = istr("Content-Encoding")
+STALL_S = 30.0
+"""Seconds that the next piece of a body may take."""
+SLOW_S, SLOWEST = 60.0, 8 * 1024
+"""Seconds after which a body must have come at SLOWEST bytes a second on average: one byte now and then is no progress."""
 
 
 RECEIVED = web.RequestKey[tuple[bytes, dict[str, Any]]]("received")
@@ -71,28 +78,43 @@ def keys(request: web.Request) -> Keys:
 async def read_body(request: web.Request, max_mb: int) -> bytes:
     """The whole body, decompressed; raises PayloadTooLarge as soon as it is over `max_mb` MiB, and BadRequest."""
     limit = max_mb * _MB
-    # A stated length is refused before anything is read; one that is not stated, or is compressed, is counted below.
-    if request.content_length is not None and request.content_length > limit:
-        raise _too_large(max_mb)
+    content = request.content
     try:
-        # Most bodies arrive in one piece: then nothing is copied.
-        first = await request.content.readany()
-        if request.content.at_eof() and len(first) <= limit:
-            return first
-        return await _rest(request, first, limit, max_mb)
+        # Most bodies arrive in one piece, together with the head: nothing is copied, and nothing has to be waited for.
+        if content.is_eof():
+            body = await content.readany()
+            if len(body) > limit:
+                raise _too_large(max_mb)
+        else:
+            # A stated length is refused before anything is read; one that is not stated is counted as it comes.
+            if request.content_length is not None and request.content_length > limit:
+                raise _too_large(max_mb)
+            body = await _coming(content, limit, max_mb)
     except web.RequestPayloadError:
-        # `from None`: it chains the decoder's errors, and a client's broken body is no fault to trace.
-        raise _unreadable(request) from None
+        # `from None`: it chains errors of the parser, and a client's broken body is no fault to trace.
+        raise BadRequest("The request body is malformed.", code="invalid_body") from None
+    if _ENCODING in request.headers:
+        return await _unpacked(request.headers[_ENCODING], body, max_mb)
+    return body
 
 
-async def _rest(request: web.Request, first: bytes, limit: int, max_mb: int) -> bytes:
-    """`first` and what comes after it."""
-    if len(first) > limit:
-        raise _too_large(max_mb)
-    pieces: list[bytes | bytearray] = [first]
-    size = len(first)
-    while chunk := await request.content.readany():
+async def _coming(content: StreamReader, limit: int, max_mb: int) -> bytes:
+    """A body that is still coming; raises PayloadTooLarge and BodyTimeout."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    pieces: list[bytes | bytearray] = [b""]
+    size = 0
+    while True:
+        try:
+            async with asyncio.timeout(STALL_S):
+                chunk = await content.readany()
+        except TimeoutError:
+            raise BodyTimeout(f"Nothing more of the request body came for {STALL_S:g} s.") from None
+        if not chunk:
+            break
         size += len(chunk)
+        if loop.time() - began > SLOW_S + size / SLOWEST:
+            raise BodyTimeout("The request body comes too slowly.")
         if size > limit:
             raise _too_large(max_mb)
         if len(chunk) >= _SMALL:
@@ -105,14 +127,15 @@ async def _rest(request: web.Request, first: bytes, limit: int, max_mb: int) -> 
     return b"".join(pieces)
 
 
-def _unreadable(request: web.Request) -> BadRequest:
-    encoding = request.headers.get("Content-Encoding", "")
-    if not encoding:
-        return BadRequest("The request body is malformed.", code="invalid_body")
-    if encoding.lower() in _ENCODINGS:
-        return BadRequest(f"The request body cannot be decoded as {encoding.lower()}.", code="invalid_encoding")
-    return BadRequest(
-        f"The Content-Encoding {encoding[:40]!r} is not supported: use one of {', '.join(_ENCODINGS)}.",
+async def _unpacked(encoding: str, body: bytes, max_mb: int) -> bytes:
+    named = encoding.strip().lower()
+    if named in ENCODINGS:
+        return await unpack(body, named, max_mb)
+    # Some clients name an encoding and send plain JSON.
+    if named in ("", "identity") or body.lstrip()[:1] == b"{":
+        return body
+    raise BadRequest(
+        f"The Content-Encoding {encoding[:40]!r} is not supported: use one of {', '.join(ENCODINGS)}.",
         code="unsupported_encoding",
     )
 
@@ -121,8 +144,11 @@ def _too_large(max_mb: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The request body is over {max_mb} MB (the setting max_body_mb).")
 
 
-async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
-    """The body as a JSON object; raises BadRequest (with the position of a syntax error) or PayloadTooLarge."""
+async def read_json(request: web.Request, max_mb: int, call: Call | None = None) -> dict[str, Any]:
+    """The body as a JSON object, set as what `call` received.
+
+    Raises BadRequest (with the position of a syntax error) or PayloadTooLarge.
+    """
     # Only forms are refused: JSON under another content type, or none, is still JSON.
     if request.headers.get("Content-Type", "")[:10].lower() == "multipart/":
         raise BadRequest("This path takes JSON (Content-Type: application/json).", code="unsupported_media_type")
@@ -132,17 +158,46 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
     # .NET's and PowerShell's writers put a byte-order mark before the text; a parser may ignore it (RFC 8259, section 8.1).
     if raw[:1] == b"\xef":
         raw = raw.removeprefix(b"\xef\xbb\xbf")
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        if request.headers.get("Content-Encoding", "identity").lower() not in (*_ENCODINGS, "identity", ""):
-            raise _unreadable(request) from None
-        # `from None`: the text has the position already, and the parser's traceback says nothing more.
-        raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
+    if len(raw) > json_limits.LARGE:
+        await check_size(raw)
+    body = parse_json(raw)
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="invalid_json")
-    request[RECEIVED] = (raw, body)
+    if call is None:
+        request[RECEIVED] = (raw, body)
+    else:
+        call.received = (raw, body)
     return with_model_of_path(request, body)
+
+
+async def check_size(raw: bytes) -> None:
+    """Check how much a large JSON text holds, while other requests go on; raises BadRequest."""
+    try:
+        # The parser is not put into a thread: it holds the interpreter's lock until it is done. What bounds its time is this.
+        for _ in json_limits.check(raw):
+            await asyncio.sleep(0)
+    except json_limits.TooComplex as error:
+        raise _too_complex(error) from None
+
+
+def _too_complex(error: json_limits.TooComplex) -> BadRequest:
+    return BadRequest(f"The request body cannot be read: {error}.", code=error.code)
+
+
+def parse_json(raw: bytes) -> Any:
+    """The JSON in a body; raises BadRequest for one that is none or nested too deep. A large one is checked first."""
+    try:
+        body = orjson.loads(raw)
+        if len(raw) > json_limits.SHALLOW and json_limits.may_be_deep(raw):
+            json_limits.check_depth(body)
+        return body
+    except json_limits.TooComplex as error:
+        raise _too_complex(error) from None
+    except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):
+            raise _too_complex(json_limits.too_deep()) from None
+        # `from None`: the text has the position already, and the parser's traceback says nothing more.
+        raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
 
 
 def with_model_of_path(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.routing.resolve import resolve_model
 from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call, send
-from conduit_desktop.server.middleware import Handler, caller_of
+from conduit_desktop.server.identity import IDENTIFIED, caller_of, identify
+from conduit_desktop.server.middleware import Handler
 from conduit_desktop.server.models import json_response
 from conduit_desktop.server.responses_websocket import connect_handler
 from conduit_desktop.store.interface import StoredResponse
@@ -58,6 +59,7 @@ def _create(gateway: Gateway) -> Handler:
         )
         from conduit_desktop.wire.openai_responses.compaction import is_triggered
 
+        identify(request, gateway)
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         dialect = StoringResponses(compacting=is_triggered(body))
         call = make_call(request, gateway, dialect, body)
@@ -91,6 +93,7 @@ def _compact(gateway: Gateway) -> Handler:
         from conduit_desktop.wire.openai_responses.compaction import TRIGGER
         from conduit_desktop.wire.openai_responses.compaction_writer import compacted
 
+        identify(request, gateway, "compact")
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         dialect = StoringResponses(compacting=True)
         call = make_call(request, gateway, dialect, body, stream=False)
@@ -233,7 +236,7 @@ def _retrieve(gateway: Gateway) -> Handler:
     async def retrieve(request: web.Request) -> web.Response:
         if request.query.get("stream") in ("true", "1"):
             raise BadRequest("A stored response is given whole, not as a stream.", param="stream")
-        kept = await gateway.state.store.responses.get(request.match_info["id"], _owner(caller_of(request, gateway), gateway))
+        kept = await gateway.state.store.responses.get(request.match_info["id"], caller_of(request, gateway).owner)
         if kept is None:
             raise _unknown(request)
         return json_response(kept.response)
@@ -246,7 +249,7 @@ def _input_items(gateway: Gateway) -> Handler:
 
     async def items(request: web.Request) -> web.Response:
         id = request.match_info["id"]
-        kept = await gateway.state.store.responses.get(id, _owner(caller_of(request, gateway), gateway))
+        kept = await gateway.state.store.responses.get(id, caller_of(request, gateway).owner)
         if kept is None:
             raise _unknown(request)
         given = kept.conversation[: len(kept.conversation) - len(kept.response["output"])]
@@ -282,7 +285,7 @@ def _cancel(gateway: Gateway) -> Handler:
     """POST …/cancel: only responses that run in the background can be cancelled, and those are their provider's."""
 
     async def cancel(request: web.Request) -> web.Response:
-        if await gateway.state.store.responses.get(request.match_info["id"], _owner(caller_of(request, gateway), gateway)) is None:
+        if await gateway.state.store.responses.get(request.match_info["id"], caller_of(request, gateway).owner) is None:
             raise _unknown(request)
         raise BadRequest("Cannot cancel a synchronous response.", code="invalid_request", param="id")
 
@@ -292,7 +295,7 @@ def _cancel(gateway: Gateway) -> Handler:
 def _delete(gateway: Gateway) -> Handler:
     async def delete(request: web.Request) -> web.Response:
         id = request.match_info["id"]
-        if not await gateway.state.store.responses.delete(id, _owner(caller_of(request, gateway), gateway)):
+        if not await gateway.state.store.responses.delete(id, caller_of(request, gateway).owner):
             raise _unknown(request)
         return json_response({"id": id, "object": "response", "deleted": True})
 
@@ -301,13 +304,14 @@ def _delete(gateway: Gateway) -> Handler:
 
 def _count(gateway: Gateway) -> Handler:
     async def count(request: web.Request) -> web.Response:
+        identify(request, gateway)
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
-        call = caller_of(request, gateway)
+        call = request[IDENTIFIED]
         call.body = body
         owner = _owner(call, gateway)
         if body.get("model") is not None:  # the API lets it be left out
             name, snapshot = request_fields.model_of(body), gateway.snapshot
-            access.check_model(access.identify(call, snapshot).key, name, resolve_model(name, snapshot, endpoint=None).name)
+            access.check_model(access.identify(call, snapshot).key, name, resolve_model(name, snapshot, endpoint=None))
         await _expand(call, gateway, owner)
         if call.untranslatable is not None:
             raise call.untranslatable

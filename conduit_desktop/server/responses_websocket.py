@@ -23,7 +23,8 @@ from conduit_desktop.gateway.call import Call, Exchange, StreamReply
 from conduit_desktop.gateway.routing.resolve import resolve_model
 from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call
-from conduit_desktop.server.middleware import Handler, caller_of, error_response
+from conduit_desktop.server.identity import caller_of
+from conduit_desktop.server.middleware import Handler, error_response
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.sse import SseSplitter
 
@@ -50,7 +51,7 @@ def connect_handler(gateway: Gateway, answered: Answered) -> Handler:
         if not socket.can_prepare(request).ok:
             raise MethodNotAllowed("GET /v1/responses takes a WebSocket. To create a response, use POST.")
         # Before the upgrade: a client without a key gets an HTTP error.
-        access.identify(caller_of(request, gateway), gateway.snapshot)
+        caller_of(request, gateway)
         await socket.prepare(request)
         connection = _Connection(gateway, request, socket, answered)
         await connection.serve()
@@ -177,7 +178,7 @@ class _Connection:
         """A request that generates nothing: its input is kept, and its id can be continued."""
         snapshot = self._gateway.snapshot
         caller = access.identify(call, snapshot)
-        access.check_model(caller.key, call.model, resolve_model(call.model, snapshot).name)
+        access.check_model(caller.key, call.model, resolve_model(call.model, snapshot))
         given = call.body.get("input")
         self._conversation = [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
         self._last_id = f"resp_{uuid4().hex}"

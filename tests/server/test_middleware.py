@@ -27,10 +27,10 @@ from conduit_desktop.gateway import snapshot
 from conduit_desktop.gateway.admission.access import digest
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.server import middleware
+from conduit_desktop.server.identity import head_of
 from conduit_desktop.server.middleware import (
     REQUEST_ID,
     Handler,
-    caller_of,
     check_host,
     client_api_middleware,
     cors_headers,
@@ -256,7 +256,7 @@ def test_an_empty_origin_gets_no_headers_where_every_origin_is_allowed() -> None
 def test_a_foreign_page_is_one_that_sends_an_origin_that_is_not_allowed(headers: dict[str, str], foreign: bool) -> None:
     sent = request(**headers)
     assert foreign_page(sent, gateway()) is foreign
-    assert caller_of(sent, gateway()).foreign_page is foreign
+    assert head_of(sent, gateway()).foreign_page is foreign
 
 
 async def test_a_preflight_of_an_allowed_page_says_what_the_page_may_send() -> None:
@@ -339,7 +339,7 @@ async def test_an_address_that_is_denied_is_not_shown_what_is_wrong_with_its_bod
 
 
 def test_a_request_without_an_address_has_an_empty_one() -> None:
-    assert caller_of(request(), gateway()).client_ip == ""
+    assert head_of(request(), gateway()).client_ip == ""
 
 
 @pytest.mark.parametrize(("error", "status"), [(BadRequest("no model", param="model"), 400), (PayloadTooLarge("too large"), 413)])

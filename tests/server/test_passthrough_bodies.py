@@ -41,8 +41,11 @@ async def server(home: Home, vendor: Vendor) -> AsyncIterator[TestServer]:
     async with open_gateway(home) as gateway:
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_key(models=("oa/m",))
-        async with TestServer(build(_context(home, gateway)), host="127.0.0.1") as running:
-            yield running
+        # As the gateway's own server does: bodies are unpacked by who reads them.
+        running = TestServer(build(_context(home, gateway)), host="127.0.0.1")
+        await running.start_server(auto_decompress=False)
+        yield running
+        await running.close()
 
 
 def _context(home: Home, gateway: GatewayFixture) -> AppContext:

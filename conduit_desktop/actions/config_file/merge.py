@@ -17,6 +17,7 @@ from conduit_desktop.actions.config_file.preview import Values, former_values, h
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.credentials import SecretDraft, hint
 from conduit_desktop.actions.dispatch import Edit, Job
+from conduit_desktop.actions.own_address import check_not_own
 from conduit_desktop.actions.schemas.inputs import (
     BudgetPatch,
     KeyPatch,
@@ -103,6 +104,7 @@ class Merge:
             before = await store.providers.get(provider.name)
             with located(f"providers[{index}]"):
                 providers.check_new(provider, {one.label for one in before.credentials} if before else ())
+                await check_not_own(self.context, provider.base_url, provider.kind)
         for index, model in enumerate(config.models):
             for at, target in enumerate(model.targets):
                 if target.provider.lower() not in vendors:

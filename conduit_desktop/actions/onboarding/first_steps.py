@@ -9,6 +9,7 @@ from conduit_desktop.actions import providers
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, PendingChange, change
 from conduit_desktop.actions.onboarding.discovery import FoundKey, FoundServer, found_keys, found_servers
+from conduit_desktop.actions.own_address import check_not_own
 from conduit_desktop.actions.publishing import publish_in
 from conduit_desktop.actions.schemas.inputs import AddDiscovered, NewProvider, read
 from conduit_desktop.actions.schemas.views import DiscoveryView, FoundKeyView, FoundServerView
@@ -56,6 +57,7 @@ async def add_found(context: AppContext, keys: Iterable[FoundKey], servers: Iter
         taken = {one.name.lower() for one in await context.store.providers.all()}
         jobs, names = [], []
         for kind, values, _ in wanted:
+            await check_not_own(context, values.get("base_url"), kind)
             names.append(_free_name(kind, taken))
             taken.add(names[-1])
             jobs.append(await providers.prepare_insert(started.secrets, _body(names[-1], kind, values)))

@@ -13,12 +13,14 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Forbidden, Unauthorized
 from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing.targets import Route
 from conduit_desktop.gateway.snapshot import Network, Snapshot
 
 KEY_PREFIX = "condt_"
 KEY_HEADER = "x-conduit-key"
 """A header for a virtual key alone: what else comes in it is never sent on."""
-_LOOPBACK = frozenset({"127.0.0.1", "::1", ""})
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via", "cf-connecting-ip")
+"""Headers of a request that a proxy has passed on: it comes from wherever the proxy listens, and not from this computer."""
 _ADDRESS_REFUSED = "This address may not call the gateway."
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -85,8 +87,9 @@ def accepts_client_keys(snapshot: Snapshot) -> bool:
 def _anonymous(call: Call, snapshot: Snapshot) -> VirtualKey:
     name = snapshot.settings.anonymous_key
     key = None
-    # The address alone is not enough: a web page in a browser on this computer comes from loopback, too.
-    if name and _normal(call.client_ip) in _LOOPBACK and not call.foreign_page:
+    # The address alone is not enough: a web page in a browser on this computer comes from loopback, too, and so does everything
+    # that a reverse proxy on this computer passes on.
+    if name and is_loopback(call.client_ip) and not call.foreign_page and not any(map(call.headers.__contains__, _FORWARDED)):
         key = snapshot.keys_by_name.get(name.lower())
     if key is None:
         raise Unauthorized(
@@ -120,21 +123,21 @@ def check_address(address: str, snapshot: Snapshot) -> None:
 
 @lru_cache(maxsize=1024)
 def _parsed(address: str) -> Address | None:
-    """The client's address; None where it cannot be parsed. Empty (a call without a socket) is loopback.
+    """The client's address; None where it cannot be parsed or is not known (empty).
 
     A socket that listens on both IP versions reports IPv4 clients as `::ffff:1.2.3.4`: they are checked as IPv4.
     """
     try:
-        parsed = ipaddress.ip_address(address or "127.0.0.1")
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return None
     return parsed.ipv4_mapped or parsed if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
-def _normal(address: str) -> str:
-    """The address as text, without the IPv6 form of an IPv4 address."""
-    parsed = _parsed(address) if ":" in address else None
-    return address if parsed is None else str(parsed)
+def is_loopback(address: str) -> bool:
+    """Whether the address is one of this computer's own; one that is not known is not."""
+    parsed = _parsed(address)
+    return parsed is not None and parsed.is_loopback
 
 
 @lru_cache(maxsize=1024)
@@ -150,9 +153,12 @@ def _allowed(address: str, networks: Iterable[str]) -> bool:
     return any(parsed.version == block.version and parsed in block for block in map(_network, networks))
 
 
-def check_model(key: VirtualKey | None, requested: str, name: str) -> None:
-    """Raises Forbidden where the key may call the model neither by the requested name nor by the name of its route."""
-    if not (may_call(key, requested) or may_call(key, name)):
+def check_model(key: VirtualKey | None, requested: str, route: Route) -> None:
+    """Raises Forbidden where the key may call the model neither by the requested name nor by the name of its route.
+
+    The default alias answers to any unknown name: there only its own name counts.
+    """
+    if not ((may_call(key, requested) and not route.is_default) or may_call(key, route.name)):
         raise Forbidden(f"This key may not call the model {requested!r}.", param="model")
 
 

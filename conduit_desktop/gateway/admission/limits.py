@@ -395,6 +395,13 @@ class RateLimiter:
         reservation.book(account, bookings)
         return reservation
 
+    def check_room(self, key: VirtualKey | None) -> None:
+        """Raises RateLimited where the key has no room for a request of any size; nothing is taken."""
+        if key is not None:
+            use = self._use(key)
+            _check_parallel(key, use)
+            _check_requests(key, use, time.time())
+
     def _all_bookings(
         self,
         expected: CostEstimate,

@@ -70,7 +70,7 @@ def _resolve(name: str, snapshot: Snapshot) -> Route:
         return direct
     fallback = snapshot.settings.default_alias
     if fallback and (alias := snapshot.aliases.get(fallback.lower())) is not None and alias.enabled:
-        return _route(alias, name, snapshot)
+        return replace(_route(alias, name, snapshot), is_default=True)
     raise ModelNotFound(f"The model {name!r} is not known here. GET /v1/models lists what this key may call.", param="model")
 
 

@@ -66,6 +66,9 @@ class Route:
     fallbacks: tuple[Route, ...] = ()
     """The routes of the alias's fallbacks, in order, each once; they have no fallbacks of their own."""
 
+    is_default: bool = False
+    """The requested name is unknown, and the default alias answers to it."""
+
     by_cause: Mapping[str, tuple[Route, ...]] = field(default_factory=dict)
     """The routes to use instead after a target refused the request for that reason (`context_length`, `content_filter`)."""
 

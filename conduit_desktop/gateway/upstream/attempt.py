@@ -24,7 +24,7 @@ from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse, Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets, UpstreamResponse
-from conduit_desktop.wire import StreamReader, json_text
+from conduit_desktop.wire import StreamReader, json_limits, json_text
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.media.endpoints import MediaAnswer
 from conduit_desktop.wire.reported_usage import usage_in
@@ -295,14 +295,14 @@ class ChatAttempt(TargetAttempt):
         if not stream and content_type == _EVENT_STREAM:
             return await self._streamed_unasked(response)
         if not stream or content_type == "text/html":
-            return self._whole(response, await response.read())
+            return await self._whole(response, await response.read())
         if content_type != _EVENT_STREAM:
             # Some vendors stream under another content type, or none; some send a whole answer to a request for a stream.
             # The first bytes decide, except for dialects that stream lines of JSON: those begin as a whole answer does.
             first = await response.chunk()
             json_lines = prepared.upstream.content_type.partition(";")[0] != _EVENT_STREAM and content_type != "application/json"
             if first.lstrip()[:1] in (b"{", b"[", b"<") and not json_lines:
-                return self._whole(response, first + await response.read())
+                return await self._whole(response, first + await response.read())
         answer = self._answer(response)
         answer.streamed, answer.reader = not prepared.collected, prepared.upstream.reader()
         await _read_until_content(answer, first)
@@ -314,15 +314,20 @@ class ChatAttempt(TargetAttempt):
         """The whole answer of a server that streams whatever it is asked for; an answer that it only labels so is read as it is."""
         first = await response.chunk()
         if first.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
-            return self._whole(response, first + await response.read())
+            return await self._whole(response, first + await response.read())
         answer = self._answer(response)
         answer.reader = self.prepared.upstream.reader()
         await _read_until_content(answer, first)
         await _read_rest(answer)
         return answer
 
-    def _whole(self, response: UpstreamResponse, body: bytes) -> UpstreamAnswer:
+    async def _whole(self, response: UpstreamResponse, body: bytes) -> UpstreamAnswer:
+        if len(body) > json_limits.LARGE:
+            await check_size(body)
         value = read_json(body)
+        # What is passed through is not written again.
+        if not self.prepared.passthrough:
+            check_depth(body, value)
         # By its value: the Responses API has `"error": null` in every sound answer. With choices or content it is an answer.
         if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
             raise self._error_in(response, body, value)
@@ -417,6 +422,25 @@ def content_type_of(response: UpstreamResponse) -> str:
 def lower_names(response: UpstreamResponse) -> dict[str, str]:
     """The response's headers by name in lower case."""
     return {name.lower(): value for name, value in response.headers.items()}
+
+
+async def check_size(body: bytes, most_values: int = json_limits.MOST_VALUES) -> None:
+    """Check how much a large answer holds, while others go on; raises UpstreamError."""
+    try:
+        if len(body) > json_limits.LARGE:
+            for _ in json_limits.check(body, most_values):
+                await asyncio.sleep(0)
+    except json_limits.TooComplex as error:
+        raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
+
+
+def check_depth(body: bytes, value: Json) -> None:
+    """Raises UpstreamError where the value of `body` is nested so deep that it cannot be written again."""
+    if len(body) > json_limits.SHALLOW and json_limits.may_be_deep(body):
+        try:
+            json_limits.check_depth(value)
+        except json_limits.TooComplex as error:
+            raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
 
 
 def read_json(body: bytes) -> Json:

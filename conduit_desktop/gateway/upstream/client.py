@@ -33,8 +33,10 @@ SLEPT_S = 30.0
 # Far more than any vendor's error has, and little enough to be parsed on the loop.
 ERROR_BODY_LIMIT = 1024 * 1024
 ERROR_BODY_S = 10.0
-WHOLE_LIMIT = 512 * 1024 * 1024
-"""The longest answer that is read whole: it fits a dozen images, and bounds an endless answer."""
+WHOLE_LIMIT, MEDIA_LIMIT = 64 * 1024 * 1024, 512 * 1024 * 1024
+"""Bytes of the longest answer that is read whole: of a chat, and of a media endpoint, where it fits a dozen images."""
+MOST_TIMES, ALWAYS = 100, 4 * 1024 * 1024
+"""An answer that unpacks to more than so many times its size is refused, once it has more than so many bytes."""
 LARGE = 512 * 1024
 _PIECE = 256 * 1024
 _READ_BUFFER = 2**18
@@ -73,10 +75,12 @@ _READING = MappedErrors("broken")
 class HttpResponse:
     """An answer over the network. Header names are case-insensitive."""
 
-    __slots__ = ("_response", "headers", "status")
+    __slots__ = ("_response", "headers", "most", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self.most = WHOLE_LIMIT
+        """Bytes that are read whole."""
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -94,6 +98,8 @@ class HttpResponse:
         if self.status >= 400:
             return await self._read_error()
         length = self._response.content_length
+        if length is not None and length > self.most:
+            raise self._too_long()
         # A small body of known length needs no counting; a compressed one may be far larger than its length.
         if length is not None and length <= LARGE and "content-encoding" not in self.headers:
             with _READING:
@@ -103,10 +109,13 @@ class HttpResponse:
         while data := await self.chunk():
             pieces.append(data)
             size += len(data)
-            if size > WHOLE_LIMIT:
-                self.abort()
-                raise UpstreamError(f"the answer is longer than {WHOLE_LIMIT >> 20} MiB", status=502, reason="malformed")
+            if size > self.most:
+                raise self._too_long()
         return b"".join(pieces)
+
+    def _too_long(self) -> UpstreamError:
+        self.abort()
+        return UpstreamError(f"the answer is longer than {self.most >> 20} MiB", status=502, reason="malformed")
 
     async def _read_error(self) -> bytes:
         """What comes of an error's body within its limits.
@@ -136,6 +145,22 @@ class HttpResponse:
 
     def abort(self) -> None:
         self._response.close()
+
+
+class PackedResponse(HttpResponse):
+    """A compressed answer: what it unpacks to is bounded, and it is unpacked in slices between which other streams go on."""
+
+    __slots__ = ()
+
+    async def chunk(self) -> bytes:
+        data = await super().chunk()
+        content = self._response.content
+        if content.total_bytes > ALWAYS and content.total_bytes > MOST_TIMES * content.total_raw_bytes:
+            self.abort()
+            raise UpstreamError(f"the answer unpacks to more than {MOST_TIMES} times its size", status=502, reason="malformed")
+        # aiohttp unpacks the next slice as soon as this one is taken, without waiting for anything.
+        await asyncio.sleep(0)
+        return data
 
 
 class LocalResponse:
@@ -357,7 +382,7 @@ class Upstream:
                     if tries > STALE_TRIES or self._ticks() - began > STALE_S:
                         raise
                 else:
-                    return HttpResponse(response)
+                    return (PackedResponse if "content-encoding" in response.headers else HttpResponse)(response)
                 finally:
                     outbound.sent = payload is not None and payload.sent
 

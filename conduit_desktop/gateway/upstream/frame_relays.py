@@ -46,7 +46,7 @@ class PassthroughRelay:
     the reasoning that the vendor wants returned.
     """
 
-    __slots__ = ("_buffer", "_hide_usage", "_splitter", "_unfit", "_upstream", "_watch")
+    __slots__ = ("_buffer", "_held", "_hide_usage", "_splitter", "_unfit", "_upstream", "_watch")
 
     def __init__(self, upstream: Dialect, hide_usage: bool, watch: ReasoningRecorder | None = None) -> None:
         self._watch = watch
@@ -54,12 +54,22 @@ class PassthroughRelay:
         self._splitter = splitter_of(upstream.content_type)
         self._hide_usage = hide_usage
         self._buffer = b""
+        self._held: list[bytes] = []
+        """What follows `_buffer` and ends no frame."""
         self._unfit: Frame | None = None
 
     def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
         if self._watch is not None:
             self._watch.see(events)
-        buffer = self._buffer + data if self._buffer else data
+        if self._buffer or self._held:
+            # A frame of many megabytes comes in many pieces: joining them at each would take seconds.
+            if data and not faulty and not self._splitter.may_end(self._held[-1] if self._held else self._buffer, data):
+                self._held.append(data)
+                return b""
+            buffer = b"".join([self._buffer, *self._held, data])
+            self._held = []
+        else:
+            buffer = data
         end = self._splitter.last_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
         if faulty:
@@ -73,7 +83,7 @@ class PassthroughRelay:
         return whole
 
     def end(self, missing: bytes = b"") -> bytes:
-        rest, self._buffer = self._buffer, b""
+        rest, self._buffer, self._held = b"".join([self._buffer, *self._held]), b"", []
         if rest.strip() and (missing or self._hide_usage):
             # The last frame lacks its end, without which a frame after it would become a part of it.
             rest += self._splitter.end

@@ -15,8 +15,16 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream import token_counts
-from conduit_desktop.gateway.upstream.attempt import TargetAttempt, UpstreamAnswer, answer_errors, content_type_of, read_json
-from conduit_desktop.gateway.upstream.client import Upstream
+from conduit_desktop.gateway.upstream.attempt import (
+    TargetAttempt,
+    UpstreamAnswer,
+    answer_errors,
+    check_depth,
+    check_size,
+    content_type_of,
+    read_json,
+)
+from conduit_desktop.gateway.upstream.client import MEDIA_LIMIT, HttpResponse, Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.providers import Endpoint, UpstreamResponse
 from conduit_desktop.wire import dialect
@@ -25,6 +33,8 @@ from conduit_desktop.wire.media.usage import READ_ONLY, read_media_usage
 
 THREAD_FROM = 256 * 1024
 """Answers of more bytes are parsed and converted in a worker thread: on the loop they would hold up every stream."""
+MOST_VALUES = 20_000_000
+"""Numbers of one answer: 2,048 embeddings of 4,096 dimensions are eight million."""
 # Enough to hide the round trips; all at once would run into the vendor's own rate limit.
 PARALLEL = 8
 """Upstream requests in flight at the same time where one client request needs many."""
@@ -118,12 +128,15 @@ class MediaAttempt(TargetAttempt):
             headers["accept-encoding"] = "identity"
         endpoint: Endpoint = "embedding" if body.single else self.prepared.call.endpoint
         response = await self._send(body.body, endpoint, headers)
+        if isinstance(response, HttpResponse):
+            response.most = MEDIA_LIMIT
         if content_type_of(response) == "text/html":
             raise UpstreamError("the provider answers with a web page; check its base URL", status=502, reason="malformed")
         return response
 
     async def _read(self, response: UpstreamResponse) -> tuple[dict[str, Json], bytes]:
         body = (await response.read()).removeprefix(b"\xef\xbb\xbf")  # some servers' byte-order mark
+        await check_size(body, MOST_VALUES)
         value = await _in_thread(len(body), _object, body)
         # Before the format reads the answer: some Bedrock models report their input tokens in a header only.
         self.target.bound.kind.add_header_usage(value, response.headers)
@@ -168,6 +181,7 @@ async def _in_thread(size: int, work: Callable[..., T], *args: object) -> T:
 
 def _object(body: bytes) -> dict[str, Json]:
     value = read_json(body)
+    check_depth(body, value)
     if not isinstance(value, dict):
         raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
     return value

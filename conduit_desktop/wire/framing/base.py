@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conduit_desktop.core.errors import MalformedStream
 
-MAX_FRAME = 64 * 1024 * 1024
+MAX_FRAME = 32 * 1024 * 1024
 """Bytes one frame may have before the stream counts as malformed; images arrive in single frames."""
 
 
@@ -51,6 +51,11 @@ class Splitter:
     def last_end(cls, buffer: bytes) -> int:
         """The end of the last whole frame of `buffer`, which starts with a frame; 0 where none is whole."""
         raise NotImplementedError
+
+    @classmethod
+    def may_end(cls, tail: bytes, data: bytes) -> bool:
+        """Whether a frame may end in `data`, which follows `tail` (some bytes at least): else no search of all before is needed."""
+        return True
 
     @classmethod
     def split(cls, data: bytes) -> list[Frame]:

@@ -8,7 +8,7 @@ import orjson
 
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event
-from conduit_desktop.wire import json_text
+from conduit_desktop.wire import json_limits, json_text
 from conduit_desktop.wire.event_validation import FAULTS, EventValidator
 from conduit_desktop.wire.framing.base import Frame, Splitter, frames_from
 from conduit_desktop.wire.reported_usage import usage_in
@@ -18,6 +18,10 @@ def json_object(frame: Frame) -> dict[str, Any]:
     """The JSON object in a frame; raises MalformedStream for any other data."""
     try:
         payload = json_text.loads_exact(frame.data)
+        if len(frame.data) > json_limits.SHALLOW and json_limits.may_be_deep(frame.data):
+            json_limits.check_depth(payload)
+    except json_limits.TooComplex as error:
+        raise MalformedStream(f"a frame cannot be read: {error}") from None
     except orjson.JSONDecodeError as error:
         raise MalformedStream(f"a frame is not JSON: {error}") from error
     if not isinstance(payload, dict):

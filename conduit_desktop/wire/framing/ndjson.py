@@ -22,6 +22,10 @@ class LineSplitter(Splitter):
         return [Frame(None, line.strip(), line + b"\n") for line in lines]
 
     @classmethod
+    def may_end(cls, tail: bytes, data: bytes) -> bool:
+        return b"\n" in data
+
+    @classmethod
     def last_end(cls, buffer: bytes) -> int:
         return buffer.rfind(b"\n") + 1
 

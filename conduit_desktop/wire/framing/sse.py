@@ -53,6 +53,10 @@ class SseSplitter(Splitter):
         self._tail = data[-3:]
 
     @classmethod
+    def may_end(cls, tail: bytes, data: bytes) -> bool:
+        return cls.last_end(tail[-3:] + data) > 0
+
+    @classmethod
     def last_end(cls, buffer: bytes) -> int:
         end = buffer.rfind(b"\n\n")
         end = end + 2 if end >= 0 else 0

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from conduit_desktop.core import clock as clock_module
 from conduit_desktop.core.entities import IpRule, Provider, VirtualKey
@@ -14,6 +15,7 @@ from conduit_desktop.core.errors import Forbidden, Unauthorized
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.admission.access import Caller, check_address, check_model, digest, identify, may_call
 from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing.targets import Route, timeouts_for
 from conduit_desktop.gateway.snapshot import BoundProvider, Rule, Snapshot
 from conduit_desktop.providers.catalog import bind
 from conduit_desktop.wire import dialect
@@ -60,6 +62,10 @@ def rules(*texts: str) -> Snapshot:
 
 def provider(**fields: Any) -> Provider:
     return Provider(id="prov_oa", name="oa", kind="openai-compatible", base_url="http://127.0.0.1:1", **fields)
+
+
+def route(name: str, is_default: bool = False) -> Route:
+    return Route(name, None, (), timeouts_for(None, Settings()), is_default=is_default)
 
 
 def call(credential: str | None = SECRET, client_ip: str = "127.0.0.1", **fields: Any) -> Call:
@@ -178,15 +184,23 @@ def test_a_call_without_a_key_is_refused_where_no_anonymous_key_is_set() -> None
         assert refused.value.code == "missing_api_key"
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
 def test_the_anonymous_key_is_used_by_a_loopback_call_without_a_key(address: str) -> None:
     assert identify(call(None, address), snapshot(key("App"), anonymous_key="aPP")).id == "key_App"
 
 
-@pytest.mark.parametrize("address", [REMOTE, "192.168.0.2", "2001:db8::1", "::ffff:192.168.0.2", "not an address"])
+@pytest.mark.parametrize("address", [REMOTE, "192.168.0.2", "2001:db8::1", "::ffff:192.168.0.2", "not an address", ""])
 def test_the_anonymous_key_is_not_used_from_another_machine(address: str) -> None:
     with pytest.raises(Unauthorized) as refused:
         identify(call(None, address), snapshot(key(), anonymous_key="app"))
+    assert refused.value.code == "missing_api_key"
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "Via", "X-Real-IP"])
+def test_the_anonymous_key_is_not_used_by_what_a_proxy_on_this_computer_passes_on(header: str) -> None:
+    passed_on = call(None, headers=CIMultiDict({header: "203.0.113.7"}))
+    with pytest.raises(Unauthorized) as refused:
+        identify(passed_on, snapshot(key(), anonymous_key="app"))
     assert refused.value.code == "missing_api_key"
 
 
@@ -250,7 +264,7 @@ def test_a_client_cannot_call_as_another_key_by_its_id() -> None:
         (("10.0.0.0/8", "203.0.113.7"), REMOTE, True),
         (("0.0.0.0/0",), "2001:db8::1", False),
         (("::/0",), REMOTE, False),
-        (("127.0.0.1",), "", True),
+        (("127.0.0.1",), "", False),
         (("10.0.0.0/8",), "", False),
         (("203.0.113.0/24",), f"::ffff:{REMOTE}", True),  # how a dual-stack socket reports IPv4 clients
         (("203.0.113.0/24",), "::ffff:203.0.114.7", False),
@@ -318,9 +332,9 @@ def test_an_ipv4_address_in_ipv6_form_is_checked_as_ipv4() -> None:
     assert admits(rules("deny 203.0.113.0/24"), "2001:db8::1")
 
 
-def test_a_call_without_an_address_counts_as_loopback_in_the_rules() -> None:
-    assert admits(rules("allow 127.0.0.0/8"), "")
-    assert not admits(rules("deny 127.0.0.1"), "")
+def test_an_address_that_is_not_known_is_refused_where_there_are_rules() -> None:
+    assert not admits(rules("allow 127.0.0.0/8"), "")
+    assert not admits(rules("deny 203.0.113.7"), "")
 
 
 @pytest.mark.parametrize(
@@ -364,13 +378,19 @@ def test_a_key_may_call_the_models_of_its_allow_list_alone(models: tuple[str, ..
 
 def test_a_call_without_a_virtual_key_may_call_every_model() -> None:
     assert may_call(None, "anything")
-    check_model(None, "anything", "anything")
+    check_model(None, "anything", route("anything"))
 
 
 def test_a_model_is_allowed_by_the_requested_name_or_by_the_name_it_resolves_to() -> None:
     narrow = key(models=("fast",))
-    check_model(narrow, "fast", "gpt-4")
-    check_model(narrow, "gpt-4", "fast")
+    check_model(narrow, "fast", route("gpt-4"))
+    check_model(narrow, "gpt-4", route("fast"))
     with pytest.raises(Forbidden) as refused:
-        check_model(narrow, "gpt-4", "claude")
+        check_model(narrow, "gpt-4", route("claude"))
     assert refused.value.param == "model"
+
+
+def test_the_default_alias_is_allowed_by_its_own_name_alone() -> None:
+    check_model(key(models=("claude",)), "gpt-unknown", route("claude", is_default=True))
+    with pytest.raises(Forbidden):
+        check_model(key(models=("gpt-*",)), "gpt-unknown", route("claude", is_default=True))

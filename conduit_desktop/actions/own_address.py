@@ -1,0 +1,75 @@
+"""Refuses a provider whose base URL is the address of this gateway: every request would come back to it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from conduit_desktop.actions.context import AppContext
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.providers.catalog import kind_of
+
+LOOKUP_S = 2.0
+"""Seconds that looking a host name up may take; what is not found by then is not this computer."""
+_PORTS = {"http": 80, "https": 443}
+
+
+async def check_not_own(context: AppContext, base_url: str | None, kind: str) -> None:
+    """Raises Invalid (field `base_url`) where requests to the base URL, or to the kind's own, would come to this gateway.
+
+    A proxy in front of the gateway is not seen here: what comes back through one is refused by the header that it carries.
+    """
+    url = base_url if base_url and base_url.strip() else kind_of(kind).default_base_url
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return  # `check_base_url` says what is wrong with it
+    host = (parts.hostname or "").rstrip(".").lower()
+    if not host or port != _own_port(context):
+        return
+    allowed = {name.lower() for name in context.gateway.snapshot.settings.allowed_hosts}
+    if host in allowed or await _is_this_computer(host):
+        raise Invalid(
+            f"the base URL {url.strip()} is this gateway's own address: every request would come back to it. Enter the provider's.",
+            "base_url",
+        )
+
+
+def _own_port(context: AppContext) -> int:
+    """The port on which the server listens, or will."""
+    address = context.server.address
+    return (urlsplit(address).port or 0) if address else context.gateway.snapshot.settings.port
+
+
+async def _is_this_computer(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost") or host == socket.gethostname().lower():
+        return True
+    with suppress(ValueError):
+        return is_own(host.partition("%")[0])
+    # `0x7f.1`, `2130706433` and names of this computer in the hosts file or the network's name server.
+    with suppress(OSError, UnicodeError, TimeoutError):
+        async with asyncio.timeout(LOOKUP_S):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        return any(is_own(str(address[0]).partition("%")[0]) for *_, address in found)
+    return False
+
+
+def is_own(address: str) -> bool:
+    """Whether an IP address is one of this computer; raises ValueError for another text."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    # To connect to the unspecified address is to connect to this computer.
+    if parsed.is_loopback or parsed.is_unspecified:
+        return True
+    # The system binds a socket to an address of its own alone; nothing is sent.
+    try:
+        with socket.socket(socket.AF_INET6 if parsed.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(parsed), 0))
+    except OSError:
+        return False
+    return True
