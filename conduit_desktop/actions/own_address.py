@@ -50,7 +50,9 @@ async def _is_this_computer(host: str) -> bool:
         return True
     with suppress(ValueError):
         return is_own(host.partition("%")[0])
-    # `0x7f.1`, `2130706433` and names of this computer in the hosts file or the network's name server.
+    with suppress(OSError):
+        return is_own(socket.inet_ntoa(socket.inet_aton(host)))  # an address as a number: `0x7f.1`, `2130706433`
+    # A name of this computer in the hosts file or at the network's name server.
     with suppress(OSError, UnicodeError, TimeoutError):
         async with asyncio.timeout(LOOKUP_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)

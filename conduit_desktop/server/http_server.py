@@ -119,6 +119,12 @@ class HttpServer:
                 ", ".join(accepted_names(settings.allowed_hosts)),
                 json.dumps([*settings.allowed_hosts, "NAME"]),
             )
+        if not (_is_loopback(host) or context.gateway.snapshot.keys):
+            log.warning(
+                "listening on %s, beyond this computer, and there is no virtual key: every call is refused until one is made "
+                "(conduit-desktop keys create --name NAME)",
+                settings.host,
+            )
         self._lag = asyncio.ensure_future(self._measure_lag())
 
     async def stop(self) -> None:

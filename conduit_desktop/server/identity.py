@@ -45,7 +45,7 @@ def identified(request: web.Request, gateway: Gateway, language: Dialect, endpoi
     except GatewayError as error:
         raise _refused(request, gateway, call, endpoint, error) from None
     call.snapshot = snapshot
-    # Of `protocol.ClientConnection`; a server of tests may have others.
+    # As in `middleware.is_known`, without a call.
     if getattr(connection := request.protocol, "is_stranger", False):
         connection.known()  # type: ignore[attr-defined]
     return call

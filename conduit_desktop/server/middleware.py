@@ -252,13 +252,24 @@ def dialect_of_path(path: str, headers: Mapping[str, str]) -> Dialect:
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error response in the client's dialect; a provider's JSON error of the same dialect is relayed unchanged."""
     response = _error_response(request, error)
-    if not request.content.is_eof():
-        # A body that nobody is going to read: aiohttp would go on receiving it for ten seconds, however much comes.
-        response.force_close()
-        discard_rest = getattr(request.protocol, "discard_rest", None)
-        if discard_rest is not None:
-            discard_rest()
+    discard_body(request, response)
     return response
+
+
+def discard_body(request: web.Request, response: web.Response) -> None:
+    """End the connection with `response` where the request's body has not come whole: nobody is going to read the rest."""
+    if not request.content.is_eof():
+        response.force_close()
+        # aiohttp would go on receiving it for ten seconds, however much comes.
+        if (discard_rest := getattr(request.protocol, "discard_rest", None)) is not None:
+            discard_rest()
+
+
+def is_known(request: web.Request) -> None:
+    """The request has a valid key: its connection is no longer a stranger's."""
+    # Of `protocol.ClientConnection`; a server of tests may have others.
+    if getattr(connection := request.protocol, "is_stranger", False):
+        connection.known()  # type: ignore[attr-defined]
 
 
 def _error_response(request: web.Request, error: GatewayError) -> web.Response:

@@ -75,9 +75,9 @@ def keys(request: web.Request) -> Keys:
     return Keys(virtual or own, own, own_header)
 
 
-async def read_body(request: web.Request, max_mb: int) -> bytes:
+async def read_body(request: web.Request, max_mb: float) -> bytes:
     """The whole body, decompressed; raises PayloadTooLarge as soon as it is over `max_mb` MiB, and BadRequest."""
-    limit = max_mb * _MB
+    limit = int(max_mb * _MB)
     content = request.content
     try:
         # Most bodies arrive in one piece, together with the head: nothing is copied, and nothing has to be waited for.
@@ -98,7 +98,7 @@ async def read_body(request: web.Request, max_mb: int) -> bytes:
     return body
 
 
-async def _coming(content: StreamReader, limit: int, max_mb: int) -> bytes:
+async def _coming(content: StreamReader, limit: int, max_mb: float) -> bytes:
     """A body that is still coming; raises PayloadTooLarge and BodyTimeout."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -127,7 +127,7 @@ async def _coming(content: StreamReader, limit: int, max_mb: int) -> bytes:
     return b"".join(pieces)
 
 
-async def _unpacked(encoding: str, body: bytes, max_mb: int) -> bytes:
+async def _unpacked(encoding: str, body: bytes, max_mb: float) -> bytes:
     named = encoding.strip().lower()
     if named in ENCODINGS:
         return await unpack(body, named, max_mb)
@@ -140,7 +140,7 @@ async def _unpacked(encoding: str, body: bytes, max_mb: int) -> bytes:
     )
 
 
-def _too_large(max_mb: int) -> PayloadTooLarge:
+def _too_large(max_mb: float) -> PayloadTooLarge:
     return PayloadTooLarge(f"The request body is over {max_mb} MB (the setting max_body_mb).")
 
 
@@ -180,24 +180,27 @@ async def check_size(raw: bytes) -> None:
         raise _too_complex(error) from None
 
 
-def _too_complex(error: json_limits.TooComplex) -> BadRequest:
-    return BadRequest(f"The request body cannot be read: {error}.", code=error.code)
+def _too_complex(error: json_limits.TooComplex, what: str = "request body") -> BadRequest:
+    return BadRequest(f"The {what} cannot be read: {error}.", code=error.code)
 
 
-def parse_json(raw: bytes) -> Any:
-    """The JSON in a body; raises BadRequest for one that is none or nested too deep. A large one is checked first."""
+def parse_json(raw: bytes, what: str = "request body") -> Any:
+    """The JSON in a body or another text; raises BadRequest for one that is none or nested too deep.
+
+    A large one is checked by `check_size` first.
+    """
     try:
         body = orjson.loads(raw)
         if len(raw) > json_limits.SHALLOW and json_limits.may_be_deep(raw):
             json_limits.check_depth(body)
         return body
     except json_limits.TooComplex as error:
-        raise _too_complex(error) from None
+        raise _too_complex(error, what) from None
     except orjson.JSONDecodeError as error:
         if error.msg.startswith("depth limit"):
-            raise _too_complex(json_limits.too_deep()) from None
+            raise _too_complex(json_limits.too_deep(), what) from None
         # `from None`: the text has the position already, and the parser's traceback says nothing more.
-        raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
+        raise BadRequest(f"The {what} is not valid JSON: {error}", code="invalid_json") from None
 
 
 def with_model_of_path(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:

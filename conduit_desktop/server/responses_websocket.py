@@ -25,6 +25,7 @@ from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call
 from conduit_desktop.server.identity import caller_of
 from conduit_desktop.server.middleware import Handler, error_response
+from conduit_desktop.wire import json_limits
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.sse import SseSplitter
 
@@ -69,6 +70,9 @@ class _Connection:
         self._socket = socket
         self._answered = answered
         self._messages: asyncio.Queue[str] = asyncio.Queue(WAITING)
+        self._waiting = 0
+        """Characters of the messages that wait."""
+        self._most_waiting = gateway.snapshot.settings.max_body_mb * _MB
         self._last_id = ""
         self._sent = 0
         """Events of the response in progress that have been sent."""
@@ -86,9 +90,10 @@ class _Connection:
                     await self._fail(BadRequest("Events are text messages with JSON.", code="invalid_json"))
                 elif (steer := _steer(message.data)) is not None:
                     await self._refuse_to_steer(steer)
-                elif self._messages.full():
+                elif self._messages.full() or self._waiting + len(message.data) > self._most_waiting:
                     await self._socket.close(code=_TRY_AGAIN_LATER, message=b"too many events are waiting")
                 else:
+                    self._waiting += len(message.data)
                     self._messages.put_nowait(message.data)
         finally:
             working.cancel()
@@ -97,8 +102,9 @@ class _Connection:
     async def _work(self) -> None:
         while not self._socket.closed:
             text = await self._messages.get()
+            self._waiting -= len(text)
             try:
-                await self._create(_event(text))
+                await self._create(await _event(text))
             except GatewayError as error:
                 await self._fail(error)
             except ConnectionError:
@@ -230,7 +236,7 @@ def _is_error(frame: Frame) -> bool:
 
 def _steer(text: str) -> dict[str, Any] | None:
     """The event where it is one that steers the response in progress, which it must not wait for."""
-    if "response.steer" not in text[:4096]:
+    if "response.steer" not in text[:4096] or len(text) > json_limits.LARGE:
         return None
     try:
         event = orjson.loads(text)
@@ -239,12 +245,12 @@ def _steer(text: str) -> dict[str, Any] | None:
     return event if isinstance(event, dict) and event.get("type") == "response.steer" else None
 
 
-def _event(text: str) -> dict[str, Any]:
+async def _event(text: str) -> dict[str, Any]:
     """The client's event; raises BadRequest."""
-    try:
-        event = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The event is not valid JSON: {error}", code="invalid_json") from None
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) > json_limits.LARGE:
+        await request_fields.check_size(raw)
+    event = request_fields.parse_json(raw, "event")
     if not isinstance(event, dict) or event.get("type") != "response.create":
         raise BadRequest("The only event that is taken is response.create.", code="invalid_event", param="type")
     if event.get("background"):

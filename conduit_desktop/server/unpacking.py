@@ -70,11 +70,11 @@ class _Zlib:
         return self._decoder.eof
 
 
-async def unpack(packed: bytes, encoding: str, max_mb: int) -> bytes:
+async def unpack(packed: bytes, encoding: str, max_mb: float) -> bytes:
     """The body unpacked; raises PayloadTooLarge as soon as it is over `max_mb` MiB or MOST_TIMES its size, and BadRequest."""
     if not packed:
         return packed
-    limit = max_mb * 1024 * 1024
+    limit = int(max_mb * 1024 * 1024)
     pieces: list[bytes] = []
     size = since = 0
     try:

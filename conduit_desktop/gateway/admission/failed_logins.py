@@ -29,6 +29,11 @@ class FailedLogins:
         self._full_at: dict[str, float] = {}
         """When all that an address used up is free again."""
 
+    def wait_s(self, address: str) -> float:
+        """Seconds after which the next failed login of an address is answered; nothing is counted."""
+        full_at = self._full_at.get(_network(address))
+        return 0.0 if full_at is None else max(0.0, full_at - self._ticks() - (FREE - 1) * EVERY_S)
+
     def failed(self, address: str) -> float:
         """Count one more; returns the seconds after which the next is answered, 0 where it may fail at once."""
         now, network = self._ticks(), _network(address)

@@ -13,8 +13,9 @@ from conduit_desktop.actions import master_key
 from conduit_desktop.actions.context import Actor
 from conduit_desktop.core.errors import ActionError, ConduitError, describe
 from conduit_desktop.server.admin import feed
-from conduit_desktop.server.admin.access import check
+from conduit_desktop.server.admin.access import let_in
 from conduit_desktop.server.admin.responses import as_json, refusal
+from conduit_desktop.server.middleware import discard_body, is_known
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
@@ -56,10 +57,13 @@ def _guarded(context: AppContext, handler: _Handler) -> _Handler:
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            request[_ACTOR] = await check(request, context)
+            request[_ACTOR] = await let_in(request, context)
+            is_known(request)
             return await handler(request)
         except ActionError as error:
-            return refusal(error)
+            response = refusal(error)
+            discard_body(request, response)
+            return response
         except ConduitError as error:
             log.error("%s %s: %s", request.method, request.path, describe(error))
             return as_json({"error": {"message": str(error), "code": "unavailable", "field": None}}, 503)

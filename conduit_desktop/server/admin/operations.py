@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from aiohttp import web
 
 from conduit_desktop.actions import operations
+from conduit_desktop.core.errors import GatewayError, PayloadTooLarge
+from conduit_desktop.server import request_fields
 from conduit_desktop.server.admin.access import AdminRefused
 from conduit_desktop.server.admin.responses import as_json
+from conduit_desktop.wire import json_limits
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import Actor, AppContext
@@ -31,19 +33,18 @@ async def answer(request: web.Request, path: str, context: AppContext, actor: Ac
 
 async def _body(request: web.Request, as_text: bool) -> Any:
     """The JSON sent, or the text of an operation that takes CSV; None where nothing was. Raises AdminRefused."""
-    data = bytearray()
-    # Counted as it comes: a body sent in chunks states no length.
-    async for part in request.content.iter_chunked(65536):
-        data += part
-        if len(data) > MAX_BODY:
-            raise AdminRefused(413, "payload_too_large", f"The body is over {MAX_BODY // 1024 // 1024} MB.")
-    if not data.strip():
-        return None
     try:
+        data = await request_fields.read_body(request, MAX_BODY / 1024 / 1024)
+        if not data.strip():
+            return None
         if as_text:
             return data.decode("utf-8-sig")
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise AdminRefused(400, "invalid_json", f"The body is not valid JSON: {error}") from error
+        if len(data) > json_limits.LARGE:
+            await request_fields.check_size(data)
+        return request_fields.parse_json(data, "body")
+    except PayloadTooLarge:
+        raise AdminRefused(413, "payload_too_large", f"The body is over {MAX_BODY // 1024 // 1024} MB.") from None
+    except GatewayError as error:
+        raise AdminRefused(error.status, error.code, error.message) from None
     except UnicodeDecodeError as error:
         raise AdminRefused(400, "invalid_text", "The body is not UTF-8.") from error

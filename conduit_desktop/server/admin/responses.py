@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import orjson
@@ -24,4 +25,6 @@ def refusal(error: ActionError) -> web.Response:
     if error.status == 401:
         # HTTP demands it with every 401 (RFC 9110, 15.5.2).
         headers = {"WWW-Authenticate": "Bearer"}
+    if (retry_after := getattr(error, "retry_after", None)) is not None:
+        headers = {"Retry-After": str(math.ceil(retry_after))}
     return as_json({"error": {"message": error.message, "code": error.code, "field": error.field}}, error.status, headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 import time
 from email.utils import formatdate
@@ -561,6 +562,21 @@ async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Scenario, monk
     assert (await wholes.ask()).by == "b"
     assert wholes.outcomes == [("a", "malformed"), ("b", "ok")]
     assert wholes.record.attempts[0].detail == "the answer is longer than 1 MiB"
+
+
+async def test_s20_an_answer_that_unpacks_to_a_hundred_times_its_size_is_given_up(wholes: Scenario) -> None:
+    await wholes.configure(retries=0)
+    bomb = gzip.compress(b'{"choices":"' + b"a" * (16 * 1024 * 1024))
+    wholes.a.script(Step(body=bomb, headers={"Content-Encoding": "gzip"}))
+    assert (await wholes.ask()).by == "b"
+    assert wholes.record.attempts[0].detail == "the answer unpacks to more than 100 times its size"
+
+
+async def test_s20_a_large_answer_of_too_many_values_is_given_up_without_being_parsed(wholes: Scenario) -> None:
+    await wholes.configure(retries=0)
+    wholes.a.script(Step(body='{"choices":[' + "[]," * 400_000 + "1]}"))
+    assert (await wholes.ask()).by == "b"
+    assert "more than 200,000 objects" in wholes.record.attempts[0].detail
 
 
 async def test_s20_of_an_error_without_end_the_beginning_is_enough(scenario: Scenario) -> None:

@@ -64,3 +64,20 @@ def test_an_error_in_an_array_is_its_last_element() -> None:
     relay = ReframedRelay(PassthroughRelay(array_dialect, hide_usage=False), writer)
     out = relay.feed(b'data: {"candidates":[]}\n\ndata: {"error":{"code":503}}\n\n', [], faulty=True)
     assert out + relay.raw_error(Secrets()) == b'[{"candidates":[]},\r\n{"error":{"code":503}}]'
+
+
+def test_a_frame_of_many_pieces_is_joined_once(relay: PassthroughRelay) -> None:
+    piece, frame = b"x" * 65536, b"data: "
+    for _ in range(400):  # 26 MB: joined at each piece, five gigabytes would be copied
+        assert relay.feed(frame or piece, [], faulty=False) == b""
+        frame = b""
+    assert relay._buffer == b"data: "
+    assert relay.feed(b"\n", [], faulty=False) == b""
+    out = relay.feed(b"\n" + CHUNK, [], faulty=False)
+    assert out == b"data: " + piece * 399 + b"\n\n" + CHUNK
+
+
+def test_what_is_left_of_a_frame_of_many_pieces_comes_at_the_end(relay: PassthroughRelay) -> None:
+    for part in (b"data: {", b'"a"', b":1}"):
+        relay.feed(part, [], faulty=False)
+    assert relay.end() == b'data: {"a":1}'
