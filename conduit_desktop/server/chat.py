@@ -22,8 +22,7 @@ def chat_handler(gateway: Gateway, name: str) -> Handler:
     async def chat(request: web.Request) -> web.StreamResponse:
         language = dialect(name)
         call = identified(request, gateway, language)
-        assert call.snapshot is not None
-        body = await request_fields.read_json(request, call.snapshot.settings.max_body_mb, call)
+        body = await request_fields.read_json(request, gateway.state.snapshot.settings.max_body_mb, call)
         # Before the messages are checked: a refusal, too, names the id of its request.
         make_call(request, gateway, language, body, call=call)
         if "thread" in body and name == "anthropic_messages":

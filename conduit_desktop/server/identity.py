@@ -36,7 +36,7 @@ def identified(request: web.Request, gateway: Gateway, language: Dialect, endpoi
     Raises Unauthorized, Forbidden, LoopDetected, and RateLimited after many failed logins or where the key has no room.
     """
     call = head_of(request, gateway, language)
-    snapshot = gateway.snapshot
+    snapshot = gateway.state.snapshot
     try:
         caller = call.caller = access.identify(call, snapshot)
         # Not for small bodies, which nearly all are: it is checked again when the model is known.
@@ -46,7 +46,7 @@ def identified(request: web.Request, gateway: Gateway, language: Dialect, endpoi
         raise _refused(request, gateway, call, endpoint, error) from None
     call.snapshot = snapshot
     # As in `middleware.is_known`, without a call.
-    if getattr(connection := request.protocol, "is_stranger", False):
+    if getattr(connection := request._protocol, "is_stranger", False):
         connection.known()  # type: ignore[attr-defined]
     return call
 
@@ -75,7 +75,7 @@ def head_of(request: web.Request, gateway: Gateway, language: Dialect | None = N
         own_key=keys.own_key,
         own_key_header=keys.own_key_header,
         client_ip=request.remote or "",
-        client=request_fields.client_name(request),
+        client=request_fields.product_name(headers.get("User-Agent", "")[:200]),
         foreign_page="Origin" in headers and foreign_page(request, gateway),
     )
 

@@ -267,15 +267,16 @@ def user_agent(request: web.Request) -> str:
 
 
 def client_name(request: web.Request) -> str:
-    """The product name of the User-Agent, without its version: `claude-cli`, `OpenAI/Python`, `codex_cli_rs`.
-
-    At most 80 characters; those that cannot be printed are left out. Totals by client would have a row for every version.
-    """
-    return _product_name(request.headers.get("User-Agent", "")[:200])
+    """The `product_name` of a request's User-Agent."""
+    return product_name(request.headers.get("User-Agent", "")[:200])
 
 
 @lru_cache(maxsize=1024)
-def _product_name(agent: str) -> str:
+def product_name(agent: str) -> str:
+    """The product name of a User-Agent, without its version: `claude-cli`, `OpenAI/Python`, `codex_cli_rs`.
+
+    At most 80 characters; those that cannot be printed are left out. Totals by client would have a row for every version.
+    """
     product = agent.strip().split(" ", 1)[0]
     # OpenAI's and Anthropic's SDKs put their language where other products have the version.
     parts = product.split("/")

@@ -98,12 +98,12 @@ class HttpResponse:
         if self.status >= 400:
             return await self._read_error()
         length = self._response.content_length
-        if length is not None and length > self.most:
-            raise self._too_long()
         # A small body of known length needs no counting; a compressed one may be far larger than its length.
         if length is not None and length <= LARGE and "content-encoding" not in self.headers:
             with _READING:
                 return await self._response.content.read()
+        if length is not None and length > self.most:
+            raise self._too_long()
         pieces: list[bytes] = []
         size = 0
         while data := await self.chunk():
