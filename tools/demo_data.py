@@ -85,6 +85,11 @@ PROBING, PAUSED = "workstation/llama-3.3-70b", "anthropic/claude-haiku-4-5"
 async def fill_with_demo_data(context: AppContext, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
     """Create providers, aliases, keys, `days` of requests and a few notifications in an empty app context."""
     rng = random.Random(seed)  # the same screenshots every time
+    # A new home has a demo of its own.
+    for alias in await models.all_models(context):
+        await models.remove(context, alias.alias, "gui")
+    for before in await providers.all_providers(context):
+        await providers.remove(context, before.name, "gui")
     for provider in PROVIDERS:
         await providers.create(context, read(NewProvider, provider), "gui")
     for alias in ALIASES:
