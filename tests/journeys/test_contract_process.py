@@ -266,15 +266,18 @@ def test_the_error_for_a_missing_passphrase_names_the_variable(tmp_path: Path) -
 
 @pytest.mark.skipif(os.name != "posix" or shutil.which("curl") is None, reason="the two commands are for a POSIX shell with curl")
 def test_a_new_home_says_how_to_make_a_key_and_call_the_demo_and_that_works(tmp_path: Path) -> None:
-    home = str(tmp_path / "a home")
-    with started("serve", "--home", home, "--port", "0") as (process, line):
+    home, launcher = str(tmp_path / "a home"), tmp_path / "conduit-desktop"
+    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m conduit_desktop "$@"\n')
+    launcher.chmod(0o755)
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    with started("serve", "--home", home, "--port", "0", **path) as (process, line):
         assert line.startswith("Conduit listening on ")
         said = process.stderr
         assert said is not None
         assert any(one.startswith("No virtual key yet") for one in said)
         lines = said.readline(), said.readline()
         done = subprocess.run(
-            ["sh", "-e", "-c", "".join(lines)], capture_output=True, text=True, env=environment(), timeout=60, check=True
+            ["sh", "-e", "-c", "".join(lines)], capture_output=True, text=True, env=environment(**path), timeout=60, check=True
         )
         assert json.loads(done.stdout)["choices"][0]["message"]["content"].startswith("Hello")
     with started("serve", "--home", home, "--port", "0") as (process, _):
