@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import TracebackType
 
 from conduit_desktop.actions.schemas.inputs import NewCredential
@@ -89,6 +89,14 @@ def check_credentials(wanted: Sequence[NewCredential], known: Container[str] = (
         labels.add(one.label)
 
 
+def _free_name(name: str, *named: Iterable[CredentialRef | HeaderHint]) -> str:
+    """`name`, or another where a row names a secret so: a process that is killed before the row changes leaves its secret alone."""
+    taken = {one.secret for entities in named for one in entities}
+    while name in taken:
+        name += "/2"
+    return name
+
+
 async def keep_credentials(
     draft: SecretDraft, provider_id: str, wanted: Sequence[NewCredential], old: Sequence[CredentialRef] = ()
 ) -> tuple[CredentialRef, ...]:
@@ -99,12 +107,12 @@ async def keep_credentials(
     for one in wanted:
         if one.api_key is not None:
             # By the provider's id, not its name: renaming a provider then moves no secret.
-            secret = await draft.put(f"provider/{provider_id}/{one.label}", one.api_key)
+            secret = await draft.put(_free_name(f"provider/{provider_id}/{one.label}", old, kept.values()), one.api_key)
             kept[one.label] = CredentialRef(label=one.label, secret=secret, hint=hint(one.api_key), weight=one.weight)
         else:
             kept[one.label] = known[one.label].model_copy(update={"weight": one.weight})
     named = {credential.secret for credential in kept.values()}
-    # Without those still named: a new key under the same label has the same reference.
+    # Without those still named: a key that is kept has the reference that it had.
     draft.drop({credential.secret for credential in old} - named)
     return tuple(kept.values())
 
@@ -119,7 +127,7 @@ async def keep_headers(
         if value is None:
             kept.pop(name.lower(), None)
         else:
-            secret = await draft.put(f"header/{provider_id}/{name.lower()}", value)
+            secret = await draft.put(_free_name(f"header/{provider_id}/{name.lower()}", old, kept.values()), value)
             kept[name.lower()] = HeaderHint(name=name, secret=secret, hint=hint(value))
     draft.drop({header.secret for header in old} - {header.secret for header in kept.values()})
     return tuple(kept.values())

@@ -143,7 +143,7 @@ async def test_a_new_first_key_keeps_its_label_and_weight_and_every_further_key(
         ("a", "sk-…9999", 2), ("b", "sk-…2222", 3), ("c", "env:C", 4),
     ]  # fmt: skip
     assert kept == {
-        f"provider/{made['id']}/a": "sk-nnnnnnnnnnnnnnnn9999", f"provider/{made['id']}/b": "sk-bbbbbbbbbbbbbbbb2222",
+        f"provider/{made['id']}/a/2": "sk-nnnnnnnnnnnnnnnn9999", f"provider/{made['id']}/b": "sk-bbbbbbbbbbbbbbbb2222",
     }  # fmt: skip
 
 
@@ -181,7 +181,7 @@ async def test_one_key_of_several_is_replaced_and_the_others_stay(do: Do, kept: 
         ("a", "sk-…1111", 9), ("b", "sk-…9999", 1), ("c", "env:C", 1),
     ]  # fmt: skip
     assert kept == {
-        f"provider/{made['id']}/a": "sk-aaaaaaaaaaaaaaaa1111", f"provider/{made['id']}/b": "sk-nnnnnnnnnnnnnnnn9999",
+        f"provider/{made['id']}/a": "sk-aaaaaaaaaaaaaaaa1111", f"provider/{made['id']}/b/2": "sk-nnnnnnnnnnnnnnnn9999",
     }  # fmt: skip
 
 
