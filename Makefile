@@ -3,7 +3,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz strict mutants check bench bench-peers soak race llmock failover conformance artefacts wheel bundle deb image-steps newcomer package screenshots prices model-facts clients lock setup
+.PHONY: run test fuzz strict mutants check bench bench-peers soak race kill llmock failover conformance artefacts wheel bundle deb image-steps newcomer package screenshots prices model-facts clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -45,6 +45,10 @@ soak: setup
 # Budgets of every scope under parallel calls, hang-ups and killed processes: make race RACE="--calls 10000".
 race: setup
 	$(PY) -m tests.endurance.money $(RACE)
+
+# 60 rounds of processes killed under load, changes, backup, restore, import, migration, first start: make kill KILL="--rounds 9".
+kill: setup
+	$(PY) -m tests.endurance.killed $(KILL)
 
 # Runs the gateway against llmock, a server that breaks answers and checks its client; skips where it is not installed.
 llmock: setup
