@@ -16,17 +16,18 @@ from pathlib import Path
 
 from tools.artefacts.program import Failed
 
-MIRRORS = {"debian": "", "ubuntu": ""}
 SUITES = {"bookworm": "debian", "trixie": "debian", "noble": "ubuntu"}
+NEWEST = {"debian": "sid", "ubuntu": "gutsy"}
+"""The script of debootstrap that every newer release of a distribution uses, too."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
-# In a namespace of its own: the mounts end with the command, however that ends.
 LIKE_DOCKERS = {
     "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
     "etc/dpkg/dpkg.cfg.d/docker": "path-exclude /usr/share/doc/*\npath-exclude /usr/share/man/*\n",
     "etc/apt/apt.conf.d/docker-no-languages": 'Acquire::Languages "none";\n',
 }
 """What the images `debian:12-slim` and `ubuntu:24.04` add to the packages of debootstrap's smallest variant."""
+# In a namespace of its own: the mounts end with the command, however that ends.
 ENTER = """\
 mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" || exit 1
 exec chroot --userspec="$1" "$0" /bin/sh -c 'cd "$1" && shift && exec "$@"' sh "${@:2}"
@@ -58,11 +59,11 @@ def cached(suite: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     building = folder / f"{suite}.{os.getpid()}"
     distribution = SUITES[suite]
-    mirror = os.environ.get(f"CONDUIT_{distribution.upper()}_MIRROR", MIRRORS[distribution])
+    mirror = os.environ.get(f"CONDUIT_{distribution.upper()}_MIRROR") or own_mirror(SCRIPTS / NEWEST[distribution], suite)
     command = ["debootstrap", "--variant=minbase", suite, str(building), mirror]
     if not (SCRIPTS / suite).exists() and distribution == "ubuntu":
         # An older debootstrap does not know the name yet; every release of Ubuntu is made by the same script.
-        command.append(str(SCRIPTS / "gutsy"))
+        command.append(str(SCRIPTS / NEWEST[distribution]))
     partial = building.with_suffix(".tar.part")
     try:
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
@@ -75,6 +76,14 @@ def cached(suite: str) -> Path:
         partial.unlink(missing_ok=True)
         shutil.rmtree(building, ignore_errors=True)
     return archive
+
+
+def own_mirror(script: Path, suite: str) -> str:
+    """The mirror that a script of debootstrap names, or nothing; debootstrap itself takes that of Debian."""
+    ask = 'default_mirror() { echo "$1"; exit; }; ARCH=$(dpkg --print-architecture) SUITE=$2; . "$1"'
+    return subprocess.run(
+        ["/bin/sh", "-c", ask, "sh", str(script), suite], capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 @dataclass
