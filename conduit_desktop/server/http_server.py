@@ -22,6 +22,7 @@ from aiohttp import web
 from conduit_desktop.actions.context import ServerState
 from conduit_desktop.core.errors import ConduitError, PortTaken, describe
 from conduit_desktop.server.application import build
+from conduit_desktop.server.descriptors import DescriptorWatch, raise_limit
 from conduit_desktop.server.middleware import accepted_names
 from conduit_desktop.server.protocol import ClientRunner
 
@@ -65,6 +66,7 @@ class HttpServer:
         self._runner: web.AppRunner | None = None
         self._lag: asyncio.Task[None] | None = None
         self._since = 0.0
+        self._descriptors = 0
         self._start_stop_lock = asyncio.Lock()
         self.state: ServerState = "stopped"
         self.address: str | None = None
@@ -105,6 +107,9 @@ class HttpServer:
         runner = ClientRunner(
             build(context), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75
         )
+        # In headless mode and in the window alike: the usual 1,024 are few for streams, each of which needs two.
+        self._descriptors = raise_limit()
+        runner.strangers_at_most(self._descriptors // 4)
         await runner.setup()
         for listener in sockets:
             await web.SockSite(runner, listener, backlog=1024, ssl_context=ssl_context).start()
@@ -151,7 +156,9 @@ class HttpServer:
 
     async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
+        watch = DescriptorWatch(self._descriptors)
         while True:
+            watch.look()
             due = loop.time() + LAG_EVERY_S
             await asyncio.sleep(LAG_EVERY_S)
             self.loop_lag_ms = max(0.0, (loop.time() - due) * 1000)

@@ -287,7 +287,9 @@ class _Discarded:
 class Strangers:
     """The open connections on which no valid key has come, by address."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = min(most, STRANGERS)
+        self._most_of_address = min(max(most // 2, 1), STRANGERS_OF_ADDRESS)
         self._open: dict[str, dict[ClientConnection, None]] = {}
         self._count = 0
         self._warned_at = -math.inf
@@ -297,9 +299,9 @@ class Strangers:
         of_address = self._open.setdefault(address, {})
         of_address[connection] = None
         self._count += 1
-        if len(of_address) > STRANGERS_OF_ADDRESS:
+        if len(of_address) > self._most_of_address:
             self._close_one(address)
-        elif self._count > STRANGERS:
+        elif self._count > self._most:
             self._close_one(max(self._open, key=lambda one: len(self._open[one])))
 
     def remove(self, address: str, connection: ClientConnection) -> None:
@@ -410,9 +412,9 @@ def _with_single_slashes(request: web.BaseRequest) -> web.BaseRequest:
 class ClientServer(web.Server):
     """Makes a `ClientConnection` for each client that connects."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, strangers: int = STRANGERS, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.strangers = Strangers()
+        self.strangers = Strangers(strangers)
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of a new connection."""
@@ -422,6 +424,12 @@ class ClientServer(web.Server):
 class ClientRunner(web.AppRunner):
     """Runs the application behind a `ClientServer`."""
 
+    _strangers = STRANGERS
+
+    def strangers_at_most(self, count: int) -> None:
+        """Bound the open connections without a valid key further; call it before `setup`."""
+        self._strangers = count
+
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return ClientServer(
@@ -429,5 +437,6 @@ class ClientRunner(web.AppRunner):
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=asyncio.get_running_loop(),
+            strangers=self._strangers,
             **made._kwargs,
         )

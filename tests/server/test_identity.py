@@ -18,6 +18,7 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.admission.failed_logins import FREE
 from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER
 from conduit_desktop.server import protocol, request_fields
+from conduit_desktop.server.http_server import HttpServer
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
 from tests.fakes.vendor import Vendor
@@ -232,7 +233,11 @@ async def test_wrong_keys_are_slowed_down_and_a_valid_one_from_the_same_address_
 async def test_the_oldest_idle_connections_without_a_key_are_closed_and_known_callers_stay(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "STRANGERS_OF_ADDRESS", 5)
+    server = served.context.server
+    assert isinstance(server, HttpServer)
+    assert server._runner is not None
+    assert isinstance(server._runner.server, protocol.ClientServer)
+    monkeypatch.setattr(server._runner.server, "strangers", protocol.Strangers(10))
     async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
         url = f"{served.context.server.address}/v1/chat/completions"
 
@@ -245,7 +250,5 @@ async def test_the_oldest_idle_connections_without_a_key_are_closed_and_known_ca
         assert [await reader.read() for reader, _ in opened[:3]] == [b""] * 3, "the oldest were closed"
         assert not any(reader.at_eof() for reader, _ in opened[3:])
         assert await works()
-        connector = session.connector
-        assert connector is not None
         for _, writer in opened:
             writer.close()
