@@ -6,6 +6,7 @@ is a list of variants, of which the last that holds at the moment, or else the f
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -23,6 +24,8 @@ from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.core.paths import resource
 from conduit_desktop.core.tokens import RATE_NAMES
 from conduit_desktop.gateway.accounting.model_spellings import spellings
+
+log = logging.getLogger(__name__)
 
 MAX_CATALOG = 20 * 1024 * 1024
 """Bytes of a catalog that is installed; the one that ships has half a megabyte."""
@@ -59,9 +62,9 @@ class PriceCatalog:
         if installed is not None and _date_of(installed) > _date_of(shipped):
             try:
                 return cls.read(installed.read_bytes())
-            except (OSError, Invalid):
+            except (OSError, Invalid) as error:
                 # Changed by hand since it was installed: a broken file must not leave every model without a price.
-                pass
+                log.warning("the price catalog that was installed is not used: %s", error)
         built_in = cls(orjson.loads(shipped.read_bytes()))
         built_in.is_built_in = True
         return built_in

@@ -152,15 +152,7 @@ def _read_any(raw: dict[str, Json]) -> Usage:
         unclear.append("cached_audio_tokens")
     if audio_in > prompt - cached:
         unclear.append("audio_tokens" if audio_in > prompt else "cached_tokens")
-    # Never negative, as that would lower the price.
-    fresh = max(0, prompt - cached - audio_in)
-    if written <= fresh:
-        fresh -= written
-    elif written <= cached:
-        # OpenRouter reports tokens that a call writes to Gemini's cache as read by the same call too.
-        cached -= written
-    else:
-        unclear.append("cache_write_tokens")
+    fresh, cached = _uncached(prompt, cached, written, audio_in, unclear)
     output = max(0, completion - audio_out)
     image_in = max(0, count(prompt_details.get("image_tokens")) - count(cached_parts.get("image_tokens")))
     image_out = count(completion_details.get("image_tokens"))
@@ -170,14 +162,10 @@ def _read_any(raw: dict[str, Json]) -> Usage:
     # Where a part of the prompt was cached, pictures may be in that part.
     unclear += ["image_tokens"] if (image_in > fresh and not cached) or image_out > output - reasoning else []
     cost, extra = _cost(raw), _extra(raw, prompt_details, completion_details)
-    searches, tier_name = 0, ""
-    surcharges: tuple[str, ...] = ()
     # What is in none of OpenAI's own fields is in `extra`.
-    if extra:
-        if cost is None:
-            unclear += unread(extra, _READ_AS_WELL)
-        if not _FURTHER.isdisjoint(extra):
-            searches, tier_name, surcharges = _searches(raw), tier(raw.get("service_tier")), _surcharges(raw)
+    if extra and cost is None:
+        unclear += unread(extra, _READ_AS_WELL)
+    searches, tier_name, surcharges = _further(raw) if not _FURTHER.isdisjoint(extra) else (0, "", ())
     return Usage(
         input=fresh,
         cache_read=cached,
@@ -197,6 +185,25 @@ def _read_any(raw: dict[str, Json]) -> Usage:
         cost_nano=cost,
         extra=extra,
     )
+
+
+def _uncached(prompt: int, cached: int, written: int, audio_in: int, unclear: list[str]) -> tuple[int, int]:
+    """The tokens of the prompt that no cache had and none keeps, and those that were read from a cache."""
+    # Never negative, as that would lower the price.
+    fresh = max(0, prompt - cached - audio_in)
+    if written <= fresh:
+        fresh -= written
+    elif written <= cached:
+        # OpenRouter reports tokens that a call writes to Gemini's cache as read by the same call too.
+        cached -= written
+    else:
+        unclear.append("cache_write_tokens")
+    return fresh, cached
+
+
+def _further(raw: dict[str, Json]) -> tuple[int, str, tuple[str, ...]]:
+    """Searches, service tier and surcharges."""
+    return _searches(raw), tier(raw.get("service_tier")), _surcharges(raw)
 
 
 def _cached(raw: dict[str, Json], prompt_details: dict[str, Any]) -> int:

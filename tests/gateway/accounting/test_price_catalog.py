@@ -103,3 +103,10 @@ def test_the_date_may_be_anywhere_in_a_new_catalog(tmp_path: Path):
     path = tmp_path / "prices.json"
     install_catalog(reordered, path, NOW)
     assert not PriceCatalog.load(path).is_built_in
+
+
+def test_a_damaged_catalog_that_was_installed_is_named_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    installed = tmp_path / "prices.json"
+    installed.write_bytes(b'{"date":"2999-01-01", damaged')
+    assert PriceCatalog.load(installed).is_built_in
+    assert "the price catalog that was installed is not used" in caplog.text
