@@ -13,7 +13,8 @@ from conduit_desktop.core.entities import Budget, BudgetPeriod, BudgetScope, Vir
 from conduit_desktop.core.errors import BudgetExceeded
 from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms, period
-from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate, RateLimiter, Reservation
+from conduit_desktop.gateway.admission.cost_estimate import CostEstimate
+from conduit_desktop.gateway.admission.limits import BudgetInUse, RateLimiter, Reservation
 from conduit_desktop.store.interface import Spending
 from tests.fakes.clock import Clock
 

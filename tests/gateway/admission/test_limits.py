@@ -13,7 +13,8 @@ from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.accounting.cost import compile_price
 from conduit_desktop.gateway.admission import limits
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
-from conduit_desktop.gateway.admission.limits import GROWTH_TOKENS, CostEstimate, RateLimiter, Reservation
+from conduit_desktop.gateway.admission.cost_estimate import CostEstimate
+from conduit_desktop.gateway.admission.limits import GROWTH_TOKENS, RateLimiter, Reservation
 from conduit_desktop.gateway.admission.windows import EXACT_UP_TO
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.wire import dialect

@@ -13,7 +13,8 @@ from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
-from conduit_desktop.gateway.admission.limits import BudgetInUse, CostEstimate, RateLimiter, Reservation, cache_rate_of
+from conduit_desktop.gateway.admission.cost_estimate import CostEstimate, cache_rate_of
+from conduit_desktop.gateway.admission.limits import BudgetInUse, RateLimiter, Reservation
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.wire import dialect
 
