@@ -158,9 +158,7 @@ async def read_json(request: web.Request, max_mb: int, call: Call | None = None)
     # .NET's and PowerShell's writers put a byte-order mark before the text; a parser may ignore it (RFC 8259, section 8.1).
     if raw[:1] == b"\xef":
         raw = raw.removeprefix(b"\xef\xbb\xbf")
-    if len(raw) > json_limits.LARGE:
-        await check_size(raw)
-    body = parse_json(raw)
+    body = parse_json(raw) if len(raw) <= json_limits.LARGE else parse_json(raw, is_deep=await check_size(raw))
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="invalid_json")
     if call is None:
@@ -170,12 +168,16 @@ async def read_json(request: web.Request, max_mb: int, call: Call | None = None)
     return with_model_of_path(request, body)
 
 
-async def check_size(raw: bytes) -> None:
-    """Check how much a large JSON text holds, while other requests go on; raises BadRequest."""
+async def check_size(raw: bytes) -> bool:
+    """Check how much a large JSON text holds, while other requests go on; raises BadRequest. Whether it may be nested deep."""
+    # The parser is not put into a thread: it holds the interpreter's lock until it is done. What bounds its time is this.
+    checking = json_limits.check(raw)
     try:
-        # The parser is not put into a thread: it holds the interpreter's lock until it is done. What bounds its time is this.
-        for _ in json_limits.check(raw):
+        while True:
+            next(checking)
             await asyncio.sleep(0)
+    except StopIteration as end:
+        return bool(end.value)
     except json_limits.TooComplex as error:
         raise _too_complex(error) from None
 
@@ -184,14 +186,14 @@ def _too_complex(error: json_limits.TooComplex, what: str = "request body") -> B
     return BadRequest(f"The {what} cannot be read: {error}.", code=error.code)
 
 
-def parse_json(raw: bytes, what: str = "request body") -> Any:
+def parse_json(raw: bytes, what: str = "request body", is_deep: bool | None = None) -> Any:
     """The JSON in a body or another text; raises BadRequest for one that is none or nested too deep.
 
-    A large one is checked by `check_size` first.
+    A large one is checked by `check_size` first, which says whether it may be deep.
     """
     try:
         body = orjson.loads(raw)
-        if len(raw) > json_limits.SHALLOW and json_limits.may_be_deep(raw):
+        if len(raw) > json_limits.SHALLOW and (json_limits.may_be_deep(raw) if is_deep is None else is_deep):
             json_limits.check_depth(body)
         return body
     except json_limits.TooComplex as error:

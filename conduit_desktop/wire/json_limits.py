@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import orjson
@@ -56,8 +56,10 @@ def check_depth(value: Any) -> None:
         raise too_deep() from None
 
 
-def check(text: bytes, most_values: int = MOST_VALUES) -> Iterator[None]:
+def check(text: bytes, most_values: int = MOST_VALUES) -> Generator[None, None, bool]:
     """Checks a large text without parsing it, and yields about every millisecond; raises TooComplex.
+
+    Returns whether the depth of its value is still to be checked.
 
     Counts what might be structure first. Only where that is too much, what is within strings is left out of it.
     """
@@ -70,6 +72,8 @@ def check(text: bytes, most_values: int = MOST_VALUES) -> Iterator[None]:
         yield
     if openers + colons > MOST_FIELDS or commas > most_values or (openers > DEEPEST and len(text) > _COUNTED):
         yield from _check_structure(text, most_values)
+        return False
+    return openers > DEEPEST
 
 
 def _check_structure(text: bytes, most_values: int) -> Iterator[None]:

@@ -85,3 +85,17 @@ def test_an_escape_at_the_border_of_two_slices_is_not_cut(shift: int, monkeypatc
 
 def test_the_check_lets_others_run_about_every_megabyte() -> None:
     assert sum(1 for _ in check(b"[" + b" " * (8 * MB) + b"]")) >= 8
+
+
+def test_the_check_of_a_long_text_without_brackets_spares_the_one_of_its_depth() -> None:
+    def is_deep(text: bytes) -> bool:
+        checking = check(text)
+        while True:
+            try:
+                next(checking)
+            except StopIteration as end:
+                return bool(end.value)
+
+    assert not is_deep(orjson.dumps({"a": "x" * (2 * MB)}))
+    assert is_deep(orjson.dumps({"a": "x" * (2 * MB), "b": nested(200)}))
+    assert not is_deep(orjson.dumps({"a": "x" * (17 * MB), "b": nested(190)})), "its depth was counted"
