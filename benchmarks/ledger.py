@@ -56,7 +56,8 @@ _SINGLE: tuple[tuple[UsageGroup, ...], ...] = (
 )  # fmt: skip
 _PAIRS: tuple[tuple[UsageGroup, ...], ...] = (
     ("model", "key"), ("key", "model"), ("upstream_model", "provider"), ("key", "client"), ("model", "status"),
-    ("team", "endpoint"), ("session", "model"),
+    ("team", "endpoint"), ("session", "model"), ("session", "user"), ("session", "status"), ("user", "key"), ("tag", "model"),
+    ("tag", "key"), ("model", "session"), ("key", "user"), ("status", "tag"),
 )  # fmt: skip
 _BY_DAY: tuple[tuple[UsageGroup, ...], ...] = (
     ("day",), ("day", "model"), ("day", "key"), ("day", "provider"), ("day", "team"), ("day", "client"), ("day", "session"),
@@ -64,7 +65,7 @@ _BY_DAY: tuple[tuple[UsageGroup, ...], ...] = (
 )  # fmt: skip
 _WHOLE = (*(one for one in _SINGLE if one not in (("session",), ("user",))), *_PAIRS[2:6], ("day",), ("day", "model"))
 """What the window shows whole, or what has few rows."""
-_LONG = (("session",), ("user",), ("day", "session"), ("session", "model"), ("day", "model", "key", "provider"), ("hour", "model"))
+_LONG = (("session",), ("user",), ("day", "session"), *_PAIRS[6:], ("day", "model", "key", "provider"), ("hour", "model"))
 
 Query = Callable[[], Awaitable[Any]]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -72,11 +71,18 @@ _SHORT_PAGES = (
     "is set. Only `next: null` is the end; repeat the request with `cursor` set to `next` until then."
 )
 
-MOST_ROWS = 10_000
+MOST_ROWS = 5_000
 """Rows of usage in one answer, where no part is asked for."""
 
 MOST_ON_LOOP = 50
 """Rows whose JSON is made on the event loop; that of more is made in a thread."""
+
+_SUMS_OF_REQUESTS = (
+    "`session`, `user` and `tag` have sums alone, and in pairs: with any other group, and `session` with `user`; with `day` in UTC "
+    "as well. Other combinations with them are summed request by request: over a range of more than 100,000 requests the answer "
+    "is 422, with the field `group_by`, unless it comes by `day` or `hour` first. Of requests that are no longer kept, pairs count "
+    "by quarters of a day of UTC."
+)
 
 Run = Callable[[OperationCall], Awaitable[Any]]
 
@@ -148,9 +154,7 @@ async def _offered(call: OperationCall) -> Any:
 async def _usage(call: OperationCall) -> Any:
     query = call.query
     if query.format == "csv":
-        rows = await usage.rows(call.context, query)
-        made = partial(usage.as_csv, (row.model_dump(exclude_unset=True) for row in rows), query.group_by)
-        return TextAnswer("text/csv", await asyncio.to_thread(made))
+        return TextAnswer("text/csv", await usage.as_csv(call.context, query))
     # Of a list without end, making the JSON would hold up the streams on this loop.
     return await usage.page(call.context, query, MOST_ROWS if query.limit is None else query.limit)
 
@@ -315,7 +319,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/requests/{id}", "One request", lambda c: requests.get(c.context, c.path["id"]),
               reports.RequestDetailView),
     Operation("GET", "/usage", "Requests, tokens, cost and latency, by any of the groups", _usage, reports.UsageView,
-              many=True, query=given.UsageQuery, text="text/csv"),
+              many=True, query=given.UsageQuery, text="text/csv", description=_SUMS_OF_REQUESTS),
     Operation("GET", "/prices", "Every price set by the user", _page(prices.all_prices, _by_pattern), views.PriceView,
               many=True, query=given.PageQuery),
     Operation("GET", "/prices.csv", "Every price set by the user, as CSV", _prices_csv, text="text/csv"),

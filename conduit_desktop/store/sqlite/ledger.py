@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from functools import partial
@@ -15,11 +16,14 @@ from conduit_desktop.store.interface import KeyUse, PricedRequests, RequestFilte
 from conduit_desktop.store.sqlite import pricing, recent_use, summaries
 from conduit_desktop.store.sqlite import usage as sums
 from conduit_desktop.store.sqlite.database import Database
+from conduit_desktop.store.sqlite.pruning import MOST_STEP_S
 from conduit_desktop.store.sqlite.records import read_record
 from conduit_desktop.store.sqlite.search import SELECT, search
 from conduit_desktop.store.sqlite.sources import First
 
 PRUNE_STEP = 100
+PRUNE_AT_ONCE = 10
+"""Records that are removed by one statement: each is in several indexes, whose pages may have to come from the disk."""
 PRUNE_PAUSE_S = 0.01
 DAY_MS = 86_400_000
 
@@ -103,15 +107,26 @@ class SqliteLedger:
             await self._put(summaries.BLOCKS, pairs)
             await self._database.write(partial(summaries.finish, level="hour", number=hour, changes=changes))
             done += 1
+        while (quarter := await self._database.write(summaries.next_quarter)) is not None:
+            await self._sum_quarter(quarter)
         while (day := await self._database.write(summaries.next_day)) is not None:
             await self._sum_day(day)
             done += 1
         return done
 
+    async def _sum_quarter(self, quarter: int) -> None:
+        changes = await self._database.read(partial(summaries.changes_of, level="quarter", number=quarter))
+        for name in summaries.OF_REQUESTS:
+            pairs = partial(summaries.pairs_of_quarter, quarter=quarter, first=name)
+            await self._put(summaries.BLOCKS, await self._database.read(pairs))
+        pairs = partial(summaries.pairs_of_totals_of_quarter, quarter=quarter)
+        await self._put(summaries.BLOCKS, await self._database.read(pairs))
+        await self._database.write(partial(summaries.finish, level="quarter", number=quarter, changes=changes))
+
     async def _sum_day(self, day: int) -> None:
         read = self._database.read
         # First of all: of what changes later on, the day is summed up again.
-        changes = await read(partial(summaries.changes_of_day, day=day))
+        changes = await read(partial(summaries.changes_of, level="day", number=day))
         await self._put(summaries.COMBINATIONS, await read(partial(summaries.combinations_of_day, day=day)))
         blocks = await read(partial(summaries.groups_of_day, day=day))
         parts: summaries.Rows = []
@@ -120,8 +135,11 @@ class SqliteLedger:
             parts += await read(partial(summaries.parts_of_day, day=day, kind=name))
             # Few large commits rather than many small ones, but not all of a large day in memory.
             blocks, parts = await self._put_whole(summaries.BLOCKS, blocks), await self._put_whole(summaries.PARTIAL, parts)
-        await self._put(summaries.BLOCKS, blocks)
         await self._put(summaries.PARTIAL, parts)
+        for name in summaries.OF_REQUESTS:
+            blocks += await read(partial(summaries.pairs_of_requests_of_day, day=day, first=name))
+            blocks = await self._put_whole(summaries.BLOCKS, blocks)
+        await self._put(summaries.BLOCKS, blocks)
         for days in summaries.BLOCK_DAYS[1:]:
             hours, after = days * summaries.HOURS_A_DAY, None
             while True:
@@ -131,6 +149,8 @@ class SqliteLedger:
                 if after is None:
                     break
         await self._database.write(partial(summaries.finish, level="day", number=day, changes=changes))
+        for pair in await read(partial(summaries.pairs_with_quarters, day=day)):
+            await self._database.write(partial(summaries.forget_quarters, day=day, pair=pair))
 
     async def _put_whole(self, statement: str, rows: summaries.Rows) -> summaries.Rows:
         """Write whole steps, and return the rest."""
@@ -211,6 +231,17 @@ def _prune_strangers(
 
 
 def _prune_step(connection: sqlite3.Connection, before_ms: int, surplus: int, end_ms: int) -> int:
+    """Remove up to `PRUNE_STEP` records, fewer where that takes too long."""
+    until = time.perf_counter() + MOST_STEP_S
+    removed = 0
+    while True:
+        gone = _prune(connection, before_ms, max(0, surplus - removed), end_ms)
+        removed += gone
+        if not gone or removed >= PRUNE_STEP or time.perf_counter() >= until:
+            return removed
+
+
+def _prune(connection: sqlite3.Connection, before_ms: int, surplus: int, end_ms: int) -> int:
     oldest = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE started_at < ? ORDER BY started_at, id LIMIT ?)"
-    old = connection.execute(oldest, (before_ms, PRUNE_STEP)).rowcount
-    return old or connection.execute(oldest, (end_ms, min(surplus, PRUNE_STEP))).rowcount
+    old = connection.execute(oldest, (before_ms, PRUNE_AT_ONCE)).rowcount
+    return old or connection.execute(oldest, (end_ms, min(surplus, PRUNE_AT_ONCE))).rowcount

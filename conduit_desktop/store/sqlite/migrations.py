@@ -241,7 +241,8 @@ def _summaries(db: Database) -> None:
         ) WITHOUT ROWID""")
     # The other order is for one value over time.
     db.execute("CREATE INDEX hourly_value ON hourly (kind, value, hour)")
-    # Of pairs of groups by hour, and of single groups and pairs by 1, 4, 16, 64 and 256 days.
+    # Of pairs of groups by hour, of pairs with sessions, users and tags by 6 hours, 1 and 16 days, and of single groups and other
+    # pairs by 1, 4, 16, 64 and 256 days.
     db.execute(f"""
         CREATE TABLE blocks (
             kind TEXT NOT NULL, hours INTEGER NOT NULL, block INTEGER NOT NULL, value TEXT NOT NULL, second TEXT NOT NULL, {sums},
@@ -253,7 +254,7 @@ def _summaries(db: Database) -> None:
             kind TEXT NOT NULL, part INTEGER NOT NULL, day INTEGER NOT NULL, value TEXT NOT NULL, {sums},
             PRIMARY KEY (kind, part, day, value)
         ) WITHOUT ROWID""")
-    for unit in ("hour", "day"):
+    for unit in ("hour", "quarter", "day"):
         db.execute(f"CREATE TABLE stale_{unit}s ({unit} INTEGER PRIMARY KEY, changes INTEGER NOT NULL)")
     db.execute(f"""
         CREATE TABLE daily_combinations (
@@ -261,8 +262,11 @@ def _summaries(db: Database) -> None:
             client TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, team TEXT NOT NULL, {sums},
             PRIMARY KEY (day, key_id, model, provider, upstream_model, client, endpoint, status, team)
         ) WITHOUT ROWID""")
-    db.execute("CREATE TABLE summarized (hours INTEGER NOT NULL, days INTEGER NOT NULL, complete_from INTEGER NOT NULL)")
-    db.execute("INSERT INTO summarized SELECT 0, 0, coalesce(max(started_at) / 3600000 + 1, 0) FROM requests")
+    db.execute("""
+        CREATE TABLE summarized (
+            hours INTEGER NOT NULL, quarters INTEGER NOT NULL, days INTEGER NOT NULL, complete_from INTEGER NOT NULL
+        )""")
+    db.execute("INSERT INTO summarized SELECT 0, 0, 0, coalesce(max(started_at) / 3600000 + 1, 0) FROM requests")
     # In the order in which they are read: without the id, each page would sort all of them.
     db.execute("DROP INDEX requests_unpriced")
     db.execute("CREATE INDEX requests_unpriced ON requests (started_at, id) WHERE cost_nano IS NULL AND status <> 'refused'")

@@ -98,6 +98,9 @@ _IS_LATE = "NEW.started_at < (SELECT hours FROM summarized) * 3600000"
 _MARK = """
     INSERT INTO stale_hours (hour, changes) VALUES (NEW.started_at / 3600000, 1)
         ON CONFLICT (hour) DO UPDATE SET changes = changes + 1;
+    INSERT INTO stale_quarters (quarter, changes) SELECT NEW.started_at / 21600000, 1
+        WHERE NEW.started_at < (SELECT quarters FROM summarized) * 21600000
+        ON CONFLICT (quarter) DO UPDATE SET changes = changes + 1;
     INSERT INTO stale_days (day, changes) SELECT NEW.started_at / 86400000, 1
         WHERE NEW.started_at < (SELECT days FROM summarized) * 86400000
         ON CONFLICT (day) DO UPDATE SET changes = changes + 1;"""

@@ -15,13 +15,18 @@ from conduit_desktop.store.sqlite.records import COUNTED, TOTALS_OF_REQUEST
 from conduit_desktop.store.sqlite.summaries import (
     ALL_PARTS,
     BLOCK_DAYS,
+    BLOCK_DAYS_OF_REQUESTS,
     HOUR_MS,
     HOURLY_PAIRS,
     HOURS_A_DAY,
+    HOURS_A_QUARTER,
     OF_REQUESTS,
     OF_TOTALS,
     PAIRS,
+    PAIRS_OF_QUARTERS,
+    PAIRS_OF_REQUESTS,
     PARTS,
+    QUARTERS_A_DAY,
     SLOTS_A_DAY,
     SLOTS_AN_HOUR,
     WITH_TAGS,
@@ -80,9 +85,10 @@ def of_range(
     """
     of_log = any(name in OF_REQUESTS for name in groups)
     if of_log and len(groups) > 1:
-        # Their summaries do not tell models or keys apart: only the requests that are still in the log do.
-        return _log(groups, [(since_ms or 0, _END * SLOT_MS if until_ms is None else until_ms)])
-    slots, cut = (_slots_of_log if of_log else _slots)(connection, since_ms, until_ms)
+        if not is_summed(groups, grain):
+            return _log(groups, [(since_ms or 0, _END * SLOT_MS if until_ms is None else until_ms)])
+        return _pairs_of_requests(connection, groups, since_ms, until_ms, grain, first)
+    slots, cut = _slots_of_log(connection, since_ms, until_ms) if of_log else _slots(connection, since_ms, until_ms)
     if of_log and grain.split:
         # An hour whose requests are gone cannot be divided: it counts whole, from its first slot.
         oldest = _oldest(connection)
@@ -99,9 +105,9 @@ def of_range(
         slots = sorted([*slots, *scaled(hours, SLOTS_AN_HOUR)])
         sources.append(_rows(groups, "daily_combinations", "day", SLOTS_A_DAY, days))
     else:
-        blocks = _blocks(days, grain)
-        in_order = list(columns.values()) == ["value", "second"][: len(columns)]
-        sources += _first_of_blocks(kind, columns, blocks, first) if first and in_order else [_of_blocks(kind, columns, blocks)]
+        quarters, hours = _quarters_of_running_day(now, kind, hours, grain)
+        blocks = [*_blocks(days, grain), *((HOURS_A_QUARTER, *one) for one in quarters)]
+        sources += _of_first_blocks(kind, columns, blocks, first)
         if len(groups) <= 1:
             sources.append(_hourly(kind, columns, hours))
         elif kind in _HOURLY_KINDS:
@@ -116,9 +122,42 @@ def of_range(
         sources.append(_log(groups, cut))
     if not sources:
         sources.append(_rows(groups, "totals", "slot", 1, []))
+    return _together(sources)
+
+
+def is_summed(groups: Sequence[str], grain: Grain) -> bool:
+    """Whether there are summaries that tell the groups apart; else only the requests that are still in the log do."""
+    if len(groups) < 2 or not any(name in OF_REQUESTS for name in groups):
+        return True
+    return _kind(groups)[0] is not None and grain.unit in ("range", "day")
+
+
+def _pairs_of_requests(
+    connection: sqlite3.Connection, groups: Sequence[str], since_ms: int | None, until_ms: int | None, grain: Grain,
+    first: First | None,
+) -> Source:  # fmt: skip
+    """The sums of a pair that only requests tell apart: blocks of days and of quarters of a day, and single requests."""
+    kind, columns = _kind(groups)
+    assert kind is not None
+    slots, cut = _slots_of_log(connection, since_ms, until_ms, HOURS_A_QUARTER)
+    now = summarized(connection)
+    days = without(before(aligned(slots, SLOTS_A_DAY), now.days), [(day, day + 1) for day in now.stale_days])
+    slots = without(slots, scaled(days, SLOTS_A_DAY))
+    slots_a_quarter = HOURS_A_QUARTER * SLOTS_AN_HOUR
+    stale = [(quarter, quarter + 1) for quarter in now.stale_quarters]
+    quarters = without(before(aligned(slots, slots_a_quarter), now.quarters), stale)
+    slots = without(slots, scaled(quarters, slots_a_quarter))
+    blocks = [*_blocks(days, grain, BLOCK_DAYS_OF_REQUESTS), *((HOURS_A_QUARTER, *one) for one in quarters)]
+    sources = _of_first_blocks(kind, columns, blocks, first)
+    sources.append(_log(groups, sorted([*cut, *scaled(slots, SLOT_MS)])))
+    return _together(sources)
+
+
+def _together(sources: Sequence[Source]) -> Source:
     return " UNION ALL ".join(sql for sql, _ in sources), [value for _, values in sources for value in values]
 
 
+_KINDS_OF_QUARTERS = {PAIRS[pair] for pair in PAIRS_OF_QUARTERS}
 _HOURLY_KINDS = {PAIRS[pair] for pair in HOURLY_PAIRS}
 
 
@@ -127,8 +166,8 @@ def _kind(groups: Sequence[str]) -> tuple[str | None, dict[str, str]]:
     names = [name for name in groups if name != "all"]
     if len(names) < 2:
         return (names or ["all"])[0], dict.fromkeys(columns_of(names).values(), "value")
-    pair = [name for name in OF_TOTALS if name in names]
-    kind = PAIRS.get((pair[0], pair[1])) if len(pair) == 2 else None
+    pair = [name for name in (*OF_REQUESTS, *OF_TOTALS) if name in names]
+    kind = (PAIRS | PAIRS_OF_REQUESTS).get((pair[0], pair[1])) if len(pair) == 2 else None
     # In the order of the groups, as in all sources.
     return kind, {column: "value" if name == pair[0] else "second" for name, column in columns_of(names).items()}
 
@@ -148,14 +187,26 @@ def _by_unit(now: Summarized, slots: list[Interval], grain: Grain) -> tuple[list
     return days, hours, slots
 
 
+def _quarters_of_running_day(
+    now: Summarized, kind: str, hours: list[Interval], grain: Grain
+) -> tuple[list[Interval], list[Interval]]:
+    """Summed up quarters of a day that is not over, for pairs without rows by the hour; and the other hours."""
+    if kind not in _KINDS_OF_QUARTERS or grain.unit not in ("range", "day"):
+        return [], hours
+    start = max(now.days, now.hours // HOURS_A_DAY) * QUARTERS_A_DAY
+    holes = [(0, start), *((quarter, quarter + 1) for quarter in now.stale_quarters if quarter >= start)]
+    quarters = without(before(aligned(hours, HOURS_A_QUARTER), now.quarters), holes)
+    return quarters, without(hours, scaled(quarters, HOURS_A_QUARTER))
+
+
 Blocks = list[tuple[int, int, int]]
 """Blocks of so many hours, from the first (inclusive) to the last (exclusive)."""
 
 
-def _blocks(days: list[Interval], grain: Grain) -> Blocks:
+def _blocks(days: list[Interval], grain: Grain, sizes: Sequence[int] = BLOCK_DAYS) -> Blocks:
     """As few blocks as possible."""
     found: Blocks = []
-    for size in reversed(BLOCK_DAYS[1:] if grain.unit == "range" else ()):
+    for size in reversed(sizes[1:] if grain.unit == "range" else ()):
         whole = aligned(days, size)
         found += [(size * HOURS_A_DAY, *one) for one in whole]
         days = without(days, scaled(whole, size))
@@ -206,16 +257,16 @@ def _slots(connection: sqlite3.Connection, since_ms: int | None, until_ms: int |
 
 
 def _slots_of_log(
-    connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None
+    connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None, hours: int = 1
 ) -> tuple[list[Interval], list[Interval]]:
-    """The same for groups that totals do not tell apart; hours whose requests are gone count whole."""
-    hour = SLOTS_AN_HOUR * SLOT_MS
+    """The same for groups that totals do not tell apart; so many `hours` whose requests are gone count whole."""
+    whole = hours * HOUR_MS
     start, end = since_ms or 0, _END * SLOT_MS if until_ms is None else until_ms
     oldest = _oldest(connection)
     if oldest is None or start < oldest:
-        start -= start % hour
+        start -= start % whole
     if oldest is None or end < oldest:
-        end += -end % hour
+        end += -end % whole
     slots = aligned([(start, end)], SLOT_MS)
     return slots, without([(start, end)] if start < end else [], scaled(slots, SLOT_MS))
 
@@ -272,6 +323,11 @@ def _of_blocks(kind: str, columns: Mapping[str, str], blocks: Blocks) -> Source:
 
 
 _WITHIN_BLOCKS = "b.block >= x.value ->> 1 AND b.block < x.value ->> 2"
+
+
+def _of_first_blocks(kind: str, columns: Mapping[str, str], blocks: Blocks, first: First | None) -> list[Source]:
+    in_order = list(columns.values()) == ["value", "second"][: len(columns)]
+    return _first_of_blocks(kind, columns, blocks, first) if first and in_order else [_of_blocks(kind, columns, blocks)]
 
 
 def _first_of_blocks(kind: str, columns: Mapping[str, str], blocks: Blocks, first: First) -> list[Source]:

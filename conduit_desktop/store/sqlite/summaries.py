@@ -1,10 +1,11 @@
 """Sums of the log, made in the background once an hour or a UTC day is over, so that queries read few rows.
 
 `hourly` has a row for each value of each group. `blocks` has one for each block of 1, 4, 16, 64 and 256 days, and of pairs of
-groups too: a long range is a few large blocks with smaller ones at its ends. `parts` has the sums of a day up to each slot at
+groups too: a long range is a few large blocks with smaller ones at its ends. Pairs with a session, user or tag have blocks of
+6 hours, a day and 16 days only: they have many rows. `parts` has the sums of a day up to each slot at
 which a day of some time zone begins. `daily_combinations` tells all groups apart. An hour of `stale_hours` was written to after
-it was summed up (a late answer, a corrected cost): its rows are not used until it is summed up again. Days likewise, with the
-blocks that they are part of.
+it was summed up (a late answer, a corrected cost): its rows are not used until it is summed up again. Quarters of a day and days
+likewise, with the blocks that they are part of.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from conduit_desktop.store.sqlite.records import COUNTED, TOTALS_KEY, TOTALS_OF_REQUEST
 
 HOUR_MS = 3_600_000
 SLOTS_AN_HOUR = 4
+HOURS_A_QUARTER = 6
 HOURS_A_DAY = 24
+QUARTERS_A_DAY = HOURS_A_DAY // HOURS_A_QUARTER
 SLOTS_A_DAY = SLOTS_AN_HOUR * HOURS_A_DAY
 SETTLE_MS = 600_000
 """An hour is summed up this long after its end: most of the answers that were begun in it are over then."""
@@ -33,11 +36,20 @@ OF_REQUESTS = {"session": "r.session", "user": 'r."user"', "tag": "coalesce(tags
 """The groups that only requests tell apart; '' is that of the requests without one."""
 PAIRS = {pair: "+".join(pair) for pair in itertools.combinations([name for name in OF_TOTALS if name != "all"], 2)}
 """The kinds of blocks that two groups share."""
+PAIRS_OF_REQUESTS = {
+    pair: "+".join(pair)
+    for pair in (*itertools.product(OF_REQUESTS, [name for name in OF_TOTALS if name != "all"]), ("session", "user"))
+}
+"""Likewise of a group that only requests tell apart with another one. A tag with a session or user has as many rows as the log."""
 HOURLY_PAIRS = (("key", "model"), ("model", "provider"), ("provider", "upstream_model"))
 """Those that are summed by the hour as well: the ends of a range then need no totals."""
+PAIRS_OF_QUARTERS = tuple(pair for pair in PAIRS if pair not in HOURLY_PAIRS)
+"""The others are summed by quarters of a day until the day is over."""
 BLOCK_STEP = 4
 BLOCK_DAYS = tuple(BLOCK_STEP**level for level in range(5))
 """1, 4, 16, 64 and 256 days."""
+BLOCK_DAYS_OF_REQUESTS = (1, 16)
+"""Those of `PAIRS_OF_REQUESTS`."""
 PARTS = tuple(sorted({*range(4, 96, 4), 10, 14, 18, 38, 41, 45, 50, 54, 58, 61, 62, 70, 73, 74, 78, 82}))
 """The slots of a UTC day at which days begin elsewhere (the local midnights of all time zones from 2015 on)."""
 ALL_PARTS = tuple(range(1, SLOTS_A_DAY))
@@ -48,7 +60,7 @@ REFUSED = {"model": "refused_model", "client": "refused_client"}
 """Likewise: names in refused requests, which strangers choose and totals leave out."""
 FOR_SEARCH = (KEY_NAME, DEAREST, *REFUSED.values())
 
-Level = Literal["hour", "day"]
+Level = Literal["hour", "quarter", "day"]
 Rows = list[tuple[Any, ...]]
 
 _SUMS = ", ".join(f"sum({name})" for name in COUNTED)
@@ -64,30 +76,31 @@ WITH_TAGS = f"requests AS r {_TAGS}"
 
 @dataclass(frozen=True, slots=True)
 class Summarized:
-    """What is summed up: the hours and days (numbers since 1970) before `hours` and `days`, but for the stale ones.
+    """What is summed up: the hours, quarters of days and days (numbers since 1970) before these, but for the stale ones.
 
     Hours before `complete_from` have requests that an older release wrote: their totals do not tell the hour.
     """
 
     hours: int
+    quarters: int
     days: int
     complete_from: int
     stale_hours: tuple[int, ...]
+    stale_quarters: tuple[int, ...]
     stale_days: tuple[int, ...]
 
 
 def summarized(connection: sqlite3.Connection) -> Summarized:
     """What is summed up now."""
-    hours, days, complete_from = connection.execute("SELECT hours, days, complete_from FROM summarized").fetchone()
-    stale_hours = tuple(row[0] for row in connection.execute("SELECT hour FROM stale_hours ORDER BY hour"))
-    stale_days = tuple(row[0] for row in connection.execute("SELECT day FROM stale_days ORDER BY day"))
-    return Summarized(hours, days, complete_from, stale_hours, stale_days)
+    numbers = connection.execute("SELECT hours, quarters, days, complete_from FROM summarized").fetchone()
+    stale = (f"SELECT {level} FROM stale_{level}s ORDER BY {level}" for level in get_args(Level))
+    return Summarized(*numbers, *(tuple(row[0] for row in connection.execute(statement)) for statement in stale))
 
 
 def kept_from_ms(connection: sqlite3.Connection) -> int:
     """The time (epoch ms) from which requests are still needed for sums."""
     now = summarized(connection)
-    return min((now.hours, *now.stale_hours)) * HOUR_MS
+    return min(now.hours, *now.stale_hours, *(number * HOURS_A_QUARTER for number in (now.quarters, *now.stale_quarters))) * HOUR_MS
 
 
 def next_hour(connection: sqlite3.Connection, end: int) -> int | None:
@@ -108,26 +121,37 @@ def next_hour(connection: sqlite3.Connection, end: int) -> int | None:
     return int(hour)
 
 
-def next_day(connection: sqlite3.Connection) -> int | None:
-    """The same for days, of those whose hours are all summed up."""
+def next_quarter(connection: sqlite3.Connection) -> int | None:
+    """The same for quarters of a day, of those whose hours are all summed up."""
     now = summarized(connection)
-    end = now.hours // HOURS_A_DAY
-    waiting = {hour // HOURS_A_DAY for hour in now.stale_hours}
-    stale = [day for day in now.stale_days if day not in waiting]
-    if stale:
-        return stale[0]
-    if now.days >= end or now.days in waiting:
+    waiting = {hour // HOURS_A_QUARTER for hour in now.stale_hours}
+    return _next(connection, "quarter", HOURS_A_QUARTER, now.quarters, now.hours // HOURS_A_QUARTER, now.stale_quarters, waiting)
+
+
+def next_day(connection: sqlite3.Connection) -> int | None:
+    """The same for days, of those whose hours and quarters are all summed up."""
+    now = summarized(connection)
+    waiting = {*(hour // HOURS_A_DAY for hour in now.stale_hours), *(number // QUARTERS_A_DAY for number in now.stale_quarters)}
+    return _next(connection, "day", HOURS_A_DAY, now.days, now.quarters // QUARTERS_A_DAY, now.stale_days, waiting)
+
+
+def _next(
+    connection: sqlite3.Connection, level: Level, hours: int, first: int, end: int, stale: Sequence[int], waiting: set[int]
+) -> int | None:
+    """The first stale one, or the first one of `first` to `end`, but none of those that are `waiting` nor one behind them."""
+    for number in stale:
+        if number not in waiting:
+            return number
+    end = min([end, *(number for number in waiting if number >= first)])
+    if first >= end:
         return None
-    hour = connection.execute(
-        "SELECT min(hour) FROM hourly WHERE kind = 'all' AND hour >= ?", (now.days * HOURS_A_DAY,)
-    ).fetchone()[0]
-    day = None if hour is None else hour // HOURS_A_DAY
-    if day is None or day >= end or day in waiting:
-        connection.execute("UPDATE summarized SET days = ?", (min([end, *waiting]),))
+    hour = connection.execute("SELECT min(hour) FROM hourly WHERE kind = 'all' AND hour >= ?", (first * hours,)).fetchone()[0]
+    number = end if hour is None else min(hour // hours, end)
+    connection.execute(f"UPDATE summarized SET {level}s = ?", (min(number + 1, end),))
+    if number >= end:
         return None
-    connection.execute("UPDATE summarized SET days = ?", (day + 1,))
-    connection.execute("INSERT INTO stale_days (day, changes) VALUES (?, 0) ON CONFLICT DO NOTHING", (day,))
-    return int(day)
+    connection.execute(f"INSERT INTO stale_{level}s ({level}, changes) VALUES (?, 0) ON CONFLICT DO NOTHING", (number,))
+    return int(number)
 
 
 def sums_of_hour(connection: sqlite3.Connection, hour: int) -> tuple[int, Rows, Rows]:
@@ -190,9 +214,100 @@ _SUMS_OF_R = ", ".join(f"sum(r.{name})" for name in COUNTED)
 _TOTALS_OF_HOUR, _REQUESTS_OF_HOUR = _totals_of_hour(), _requests_of_hour()
 
 
-def changes_of_day(connection: sqlite3.Connection, day: int) -> int:
-    """How many changes a day that waits to be summed up has had."""
-    return int(connection.execute("SELECT changes FROM stale_days WHERE day = ?", (day,)).fetchone()[0])
+def changes_of(connection: sqlite3.Connection, level: Level, number: int) -> int:
+    """How many changes an hour, quarter or day that waits to be summed up has had."""
+    return int(connection.execute(f"SELECT changes FROM stale_{level}s WHERE {level} = ?", (number,)).fetchone()[0])
+
+
+def pairs_of_quarter(connection: sqlite3.Connection, quarter: int, first: str) -> Rows:
+    """The rows of a quarter of a day for `blocks`, of the pairs of `first` that only requests tell apart."""
+    hours = (quarter * HOURS_A_QUARTER, (quarter + 1) * HOURS_A_QUARTER)
+    span = tuple(hour * HOUR_MS for hour in hours)
+    there = connection.execute("SELECT count(*) FROM requests WHERE started_at >= ? AND started_at < ?", span).fetchone()[0]
+    summed = "SELECT coalesce(sum(requests), 0) FROM hourly WHERE kind = 'all' AND hour >= ? AND hour < ?"
+    if there == connection.execute(summed, hours).fetchone()[0]:
+        return [(kind, HOURS_A_QUARTER, quarter, *row) for kind, *row in connection.execute(_PAIRS_OF_QUARTER[first], span)]
+    # As with hours: what was summed before stays, and an older release's requests count without a session, user or tag.
+    known = "SELECT 1 FROM blocks WHERE kind = ? AND hours = ? AND block = ? LIMIT 1"
+    rows: Rows = []
+    for (name, second), kind in PAIRS_OF_REQUESTS.items():
+        if name == first and connection.execute(known, (kind, HOURS_A_QUARTER, quarter)).fetchone() is None:
+            statement = f"SELECT value, {_SUMS} FROM hourly WHERE kind = ? AND hour >= ? AND hour < ? GROUP BY value"
+            rows += [(kind, HOURS_A_QUARTER, quarter, "", *row) for row in connection.execute(statement, (second, *hours))]
+    return rows
+
+
+def _pairs_of_quarter(first: str) -> str:
+    pairs = {second: kind for (name, second), kind in PAIRS_OF_REQUESTS.items() if name == first}
+    columns = {
+        name: OF_REQUESTS[name] if name in OF_REQUESTS else TOTALS_OF_REQUEST[OF_TOTALS[name]].format("r.")
+        for name in (first, *pairs)
+    }
+    chosen = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
+    counts = ", ".join(f"sum({sql}) AS {name}" for name, sql in _OF_REQUEST.items())
+    # Materialized, so that the requests are read once; they have few combinations.
+    parts = [f"""SELECT '{kind}', "{first}", "{name}", {_SUMS} FROM c GROUP BY 2, 3""" for name, kind in pairs.items()]
+    return f"""WITH c AS MATERIALIZED (
+            SELECT {chosen}, {counts} FROM {WITH_TAGS if first == "tag" else "requests AS r"}
+            WHERE r.started_at >= ? AND r.started_at < ? GROUP BY {", ".join(str(place + 1) for place in range(len(columns)))}
+        ) {" UNION ALL ".join(parts)}"""
+
+
+_PAIRS_OF_QUARTER = {first: _pairs_of_quarter(first) for first in OF_REQUESTS}
+
+
+def pairs_of_totals_of_quarter(connection: sqlite3.Connection, quarter: int) -> Rows:
+    """The rows of a quarter of a day for `blocks`, of the pairs without a row by the hour; none where its day is over."""
+    if summarized(connection).hours >= (quarter // QUARTERS_A_DAY + 1) * HOURS_A_DAY:
+        return []
+    slots = HOURS_A_QUARTER * SLOTS_AN_HOUR
+    found = connection.execute(_PAIRS_OF_TOTALS, (quarter * slots, (quarter + 1) * slots))
+    return [(kind, HOURS_A_QUARTER, quarter, *row) for kind, *row in found]
+
+
+def _pairs_of_totals() -> str:
+    parts = []
+    for pair in PAIRS_OF_QUARTERS:
+        columns = ", ".join(OF_TOTALS[name] for name in pair)
+        parts.append(f"SELECT '{PAIRS[pair]}', {columns}, {_SUMS} FROM c GROUP BY {columns}")
+    counts = ", ".join(f"sum({name}) AS {name}" for name in COUNTED)
+    return f"""WITH c AS MATERIALIZED (
+            SELECT {_COMBINED}, {counts} FROM totals WHERE slot >= ? AND slot < ? GROUP BY {_COMBINED}
+        ) {" UNION ALL ".join(parts)}"""
+
+
+_PAIRS_OF_TOTALS = _pairs_of_totals()
+
+
+def pairs_with_quarters(connection: sqlite3.Connection, day: int) -> list[tuple[str, str]]:
+    """The pairs of the totals that have rows of quarters of a day."""
+    statement = f"SELECT 1 FROM blocks WHERE {_QUARTERS_OF_DAY} LIMIT 1"
+    return [pair for pair in PAIRS_OF_QUARTERS if connection.execute(statement, _quarters(day, pair)).fetchone() is not None]
+
+
+def forget_quarters(connection: sqlite3.Connection, day: int, pair: tuple[str, str]) -> int:
+    """Remove the quarters of a day of one pair of the totals: from now on, the day is read; how many rows there were."""
+    return connection.execute(f"DELETE FROM blocks WHERE {_QUARTERS_OF_DAY}", _quarters(day, pair)).rowcount
+
+
+_QUARTERS_OF_DAY = "kind = ? AND hours = ? AND block >= ? AND block < ?"
+
+
+def _quarters(day: int, pair: tuple[str, str]) -> tuple[str, int, int, int]:
+    return PAIRS[pair], HOURS_A_QUARTER, day * QUARTERS_A_DAY, (day + 1) * QUARTERS_A_DAY
+
+
+def pairs_of_requests_of_day(connection: sqlite3.Connection, day: int, first: str) -> Rows:
+    """The rows of a day for `blocks`, of the pairs of `first` that only requests tell apart; its quarters must be written."""
+    quarters = QUARTERS_A_DAY
+    statement = f"""SELECT value, second, {_SUMS} FROM blocks WHERE kind = ? AND hours = ? AND block >= ? AND block < ?
+        GROUP BY value, second"""
+    return [
+        (kind, HOURS_A_DAY, day, *row)
+        for (name, _), kind in PAIRS_OF_REQUESTS.items()
+        if name == first
+        for row in connection.execute(statement, (kind, HOURS_A_QUARTER, day * quarters, (day + 1) * quarters))
+    ]
 
 
 def combinations_of_day(connection: sqlite3.Connection, day: int) -> Rows:
@@ -262,13 +377,16 @@ def sums_of_larger_blocks(
 
     They are sums of the next smaller blocks. Also returns where to go on; None: that was all.
     """
-    smaller = hours // BLOCK_STEP
     block = day * HOURS_A_DAY // hours
-    numbers = str([block * BLOCK_STEP + place for place in range(BLOCK_STEP)])
+    kinds = dict.fromkeys(_KINDS, hours // BLOCK_STEP)
+    if hours // HOURS_A_DAY in BLOCK_DAYS_OF_REQUESTS:
+        kinds |= dict.fromkeys(PAIRS_OF_REQUESTS.values(), HOURS_A_DAY)
     rows: Rows = []
     number, *values = after or (0,)
-    for place in range(number, len(_KINDS)):
-        kind = _KINDS[place]
+    for place, (kind, smaller) in enumerate(kinds.items()):
+        if place < number:
+            continue
+        numbers = str([block * hours // smaller + step for step in range(hours // smaller)])
         behind = "AND (value, second) > (?, ?)" if values else ""
         wanted = limit - len(rows)
         rows += connection.execute(

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, get_args
 
+from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.records import UsageRow
 from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.interface import Spending
@@ -22,14 +23,18 @@ from conduit_desktop.store.sqlite.sources import (
     First,
     Grain,
     columns_of,
+    is_summed,
     of_range,
     of_requests,
     request_columns,
 )
-from conduit_desktop.store.sqlite.summaries import SLOTS_A_DAY
+from conduit_desktop.store.sqlite.summaries import HOUR_MS, HOURS_A_QUARTER, OF_REQUESTS, SLOTS_A_DAY
 
 NEWEST = 5_000
 """The answers that latencies are taken from: the newest of the range. More would take longer than a page may."""
+
+MOST_SINGLE = 100_000
+"""The requests that are read one by one for groups without summaries: a fraction of a second."""
 
 _COUNTS = {name: f"sum(t.{name})" for name in ("requests", "failed", "refused", *CLASS_NAMES, "cost_nano")} | {
     "unpriced_requests": "sum(t.unpriced)",
@@ -51,15 +56,19 @@ def usage(
     """Sums by the requested groups, from since (inclusive) until (exclusive), ordered by the groups; days and hours of `zone`.
 
     With `first`, only the first rows behind a given one. Slots whose requests are no longer all in the log count whole.
-    Percentiles are of the newest answers of the range.
+    Percentiles are of the newest answers of the range. Raises Invalid("group_by") where too many requests would have to be read.
     """
     groups = list(dict.fromkeys(group_by))
     start_ms, end_ms = since_ms or began(connection) or 0, until_ms or _ended(connection) or 0
     query = _Query(connection, groups, zone, start_ms // SLOT_MS, end_ms // SLOT_MS)
-    if first is None or not groups or groups[0] not in ("day", "hour"):
-        rows = query.rows(since_ms, until_ms, first)
-    else:
+    if first is not None and groups and groups[0] in ("day", "hour"):
         rows = query.rows_by_days(start_ms, since_ms, until_ms, first)
+    else:
+        query.refuse_many_requests(since_ms, until_ms)
+        if first is not None and len(groups) == 2 and groups[0] not in OF_REQUESTS and groups[1] in OF_REQUESTS:
+            rows = query.rows_by_values(since_ms, until_ms, first)
+        else:
+            rows = query.rows(since_ms, until_ms, first)
     if "key" in groups:
         _name_keys(connection, rows)
     _add_percentiles(connection, rows, groups, query.column, since_ms, until_ms)
@@ -78,8 +87,24 @@ class _Query:
         self.column = _columns_by_group(zone, self.changes)
         """SQL by group, of rows named `t`."""
 
-    def rows(self, since_ms: int | None, until_ms: int | None, first: First | None) -> list[UsageRow]:
-        """The sums of a range; `first` holds for groups that do not begin with a time."""
+    def refuse_many_requests(self, since_ms: int | None, until_ms: int | None) -> None:
+        """Raise Invalid where no summaries tell the groups apart and more than `MOST_SINGLE` requests would have to be read."""
+        not_time = [name for name in self.groups if name not in ("day", "hour")]
+        if is_summed(not_time, _grain(self.groups, self.changes, self.last)):
+            return
+        statement = "SELECT count(*) FROM (SELECT 1 FROM requests WHERE started_at >= ? AND started_at < ? LIMIT ?)"
+        span = (since_ms or 0, (self.last + 1) * SLOT_MS if until_ms is None else until_ms)
+        if self.connection.execute(statement, (*span, MOST_SINGLE + 1)).fetchone()[0] > MOST_SINGLE:
+            raise Invalid(
+                f"group_by: {', '.join(self.groups)} together are summed request by request, and this range has more than "
+                f"{MOST_SINGLE:,} requests: choose a shorter range or fewer groups",
+                "group_by",
+            )
+
+    def rows(
+        self, since_ms: int | None, until_ms: int | None, first: First | None, only: Sequence[str] | None = None
+    ) -> list[UsageRow]:
+        """The sums of a range; `first` holds for groups that do not begin with a time. With `only`, those of the first group."""
         groups, column = self.groups, self.column
         chosen = {f"{name}_id" if name == "key" else str(name): column[name] for name in groups} | _COUNTS
         # All fields in their order: a row is made faster of places than of names.
@@ -88,9 +113,12 @@ class _Query:
         grain = _grain(groups, self.changes, self.last)
         source, values = of_range(self.connection, not_time, since_ms, until_ms, grain, first if not_time == groups else None)
         keys = ", ".join(column[name] for name in groups)
-        statement = f"SELECT {columns} FROM ({source}) AS t"
+        statement = f"SELECT {columns} FROM ({source}) AS t WHERE true"
+        if only is not None:
+            statement += f" AND {column[groups[0]]} IN ({', '.join('?' * len(only))})"
+            values = [*values, *only]
         if first is not None and first.after is not None:
-            statement += f" WHERE ({keys}) > ({', '.join('?' * len(groups))})"
+            statement += f" AND ({keys}) > ({', '.join('?' * len(groups))})"
             after = zip(groups, first.after, strict=True)
             values = [*values, *((date.fromisoformat(value) - _EPOCH).days if name == "day" else value for name, value in after)]
         if groups:
@@ -110,6 +138,26 @@ class _Query:
             for row in rows:
                 row.day = _day(row.day)
         return rows
+
+    def rows_by_values(self, since_ms: int | None, until_ms: int | None, first: First) -> list[UsageRow]:
+        """The first sums of a pair whose blocks are sorted by its second group: some values of the first one at a time."""
+        quarter = HOURS_A_QUARTER * HOUR_MS
+        # As the blocks of the pair can be: quarters of a day whose requests are gone count whole.
+        since = None if since_ms is None else since_ms - since_ms % quarter
+        until = None if until_ms is None else until_ms + -until_ms % quarter
+        single = _Query(self.connection, self.groups[:1], self.zone, self.changes[0][0], self.last)
+        names = [single._key(row)[0] for row in single.rows(since, until, None)]
+        if first.after is not None:
+            names = [name for name in names if name >= first.after[0]]
+        found: list[UsageRow] = []
+        start, count = 0, 1
+        while start < len(names) and len(found) < first.limit:
+            part = names[start : start + count]
+            found += self.rows(since_ms, until_ms, First(first.limit - len(found), first.after), part)
+            start += count
+            # As many more as seem to be needed.
+            count = min(MOST_NAMES, max(1, -(-(first.limit - len(found)) * start // len(found)) if found else count * 2))
+        return found
 
     def rows_by_days(self, start_ms: int, since_ms: int | None, until_ms: int | None, first: First) -> list[UsageRow]:
         """The first sums by day or hour: some days at a time, until there are enough."""

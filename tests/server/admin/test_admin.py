@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions import keys, master_key
+from conduit_desktop.actions import keys, master_key, usage
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.bus import Change
@@ -126,6 +126,30 @@ async def test_usage_comes_as_csv_too(context: AppContext, ask: Ask) -> None:
     status, text = await ask("GET", "/usage?group_by=model&format=csv")
     assert status == 200
     assert text.splitlines()[1].startswith(b"'=cmd(),1,")
+
+
+async def test_csv_of_many_rows_is_made_in_parts(context: AppContext, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(7):
+        made = RequestRecord(id=str(number), started_at=1_790_000_000_000 + number // 3 * 86_400_000, model=f"m{number}")
+        await context.store.ledger.record(made)
+    for group_by in ("", "model", "day,model", "model,day"):
+        _, whole = await ask("GET", f"/usage?group_by={group_by}&format=csv")
+        monkeypatch.setattr(usage, "CSV_ROWS", 2)
+        _, parts = await ask("GET", f"/usage?group_by={group_by}&format=csv")
+        monkeypatch.undo()
+        assert parts == whole
+        assert len(whole.splitlines()) == (8 if group_by else 2)
+
+
+async def test_usage_of_groups_without_sums_of_too_many_requests_is_refused(
+    context: AppContext, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await context.store.ledger.record(RequestRecord(id=str(number), started_at=1_790_000_000_000, session="s", tags=("t",)))
+    monkeypatch.setattr("conduit_desktop.store.sqlite.usage.MOST_SINGLE", 2)
+    status, answer = await ask("GET", "/usage?group_by=session,tag")
+    assert (status, answer["error"]["field"]) == (422, "group_by")
+    assert (await ask("GET", "/usage?group_by=session,model"))[0] == 200
 
 
 async def test_too_large_a_body_is_refused(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

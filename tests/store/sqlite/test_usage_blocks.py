@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.records import CostCorrection, RequestRecord, UsageRow
 from conduit_desktop.store.interface import Spending, UsageGroup
+from conduit_desktop.store.sqlite import ledger
 from conduit_desktop.store.sqlite.store import SqliteStore
-from conduit_desktop.store.sqlite.summaries import PAIRS, PARTS
+from conduit_desktop.store.sqlite.summaries import PAIRS, PAIRS_OF_QUARTERS, PAIRS_OF_REQUESTS, PARTS
 from tests.store.samples import write
 
 HOUR = 3_600_000
@@ -134,6 +136,8 @@ def sums_of(rows: Sequence[UsageRow], groups: Sequence[str]) -> Sums:
 
 GROUPS: list[tuple[UsageGroup, ...]] = [
     (), ("day",), *((name,) for name in (*SINGLE, *OF_LOG)), *(("day", name) for name in (*SINGLE, *OF_LOG)), *PAIRS,  # type: ignore[list-item]
+    *PAIRS_OF_REQUESTS,  # type: ignore[list-item]
+    ("model", "session"), ("status", "tag"), ("user", "session"), ("day", "session", "model"),
     ("model", "key"), ("upstream_model", "provider"), ("key", "day"), ("day", "upstream_model", "provider"), ("hour",),
     ("hour", "key"), ("day", "model", "key", "provider"),
 ]  # fmt: skip
@@ -147,12 +151,20 @@ async def test_every_group_and_pair_of_a_long_range_is_the_sum_of_its_records(st
         midnight = round(datetime(2026, 10, 20, tzinfo=zone).timestamp() * 1000)
         for since, until in ((None, None), (FIRST + 3 * DAY, None), (midnight, midnight + 60 * DAY)):
             for groups in GROUPS:
+                if made is pruned and name != "UTC" and groups == ("day", "session", "model"):
+                    # Days of another time zone are summed from single requests.
+                    continue
                 rows = await store.ledger.usage(groups, since, until, zone)
                 if made is pruned and name in HALF and set(groups) & set(OF_LOG):
                     # Only whole hours are known of requests that are gone: those of a midnight may be of the day before.
                     if since is None:
                         wanted = naive(records, groups, zone, None, None)
                         assert sum(row.requests for row in rows) == sum(sums[0] for sums in wanted.values()), (name, groups)
+                    continue
+                if made is pruned and {*PAIRS_OF_REQUESTS} & {groups, groups[::-1]}:
+                    # Of requests that are gone, pairs are known by quarters of a day of UTC.
+                    start, end = since and since - since % (6 * HOUR), until and until + -until % (6 * HOUR)
+                    assert sums_of(rows, groups) == naive(records, groups, zone, start, end), (name, groups, since, until)
                     continue
                 assert sums_of(rows, groups) == naive(records, groups, zone, since, until), (name, groups, since, until)
                 keys = [key_of(row, groups) for row in rows]
@@ -173,6 +185,12 @@ async def test_rows_come_in_parts_that_make_up_the_whole(store: SqliteStore, mad
             ("hour", "key"),
             ("day", "session"),
             ("key", "day"),
+            ("session", "model"),
+            ("tag", "status"),
+            ("session", "user"),
+            ("key", "session"),
+            ("status", "tag"),
+            ("day", "session", "model"),
         ):
             whole = await store.ledger.usage(groups, FIRST + 5 * DAY, None, zone)  # type: ignore[arg-type]
             parts: list[UsageRow] = []
@@ -204,6 +222,103 @@ async def test_a_long_range_is_read_from_its_largest_blocks(store: SqliteStore) 
         assert sums_of(rows, groups) == naive(records, groups, UTC, FIRST, END), groups
     spent = await store.ledger.spent([Spending("alias", "A", FIRST, END), Spending("global", "", FIRST)])
     assert spent == [sum(one.cost_nano or 0 for one in records if one.model in models) for models in ("a", "abc")]
+
+
+async def test_a_long_range_of_pairs_with_a_session_user_or_tag_is_read_from_blocks_of_16_days(store: SqliteStore) -> None:
+    records = await summed_up(store)
+    statements = (
+        f"DELETE FROM blocks WHERE hours < {16 * 24} AND block * hours < {(FIRST_DAY + 80) * 24}",
+        "DELETE FROM hourly", "DELETE FROM totals", "DELETE FROM daily_combinations", "DELETE FROM requests",
+    )  # fmt: skip
+    await store.database.write(lambda connection: remove(connection, *statements))
+    for groups in PAIRS_OF_REQUESTS:
+        rows = await store.ledger.usage(groups, FIRST, END)  # type: ignore[arg-type]
+        assert sums_of(rows, groups) == naive(records, groups, UTC, FIRST, END), groups
+
+
+async def test_the_quarters_of_a_day_at_the_ends_of_a_range_are_read_from_blocks(store: SqliteStore) -> None:
+    records = await summed_up(store)
+    since, until = FIRST + 18 * HOUR, END - 12 * HOUR
+    statements = ("DELETE FROM hourly", "DELETE FROM totals", "DELETE FROM daily_combinations", "DELETE FROM requests")
+    await store.database.write(lambda connection: remove(connection, *statements))
+    for groups in PAIRS_OF_REQUESTS:
+        rows = await store.ledger.usage(groups, since, until)  # type: ignore[arg-type]
+        assert sums_of(rows, groups) == naive(records, groups, UTC, since, until), groups
+
+
+async def test_pairs_of_the_running_day_are_read_from_its_quarters_until_it_is_over(store: SqliteStore) -> None:
+    made = drawn()
+    times = sorted(one.started_at for one in made)
+    day = next(at // DAY for at in times[1:] if at % DAY > 13 * HOUR)
+    made = [one for one in made if one.started_at < (day + 1) * DAY]
+    made += [dataclasses.replace(made[0], id=f"h{hour}", started_at=day * DAY + hour * HOUR) for hour in range(13)]
+    await write(store, *made)
+    await store.ledger.summarize(day * DAY + 13 * HOUR)
+    before = f"DELETE FROM totals WHERE slot < {day * 96 + 48}"
+    await store.database.write(lambda connection: remove(connection, before, "DELETE FROM requests"))
+    for groups in PAIRS_OF_QUARTERS:
+        rows = await store.ledger.usage(groups)  # type: ignore[arg-type]
+        assert sums_of(rows, groups) == naive(made, groups, UTC, None, None), groups
+
+
+async def test_quarters_of_pairs_of_totals_are_removed_once_their_day_is_summed_up(store: SqliteStore) -> None:
+    made = drawn()
+    await write(store, *made)
+    noon = max(one.started_at for one in made) // DAY * DAY + 18 * HOUR
+    await write(store, dataclasses.replace(made[0], id="morning", started_at=noon - 17 * HOUR))
+    await store.ledger.summarize(noon)
+    kinds = ", ".join(f"'{PAIRS[pair]}'" for pair in PAIRS_OF_QUARTERS)
+    statement = f"SELECT count(*) FROM blocks WHERE hours = 6 AND kind IN ({kinds})"
+    assert await store.database.read(lambda connection: connection.execute(statement).fetchone()[0]) > 0
+    await store.ledger.summarize(END + DAY)
+    assert await store.database.read(lambda connection: connection.execute(statement).fetchone()[0]) == 0
+
+
+async def test_an_interrupted_summary_of_a_quarter_of_a_day_is_made_again(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = await summed_up(store)
+    late = dataclasses.replace(records[0], id="late", cost_nano=5)
+    await write(store, late)
+    monkeypatch.setattr("conduit_desktop.store.sqlite.summaries.pairs_of_quarter", lambda *args, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await store.ledger.summarize(END + DAY)
+    wanted = naive([*records, late], ["session", "model"], UTC, None, None)
+    assert sums_of(await store.ledger.usage(["session", "model"]), ["session", "model"]) == wanted
+    monkeypatch.undo()
+    await store.ledger.summarize(END + DAY)
+    assert sums_of(await store.ledger.usage(["session", "model"]), ["session", "model"]) == wanted
+
+
+@pytest.mark.parametrize("groups", [("session", "tag"), ("tag", "user"), ("session", "model", "key")], ids="-".join)
+async def test_groups_without_sums_are_refused_where_too_many_requests_would_be_read(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, groups: tuple[UsageGroup, ...]
+) -> None:
+    records = await summed_up(store)
+    monkeypatch.setattr("conduit_desktop.store.sqlite.usage.MOST_SINGLE", 100)
+    with pytest.raises(Invalid, match="choose a shorter range") as refused:
+        await store.ledger.usage(groups, limit=10)
+    assert refused.value.field == "group_by"
+    since = FIRST + 60 * DAY
+    assert sums_of(await store.ledger.usage(groups, since), groups) == naive(records, groups, UTC, since, None)
+    assert await store.ledger.usage(["session", "model"]), "what has sums is never refused"
+
+
+async def test_pruning_gives_way_to_live_requests_after_a_bounded_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    await write(store, *drawn())
+    monkeypatch.setattr(ledger, "MOST_STEP_S", 0.0)
+    steps: list[int] = []
+    step = ledger._prune_step
+
+    def counted(connection: sqlite3.Connection, **options: int) -> int:
+        steps.append(step(connection, **options))
+        return steps[-1]
+
+    monkeypatch.setattr(ledger, "_prune_step", counted)
+    monkeypatch.setattr(ledger, "PRUNE_PAUSE_S", 0)
+    assert await store.ledger.prune(1, 10**6, END + 5 * DAY) == 160
+    assert max(steps) == ledger.PRUNE_AT_ONCE
+    assert sum(steps) == 160
 
 
 @pytest.mark.parametrize("name", ZONES[1:])
