@@ -140,6 +140,11 @@ def _pairs_of_requests(
     kind, columns = _kind(groups)
     assert kind is not None
     slots, cut = _slots_of_log(connection, since_ms, until_ms, HOURS_A_QUARTER)
+    began = connection.execute("SELECT min(slot) FROM totals").fetchone()[0]
+    if began is not None:
+        # The blocks before the first one are not read each for itself.
+        largest = BLOCK_DAYS_OF_REQUESTS[-1] * SLOTS_A_DAY
+        slots = without(slots, [(0, began // largest * largest)])
     now = summarized(connection)
     days = without(before(aligned(slots, SLOTS_A_DAY), now.days), [(day, day + 1) for day in now.stale_days])
     slots = without(slots, scaled(days, SLOTS_A_DAY))
