@@ -3,7 +3,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz strict mutants check bench bench-peers soak race kill llmock failover conformance artefacts wheel bundle deb image-steps newcomer package screenshots prices model-facts clients lock setup
+.PHONY: run test fuzz strict mutants check bench bench-peers soak soak-failing race kill llmock failover conformance artefacts wheel bundle deb image-steps newcomer package screenshots prices model-facts clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -41,6 +41,10 @@ bench-peers: setup
 # An hour of mixed faults at 200 calls a second: make soak SOAK="--seconds 120".
 soak: setup
 	$(PY) -m tests.endurance $(SOAK)
+
+# 100,000 failing calls with bodies of one megabyte end with the memory they began with: make soak-failing SOAK="--calls 5000".
+soak-failing: setup
+	$(PY) -m tests.endurance.failing_calls $(SOAK)
 
 # Budgets of every scope under parallel calls, hang-ups and killed processes: make race RACE="--calls 10000".
 race: setup

@@ -29,6 +29,7 @@ from conduit_desktop.core.errors import (
     UpstreamError,
     release,
 )
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import new_id
 from conduit_desktop.server import request_fields
@@ -274,6 +275,8 @@ def is_known(request: web.Request) -> None:
 
 def _error_response(request: web.Request, error: GatewayError) -> web.Response:
     client_dialect = dialect_of(request)
+    # It may quote a path or a host in which a client put its key. (A provider's error was redacted where it came in.)
+    error.message = SECRETS.redact(error.message)
     headers = dict(error.response_headers)
     if REQUEST_ID in request:
         headers["x-conduit-request-id"] = request[REQUEST_ID]

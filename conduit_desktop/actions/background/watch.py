@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from conduit_desktop.actions.background.alerts import Alerts
+from conduit_desktop.actions.background.memory import MemoryTrimmer
 from conduit_desktop.actions.background.webhook import Webhook
 from conduit_desktop.actions.config_file.release import release_file
 from conduit_desktop.actions.context import AppContext
@@ -39,6 +40,7 @@ class BackgroundJobs:
         """How many checks in a row found no file: an editor that replaces it removes it for a moment."""
         self._alerts = Alerts(context)
         self._webhook = Webhook(context) if serves else None
+        self._trimmer = MemoryTrimmer()
         self._task: asyncio.Task[None] | None = None
         self._maintenance: asyncio.Task[None] | None = None
         self._unsubscribe = (
@@ -59,6 +61,8 @@ class BackgroundJobs:
         self._maintenance = asyncio.ensure_future(self._maintain())
         if self._webhook is not None:
             self._webhook.begin()
+        if self._serves:
+            self._trimmer.begin()
 
     async def end(self) -> None:
         """Stop watching."""
@@ -67,6 +71,7 @@ class BackgroundJobs:
         self._alerts.close()
         if self._webhook is not None:
             await self._webhook.end()
+        await self._trimmer.end()
         for task in (self._task, self._maintenance):
             if task is not None:
                 task.cancel()

@@ -7,6 +7,8 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtGui import Qt as QtText
 from PySide6.QtWidgets import QLabel, QSizePolicy
 
+from conduit_desktop.core import shown_text
+
 
 class PlainLabel(QLabel):
     """A QLabel that shows its text as it is.
@@ -16,10 +18,14 @@ class PlainLabel(QLabel):
     """
 
     def __init__(self, text: str = "", name: str = "") -> None:
-        super().__init__(text)
+        super().__init__(shown_text.lines(text))
         self.setTextFormat(Qt.TextFormat.PlainText)
         if name:
             self.setObjectName(name)
+
+    def setText(self, text: str) -> None:
+        # A name with a directional character would turn around what stands after it.
+        super().setText(shown_text.lines(text))
 
 
 class ElidedLabel(PlainLabel):
@@ -38,6 +44,7 @@ class ElidedLabel(PlainLabel):
 
     def setText(self, text: str) -> None:
         # Cards set their texts at every refresh, and even the same text would lay the row out again.
+        text = shown_text.lines(text)
         if text != self.text():
             super().setText(text)
             self.setToolTip(plain_tooltip(text))
@@ -64,6 +71,7 @@ def label(text: str, name: str = "", wrap: bool = False) -> PlainLabel:
 
 def plain_tooltip(text: str) -> str:
     """`text` for setToolTip, which has no text format: what Qt would take for HTML is escaped, with its line breaks kept."""
+    text = shown_text.lines(text)
     # Qt's own test, which is a heuristic, decides here as it does in the tooltip (https://doc.qt.io/qt-6.8/qt-sub-qtgui.html).
     return QtText.convertFromPlainText(text) if QtText.mightBeRichText(text) else text
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView
+from conduit_desktop.core import shown_text
 from conduit_desktop.core.tokens import CLASSES
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
@@ -187,6 +188,7 @@ class PayloadView(QWidget):
         self.setVisible(body is not None)
         if body is not None:
             text = body if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
+            text = shown_text.lines(text)
             self.body.setPlainText(text if len(text) <= LONGEST else f"{text[:LONGEST]}\n…")
 
 

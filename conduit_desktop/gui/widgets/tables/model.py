@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
 from PySide6.QtGui import QIcon
 
+from conduit_desktop.core import shown_text
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.labels import plain_tooltip
 
@@ -143,7 +144,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
             return None
         column, row = self.columns[index.column()], self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.text(row)
+            return shown_text.lines(column.text(row))
         if role == SORT:
             return _sort_value(column, row)
         return _decoration(column, row, role)

@@ -1,0 +1,68 @@
+"""Gives memory that large bodies leave behind back to the system: glibc keeps it, in pieces, for the next allocation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+GROWN = 8 * 2**20
+"""Bytes that the process has to have grown by since the last time, so that an idle one does nothing."""
+_STATM = Path("/proc/self/statm")
+_PAGE = 4096
+
+
+class MemoryTrimmer:
+    """Runs from `begin` to `end`; only on Linux with glibc, elsewhere it does nothing."""
+
+    def __init__(self) -> None:
+        self._trim = _trim_function()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Start to look."""
+        if self._trim is not None:
+            self._task = asyncio.ensure_future(self._run(self._trim))
+
+    async def end(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self, trim: Callable[[int], int]) -> None:
+        least = _resident()
+        while True:
+            await asyncio.sleep(EVERY_S)
+            now = _resident()
+            if now - least < GROWN:
+                least = min(least, now)
+                continue
+            # In a thread: the call releases the interpreter lock, and walks through all free memory.
+            await asyncio.to_thread(trim, 0)
+            least = _resident()
+
+
+def _resident() -> int:
+    """Bytes of the process in memory."""
+    return int(_STATM.read_text().split()[1]) * _PAGE
+
+
+def _trim_function() -> Callable[[int], int] | None:
+    if not sys.platform.startswith("linux") or not _STATM.exists():
+        return None
+    # Imported where it is used: half a megabyte.
+    import ctypes
+
+    try:
+        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):  # musl has none
+        return None
+    return trim

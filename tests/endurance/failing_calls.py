@@ -1,0 +1,156 @@
+"""Failing calls with bodies of one megabyte, in every way a call can fail: memory ends where it began.
+
+    python -m tests.endurance.failing_calls [--calls 100000]
+
+Whole and streamed, at the vendor and before it: refused, malformed, broken, stalled, hung up. The process's memory after the
+last call may be 10 MB above that after the first hundreds. Exits with 1 where it is more. Linux only.
+"""
+
+# ruff: noqa: T201 (a command that prints its result)
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from benchmarks.conduit import Admin
+from benchmarks.subjects import Process, module, start
+from tests.fakes.failing_upstream import MODES, RawCaller, failing_upstream
+from tests.fakes.vendor import API_KEY
+
+GROWTH_MB = 10.0
+SIZE = 1_000_000
+"""Bytes of each body."""
+AT_ONCE = 16
+"""Calls at a time."""
+WARM = 500
+"""Calls before memory is first looked at."""
+FAILING = tuple(mode for mode in MODES if mode != "ok")
+CYCLES = 2
+"""Times that every kind of call is made before the health of targets is forgotten: a failing one would be asked no more."""
+PROVIDERS = ("up", "refusing")
+"""The second refuses its credential, which is then not used any more."""
+MASTER = "endurance-master"
+
+
+@dataclass
+class Outcome:
+    """What a soak has shown."""
+
+    before_mb: float
+    after_mb: float
+    seconds: float
+    calls: int
+    answers: Counter[str] = field(default_factory=Counter)
+    """Answers by their status line; an empty one where the caller hung up."""
+
+    @property
+    def growth_mb(self) -> float:
+        """Megabytes that the process has more than before."""
+        return self.after_mb - self.before_mb
+
+
+def configure(admin: Admin, vendor: str) -> str:
+    """A provider, an alias for each way to fail, and a key."""
+    for name in PROVIDERS:
+        provider = {"name": name, "kind": "openai-compatible", "base_url": f"{vendor}/v1", "api_key": API_KEY}
+        admin.send("POST", "/providers", provider)
+    timeouts = {"first_token_s": 0.3, "idle_s": 0.3, "total_s": 5}
+    for mode in FAILING:
+        target = {"provider": PROVIDERS[mode == "status-401"], "model": mode}
+        admin.send("POST", "/models", {"alias": mode, "targets": [target], "timeouts": timeouts, "retries": 0})
+    return str(admin.send("POST", "/keys", {"name": "soak"})["key"])
+
+
+def ways(key: str) -> list[dict[str, Any]]:
+    """The calls, one of each kind."""
+    made: list[dict[str, Any]] = [{"model": mode, "stream": stream, "key": key} for mode, stream in product(FAILING, (False, True))]
+    made += [
+        {"model": "ok", "key": "condt_" + "w" * 43},
+        {"model": "unknown", "key": key},
+        {"model": "ok", "key": key, "change": lambda body: body[:-1]},
+        {"model": "ok", "key": key, "change": lambda body: body.replace(b"messages", b"massages")},
+        {"model": "broken", "key": key, "cut": 1000},
+        {"model": "no-answer", "key": key, "read": 0},
+        {"model": "stalled", "stream": True, "key": key, "read": 100},
+    ]
+    return made
+
+
+async def drive(admin: Admin, caller: RawCaller, kinds: list[dict[str, Any]], calls: int, answers: Counter[str]) -> None:
+    """`calls` calls, of each kind in turn, `AT_ONCE` at a time."""
+    step = CYCLES * len(kinds)
+    for first in range(0, calls, step):
+        for name in PROVIDERS:  # of a provider that was changed, nothing is known
+            await asyncio.to_thread(admin.send, "PATCH", f"/providers/{name}", {"headers": {"x-round": f"round {first}"}})
+        await _drive(caller, kinds, range(first, min(first + step, calls)), answers)
+
+
+async def _drive(caller: RawCaller, kinds: list[dict[str, Any]], calls: range, answers: Counter[str]) -> None:
+    numbers = iter(calls)
+
+    async def work() -> None:
+        for number in numbers:
+            answer = await caller.call(**kinds[number % len(kinds)])
+            answers[answer[9:12].decode("ascii", "replace")] += 1
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+
+
+async def _soak(admin: Admin, process: Process, calls: int, warm: int) -> Outcome:
+    async with failing_upstream(SIZE) as vendor:
+        kinds = ways(await asyncio.to_thread(configure, admin, vendor))
+        caller = RawCaller.of(process.address, SIZE)
+        await drive(admin, caller, kinds, warm, Counter())
+        await _idle(admin)
+        before, began, answers = process.memory_mb, time.monotonic(), Counter[str]()
+        await drive(admin, caller, kinds, calls, answers)
+        seconds = time.monotonic() - began
+        await _idle(admin)
+        return Outcome(before, process.memory_mb, seconds, calls, answers)
+
+
+async def _idle(admin: Admin) -> None:
+    for _ in range(100):
+        if (await asyncio.to_thread(admin.send, "GET", "/status"))["in_flight"] == 0:
+            break
+        await asyncio.sleep(0.1)
+    # Connections are closed a moment after their calls, and free memory is given back every five seconds.
+    await asyncio.sleep(7)
+
+
+def soak(folder: Path, calls: int, warm: int = WARM) -> Outcome:
+    """Run the gateway in a process of its own, and `calls` failing calls."""
+    env = {"CONDUIT_MASTER_KEY": MASTER, "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": "endurance"}
+    command = module("conduit_desktop", "serve", "--home", str(folder / "home"), "--port", "0")
+    process = start(command, folder / "conduit.log", env)
+    try:
+        return asyncio.run(_soak(Admin(process.address, MASTER), process, calls, warm))
+    finally:
+        process.stop()
+
+
+def main() -> int:
+    """Run, print, and judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=100_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="conduit-failing-") as name:
+        found = soak(Path(name), options.calls)
+    holds = found.growth_mb <= GROWTH_MB
+    print(f"calls        {found.calls:,} in {found.seconds:.0f} s, {found.calls / found.seconds:.0f} a second")
+    print("answers      " + ", ".join(f"{count:,} {line or 'hung up'}" for line, count in found.answers.most_common()))
+    print(f"memory       {found.before_mb:.1f} MB before, {found.after_mb:.1f} MB after{'' if holds else '   BROKEN'}")
+    return not holds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
