@@ -25,7 +25,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import _ErrInfo
 
 from conduit_desktop.core.clock import now_ms
-from conduit_desktop.core.errors import BadRequest, GatewayError, Internal
+from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, release
 from conduit_desktop.gateway.call import new_id
 from conduit_desktop.server.middleware import dialect_of_path
 
@@ -248,8 +248,15 @@ class ClientConnection(web.RequestHandler):
     ) -> web.StreamResponse:
         """What a handler did not catch itself: logged, and answered in JSON; a client that hung up is neither."""
         if isinstance(exc, ConnectionResetError):
-            raise exc  # by a write after the hang-up; aiohttp ends the connection
+            # By a write after the hang-up; aiohttp ends the connection. Its frames hold the answer, and this one would hold it.
+            release(exc)
+            try:
+                raise exc
+            finally:
+                del exc
         self.log_exception("%s %s failed", request.method, request.path, exc_info=exc)
+        if exc is not None:
+            release(exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the response had begun")
         error = Internal("Internal error of the gateway; see its log.")
