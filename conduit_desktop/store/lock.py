@@ -73,9 +73,13 @@ class HomeLock:
         Waits `patience_s` for a process that serves the home, and up to `COMMAND_S` for one that is `command`: a single command.
         """
         handle = self._open()
-        began = time.monotonic()
+        began = unnamed = time.monotonic()
         while not _lock(handle, shared=False):
-            holder, waited = _read(self._path), time.monotonic() - began
+            holder, now = _read(self._path), time.monotonic()
+            if holder:
+                unnamed = now
+            # The file is empty while one holder leaves and the next one enters: that moment is measured on its own.
+            waited = now - began if holder else now - unnamed
             if waited > (COMMAND_S if holder.get("command") else 0 if holder.get("address") else patience_s) and waited > ACQUIRE_S:
                 os.close(handle)
                 raise HomeHeld(_who(self._root, holder))

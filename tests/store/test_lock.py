@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conduit_desktop.core.errors import HomeHeld, HomeUnusable
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store.lock import HomeLock
+from conduit_desktop.store.lock import ACQUIRE_S, HomeLock
+from tests.fakes.waiting import WITHIN_S
 
 CHILD = """
 import sys
@@ -36,6 +39,23 @@ def test_a_second_process_gets_the_holder_of_the_home(home: Home):
     assert second.holder() is None
     with second.acquire({}):
         assert first.holder() == {"pid": os.getpid()}
+
+
+def test_the_moment_between_two_holders_is_not_taken_for_a_holder(home: Home):
+    """A command that ends empties the file before it gives the lock back: a server that had waited for it gave up."""
+    command = HomeLock(home).acquire({"command": True})
+    server = HomeLock(home)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.acquire, {})
+        time.sleep(ACQUIRE_S * 2)
+        assert command._handle is not None
+        os.ftruncate(command._handle, 0)
+        time.sleep(ACQUIRE_S / 3)
+        assert not waiting.done()
+        command.release()
+        waiting.result(WITHIN_S)
+    assert server.held
+    server.release()
 
 
 def test_the_address_can_be_added_later(home: Home):
