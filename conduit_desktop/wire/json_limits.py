@@ -56,7 +56,7 @@ def check_depth(value: Any) -> None:
         raise too_deep() from None
 
 
-def check(text: bytes, most_values: int = MOST_VALUES) -> Generator[None, None, bool]:
+def check(text: bytes, most_values: int = MOST_VALUES, most_fields: int = MOST_FIELDS) -> Generator[None, None, bool]:
     """Checks a large text without parsing it, and yields about every millisecond; raises TooComplex.
 
     Returns whether the depth of its value is still to be checked.
@@ -70,13 +70,13 @@ def check(text: bytes, most_values: int = MOST_VALUES) -> Generator[None, None, 
         colons += text.count(b":", at, end)
         commas += text.count(b",", at, end)
         yield
-    if openers + colons > MOST_FIELDS or commas > most_values or (openers > DEEPEST and len(text) > _COUNTED):
-        yield from _check_structure(text, most_values)
+    if openers + colons > most_fields or commas > most_values or (openers > DEEPEST and len(text) > _COUNTED):
+        yield from _check_structure(text, most_values, most_fields)
         return False
     return openers > DEEPEST
 
 
-def _check_structure(text: bytes, most_values: int) -> Iterator[None]:
+def _check_structure(text: bytes, most_values: int, most_fields: int) -> Iterator[None]:
     fields = values = depth = at = 0
     in_string = False
     while at < len(text):
@@ -95,9 +95,9 @@ def _check_structure(text: bytes, most_values: int) -> Iterator[None]:
         brackets = outside.translate(None, _NO_BRACKETS)
         fields += brackets.count(b"{") + brackets.count(b"[") + outside.count(b":")
         values += outside.count(b",")
-        if fields > MOST_FIELDS or values > most_values:
+        if fields > most_fields or values > most_values:
             raise TooComplex(
-                f"the JSON has more than {MOST_FIELDS:,} objects, lists and fields, or {most_values:,} values", "too_many_values"
+                f"the JSON has more than {most_fields:,} objects, lists and fields, or {most_values:,} values", "too_many_values"
             )
         for bracket in brackets:
             depth += 1 if bracket in _OPENERS else -1

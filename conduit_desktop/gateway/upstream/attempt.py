@@ -33,6 +33,8 @@ _CONTENT = frozenset[type](CONTENT_EVENTS)
 _EVENT_STREAM = "text/event-stream"
 _NO_ANSWER_IN_TIME = frozenset({504, 524})
 """Statuses of a proxy that has passed the request on and got no answer in time: RFC 9110 section 15.6.5, and Cloudflare's."""
+MOST_FIELDS, MOST_VALUES = 1_000_000, 5_000_000
+"""Of one answer, see `json_limits`: with twenty alternatives for each, 8,000 tokens have 900,000 fields in their `logprobs`."""
 _MAX_HELD = 16 * 1024 * 1024
 """Bytes of a stream held back while no content has come; some vendors send only metadata and pings for a while."""
 
@@ -424,11 +426,11 @@ def lower_names(response: UpstreamResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-async def check_size(body: bytes, most_values: int = json_limits.MOST_VALUES) -> None:
+async def check_size(body: bytes, most_values: int = MOST_VALUES) -> None:
     """Check how much a large answer holds, while others go on; raises UpstreamError."""
     try:
         if len(body) > json_limits.LARGE:
-            for _ in json_limits.check(body, most_values):
+            for _ in json_limits.check(body, most_values, MOST_FIELDS):
                 await asyncio.sleep(0)
     except json_limits.TooComplex as error:
         raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None

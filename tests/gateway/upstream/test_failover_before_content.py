@@ -14,6 +14,7 @@ import pytest
 
 from conduit_desktop.gateway.health import circuit
 from conduit_desktop.gateway.upstream import client, failover
+from conduit_desktop.gateway.upstream.attempt import check_size
 from tests.fakes.scenario import LONG, Scenario
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
@@ -572,11 +573,17 @@ async def test_s20_an_answer_that_unpacks_to_a_hundred_times_its_size_is_given_u
     assert wholes.record.attempts[0].detail == "the answer unpacks to more than 100 times its size"
 
 
+async def test_s20_the_log_probabilities_of_a_long_answer_are_not_too_many_values() -> None:
+    alternative = {"token": "a", "logprob": -1.5, "bytes": [97]}
+    token = {**alternative, "top_logprobs": [alternative] * 20}
+    await check_size(orjson.dumps({"choices": [{"index": 0, "logprobs": {"content": [token] * 8000}}]}))
+
+
 async def test_s20_a_large_answer_of_too_many_values_is_given_up_without_being_parsed(wholes: Scenario) -> None:
     await wholes.configure(retries=0)
-    wholes.a.script(Step(body='{"choices":[' + "[]," * 400_000 + "1]}"))
+    wholes.a.script(Step(body='{"choices":[' + "[]," * 1_100_000 + "1]}"))
     assert (await wholes.ask()).by == "b"
-    assert "more than 200,000 objects" in wholes.record.attempts[0].detail
+    assert "more than 1,000,000 objects" in wholes.record.attempts[0].detail
 
 
 async def test_s20_of_an_error_without_end_the_beginning_is_enough(scenario: Scenario) -> None:
