@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from conduit_desktop.wire.media.endpoints import MediaRequest
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.admission.access import Caller
+    from conduit_desktop.gateway.routing.targets import BoundTarget
     from conduit_desktop.gateway.snapshot import Snapshot
 
 HOP_HEADER = "x-conduit-hop"
@@ -86,6 +87,12 @@ class Call:
         """The estimate of the request's tokens, computed once."""
         if not self._input_tokens:
             self._input_tokens = input_estimate(self)
+        return self._input_tokens
+
+    def tokens_at(self, targets: Sequence[BoundTarget]) -> int:
+        """The same as the model of these targets counts, where nothing has computed it yet."""
+        if not self._input_tokens:
+            self._input_tokens = input_estimate(self, targets)
         return self._input_tokens
 
     @property

@@ -149,10 +149,12 @@ class Gateway:
         alias = route.alias
         # Before the estimate: messages that are not sent must not be reserved for.
         if alias is not None and alias.trim and alias.max_context_tokens and call.media_request is None:
+            call.tokens_at(targets)
             trim(call, alias.max_context_tokens)
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
         # No await from here to the reservation: that makes admission atomic.
         if call.endpoint == "count_tokens":  # free of every limit
+            call.tokens_at(targets)
             expected = CostEstimate.of_call(call, snapshot.settings.reserve_output_tokens, prices.values())
             meter.admitted(Reservation(state.limiter, None, expected), prices)
             return AdmittedCall(call, caller, route, snapshot, meter)
@@ -222,6 +224,7 @@ class Gateway:
         """The exact estimate of a call over these targets, with its worst case."""
         found, searches, keep_caps = self._offers(targets, prices)
         reserve = self.state.snapshot.settings.reserve_output_tokens
+        call.tokens_at(targets)
         expected = CostEstimate.of_call(call, reserve, [price for price, _ in found], cache_rate_of(call))
         expected.add_worst(call, found, searches, keep_caps)
         return expected

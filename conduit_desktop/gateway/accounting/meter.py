@@ -359,9 +359,10 @@ class Meter:
             # Anthropic reports usage at the start as well: a stream cut before its finish reason has reported only a part.
             whole = status == "success" or bool(self.record.finish) or self._is_whole_report
             if usage is None or not whole or self._is_contradicted(usage):
+                self._inputs()
                 usage = self._estimate(usage)
             elif self._call.estimated_tokens or LEARNED.wants(usage.total_input):
-                LEARNED.learn(self._call.model, self._call.input_tokens, usage.total_input)
+                LEARNED.learn(self._call.model, self._inputs(), usage.total_input)
             self._take(usage, units)
             return price_answer(self._compiled_price, usage, units)
         final = status == "success"
@@ -383,6 +384,10 @@ class Meter:
         # A price by tokens alone: the answer reported none, and what it cost is not nothing.
         by_tokens = price is not None and price.covers(False, units) and not price.covers(False, units, reports_tokens=False)
         return media_usage(self.record.endpoint, units, self._call.input_tokens) if by_tokens else None, units
+
+    def _inputs(self) -> int:
+        """The estimate of the input, as the target counts it that answered."""
+        return self._call.input_tokens if self._target is None else self._call.tokens_at((self._target,))
 
     def _is_contradicted(self, usage: Usage) -> bool:
         """Whether the answer itself shows that the reported usage is not the whole of it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from conduit_desktop.wire.values import image_type, standard_base64
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.call import Call
+    from conduit_desktop.gateway.routing.targets import BoundTarget
 
 BYTES_PER_TOKEN = 4
 """Of English prose and of code; for a text whose bytes are not at hand."""
@@ -80,15 +81,18 @@ _CONTENT = frozenset({"input", "system", "instructions", "prompt", "suffix", "me
 _SETTINGS = frozenset(
     {"generationConfig", "generation_config", "safetySettings", "options", "metadata", "stream_options", "thinking", "include"}
 )
-"""What no vendor counts; Gemini's schema of the answer neither."""
+"""What no vendor counts, but for the schema of the answer in Gemini's settings."""
+_GEMINI_SETTINGS = frozenset({"generationConfig", "generation_config"})
+_GEMINI_SCHEMAS = ("responseSchema", "responseJsonSchema", "response_schema", "response_json_schema")
 _UNSEEN = (
     "previous_response_id", "conversation", "cachedContent", "cached_content", "container", "thread", "thread_id",
-    "plugins", "web_search_options", "search_parameters", "mcp_servers",
+    "plugins", "web_search_options", "search_parameters", "mcp_servers", "data_sources", "dataSources", "connectors",
+    "enable_search",
 )  # fmt: skip
 """Fields by which the vendor reads more than the body."""
 ONLINE = ":online"
 """How OpenRouter's names of models end that search first: https://openrouter.ai/docs/features/web-search"""
-_WITH_MORE = frozenset({*_TOOLS, *_UNSEEN})
+_WITH_MORE = frozenset({*_TOOLS, *_UNSEEN, "prompt"})
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{256}")
 _LEAST_ENCODED = 256
 _LINK = ("http://", "https://", "gs://", "s3://")
@@ -101,11 +105,18 @@ _NUMBERS = frozenset({int, float, bool, type(None)})
 _MEDIA_MARKS = (
     b"base64", b'"data"', b'"image', b'"file', b'"url"', b'"uri"', b'"bytes"', b'_url"', b'Uri"',
 )  # fmt: skip
-# Tools that the vendor runs itself, whose results it counts as input: Claude's, OpenAI's, Gemini's.
+# Tools that the vendor runs itself, whose results or instructions it counts as input: by type those of Claude, OpenAI, xAI, Groq,
+# Mistral and OpenRouter, Z.ai's `retrieval` and Moonshot's `builtin_function`; by field those of Gemini, and Nova's.
 _HOSTED = re.compile(
-    rb'"type":\s*"[a-z_:]*(?:search|fetch|code_execution|code_interpreter|computer|mcp|advisor|bash|text_editor|memory|shell)'
-    rb'|"(?:googleSearch|google_search|urlContext|url_context|codeExecution|code_execution)"'
+    rb'"type":\s*"[a-z_:]*(?:search|fetch|code_execution|code_interpreter|computer|mcp|advisor|bash|text_editor|memory|shell'
+    rb"|image_generation|retrieval|builtin_function|document_library|connector|browser|visit_website|wolfram)"
 )
+_HOSTED_FIELDS = frozenset({
+    "googleSearch", "google_search", "googleSearchRetrieval", "google_search_retrieval", "urlContext", "url_context",
+    "codeExecution", "code_execution", "fileSearch", "file_search", "googleMaps", "google_maps", "computerUse", "computer_use",
+    "enterpriseWebSearch", "enterprise_web_search", "parallelAiSearch", "parallel_ai_search", "retrieval", "mcpServers",
+    "mcp_servers", "systemTool",
+})  # fmt: skip
 
 
 # ---- what a body holds -------------------------------------------------------------------------------------------------
@@ -125,6 +136,8 @@ class _Content:
     """Whether there is reasoning that only the vendor can read."""
     messages: int = 0
     media: list[tuple[str, str]] = field(default_factory=list)
+    cites: bool = False
+    """Whether a document is to be cited."""
 
 
 def _content_of(body: Json) -> _Content:
@@ -141,6 +154,8 @@ def _content_of(body: Json) -> _Content:
         elif name in _TOOLS or (name in _FORMATS and type(value) is dict):
             _take_schema(name, value, found)
         elif name in _SETTINGS:
+            if name in _GEMINI_SETTINGS and isinstance(value, dict):
+                found.formats += [_dumps(value[schema]) for schema in _GEMINI_SCHEMAS if value.get(schema)]
             continue
         elif isinstance(value, (dict, list)) and value:
             if name in _CONVERSATIONS and isinstance(value, list):
@@ -210,6 +225,9 @@ def _take_fields(item: dict[str, Json], found: _Content, stack: list[tuple[str, 
             if size < _LEAST_ENCODED and key not in _LINK_NAMES:
                 found.texts.append(part)
                 continue
+        elif key == "citations" and type(part) is dict:
+            found.cites = found.cites or part.get("enabled") is True
+            continue
         elif key == "summary" and item.get("type") == "reasoning":
             found.reasoning.append(_dumps(part).decode())
             continue
@@ -372,32 +390,71 @@ def _pages(data: str) -> int:
 # ---- the estimates of a request ----------------------------------------------------------------------------------------
 
 
-def input_tokens(body: Json, dialect: str = "", model: str = "") -> int:
+def input_tokens(body: Json, dialect: str = "", model: str = "", kind: str = "") -> int:
     """The tokens that a body of any dialect is expected to have: texts, tools and schemas, messages, pictures by their size.
 
-    `dialect` and `model` are those of the target, by which the family of its tokenizer is found.
+    `dialect` and `model` are those of the target, by which the family of its tokenizer is found, and `kind` its provider's.
     """
     found = _content_of(body)
-    family = family_of(model, dialect)
+    family = family_of(model, dialect, kind)
     tokens = 0.0
     if found.reasoning and family.reasoning == "all":
         found.texts += found.reasoning
     if (found.reasoning and family.reasoning == "turn") or (found.signed and family.signed):
         tokens += _passed_back(body, family, found)
-    tokens += text_tokens(_utf8(found.texts)) * family.text
-    if found.schemas:
-        tokens += max(0.0, text_tokens(b" ".join(found.schemas)) * family.schema + found.tools * family.tool)
+    if not family.think_tags:
+        found.texts = [text.rpartition("</think>")[2] if text.startswith("<think>") else text for text in found.texts]
+    text = _utf8(found.texts)
+    tokens += text_tokens(text) * family.text
+    if family.digit or family.capital:
+        tokens += _count_of(_DIGITS, text) * family.digit + _count_of(_CAPITALS, text) * family.capital
+    if found.schemas and (family.unused_tools or not isinstance(body, dict) or body.get("tool_choice") != "none"):
+        schemas = _words_of(body) if family.words else b" ".join(found.schemas)
+        tokens += max(
+            0.0, text_tokens(schemas) * family.schema + _count_of(_DIGITS, schemas) * family.digit + found.tools * family.tool
+        )
         tokens += family.tools if family.forced is None or not _is_forced(body) else family.forced
-    if found.formats:
+    if found.formats and family.format:
         tokens += text_tokens(b" ".join(found.formats)) * family.format + family.formatted
     messages = found.messages or (dialect == "openai_responses" and type(body) is dict and type(body.get("input")) is str)
     if messages:
         tokens += messages * family.message + family.request
-    if family.thinking and _thinks(body):
-        tokens += family.thinking
+    if family.thinking or family.not_thinking:
+        tokens += {True: family.thinking, False: family.not_thinking, None: 0}[_thinks(body)]
+    if found.cites:
+        tokens += family.citations
     if found.media:
         tokens += sum(_media_tokens(kind, data, family) for kind, data in found.media)
     return max(1, round(tokens))
+
+
+_DIGITS, _CAPITALS = b"0123456789", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _count_of(characters: bytes, text: bytes) -> int:
+    return len(text) - len(text.translate(None, characters))
+
+
+def _words_of(body: Json) -> bytes:
+    """The names, descriptions and values of the tools in a body, without the frame of their JSON."""
+    words: list[str] = []
+    stack: list[Json] = [body.get(name) for name in _TOOLS] if isinstance(body, dict) else []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack += item
+        elif isinstance(item, dict):
+            for name, value in item.items():
+                if name == "properties" and isinstance(value, dict):
+                    words += value
+                    stack += value.values()
+                elif name == "enum" and isinstance(value, list):
+                    words += map(str, value)
+                elif name in ("name", "description") and isinstance(value, str):
+                    words.append(value)
+                elif name != "required":
+                    stack.append(value)
+    return _utf8(words)
 
 
 def _is_forced(body: Json) -> bool:
@@ -412,15 +469,17 @@ def _is_forced(body: Json) -> bool:
     return choice == "required"
 
 
-def _thinks(body: Json) -> bool:
-    """Whether the request switches the reasoning of Claude on, in any dialect that it is reached by."""
+def _thinks(body: Json) -> bool | None:
+    """Whether the request switches reasoning on or off, as Claude, DeepSeek and Nova read it; None where it does neither."""
     if not isinstance(body, dict):
-        return False
+        return None
     more = body.get("additionalModelRequestFields")
-    for setting in (body.get("thinking"), body.get("reasoning"), more.get("thinking") if isinstance(more, dict) else None):
+    more = more if isinstance(more, dict) else {}
+    for setting in (body.get("thinking"), body.get("reasoning"), more.get("thinking"), more.get("reasoningConfig")):
         if isinstance(setting, dict) and setting:
             return setting.get("type") != "disabled" and setting.get("enabled") is not False and setting.get("effort") != "none"
-    return body.get("reasoning_effort") not in (None, "none")
+    effort = body.get("reasoning_effort")
+    return None if effort is None else effort != "none"
 
 
 def _passed_back(body: Json, family: Family, found: _Content) -> float:
@@ -444,6 +503,8 @@ def _passed_back(body: Json, family: Family, found: _Content) -> float:
             for name, value in part.items():
                 if name in _PASSED_BACK and isinstance(value, str):
                     if name in _SIGNED:
+                        if name == "thought_signature" and not family.signed_snake:
+                            continue
                         tokens += max(0, len(value) - family.signed_free) * family.signed
                     elif family.reasoning == "turn":
                         found.texts.append(value)
@@ -474,9 +535,15 @@ def json_of(call: Call) -> bytes:
     return received[0] if received is not None and received[1] is call.body else _dumps(call.body)
 
 
-def input_estimate(call: Call, dialect: str = "", model: str = "") -> int:
-    """The tokens that the call's input is expected to have at a target of that `dialect` and `model` (default: the call's own)."""
-    tokens = input_tokens(call.body, dialect or call.dialect.name, model or call.model)
+def input_estimate(call: Call, targets: Sequence[BoundTarget] = ()) -> int:
+    """The tokens that the call's input is expected to have: as the model of its `targets` counts them where all are of one family,
+    else as a model of the requested name would.
+    """
+    dialect, model, kind = call.dialect.name, call.model, ""
+    known = [(target.model, target.bound.provider.kind) for target in targets]
+    if known and len({family_of(name, dialect, of_kind) for name, of_kind in known}) == 1:
+        model, kind = known[0]
+    tokens = input_tokens(call.body, dialect, model, kind)
     return max(1, round(tokens * LEARNED.factor(call.model)))
 
 
@@ -527,7 +594,14 @@ def _adds_unseen(body: dict[str, Json]) -> bool:
     """Whether the vendor reads more than the body: a stored conversation, or what its own tools and plugins find."""
     if any(map(body.get, _UNSEEN)):
         return True
+    if type(body.get("prompt")) is dict:
+        return True  # a stored prompt of OpenAI's
     tools = body.get("tools")
+    if not tools and type(settings := body.get("toolConfig")) is dict:
+        tools = settings.get("tools")  # Bedrock's
+    listed = tools if isinstance(tools, list) else ()
+    if any(isinstance(tool, dict) and not _HOSTED_FIELDS.isdisjoint(tool) for tool in listed):
+        return True
     return bool(tools) and _HOSTED.search(_dumps(tools)) is not None
 
 

@@ -56,7 +56,7 @@ class Capabilities:
     def unfit(self, call: Call, route: Route) -> dict[str, GatewayError]:
         """Why some of the route's targets cannot serve the call, by target name; empty for nearly all calls."""
         limit = route.alias.max_context_tokens if route.alias else None
-        if limit is not None and call.input_tokens > limit:
+        if limit is not None and call.tokens_at(route.all_targets) > limit:
             why = f"the request has about {call.input_tokens:,} tokens, and the model {route.name!r} takes {limit:,}"
             return {target.name: _too_long(why) for target in route.targets}
         # What a table says can only prefer one target to another. Alone, a target gets every request, and none is measured.
@@ -68,7 +68,7 @@ class Capabilities:
             facts = self._of(target)
             if facts is _NOTHING:
                 continue
-            if (reason := _why_not(call, facts)) is not None:
+            if (reason := _why_not(call, facts, route)) is not None:
                 found[target.name] = reason
                 if facts.by_table and reason.code == "context_length_exceeded":
                     by_table.append(target.name)
@@ -117,9 +117,9 @@ def _facts(target: BoundTarget, offered: list[OfferedModel]) -> ModelFacts:
     return _NOTHING if facts == _NOTHING else facts
 
 
-def _why_not(call: Call, facts: ModelFacts) -> GatewayError | None:
+def _why_not(call: Call, facts: ModelFacts, route: Route) -> GatewayError | None:
     size = facts.context_tokens
-    if size is not None and not _is_short(call, size * GUESS) and call.input_tokens > size * GUESS:
+    if size is not None and not _is_short(call, size * GUESS) and call.tokens_at(route.all_targets) > size * GUESS:
         return _too_long(f"the request has about {call.input_tokens:,} tokens, and the model takes {size:,}")
     # Only then: `needs` reads the whole request, which passthrough otherwise does without.
     if facts.lacks:

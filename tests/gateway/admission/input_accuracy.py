@@ -75,7 +75,7 @@ class Recorded:
 
     @cached_property
     def estimate(self) -> int:
-        return input_tokens(self.body, self.dialect, self.model)
+        return input_tokens(self.body, self.dialect, self.model, self.recording.provider)
 
     @cached_property
     def bound(self) -> int:

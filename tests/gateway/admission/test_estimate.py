@@ -184,6 +184,9 @@ def test_the_bound_counts_every_byte_of_the_body(one: str, other: str) -> None:
     "unseen",
     [
         {"previous_response_id": "r"}, {"tools": [{"type": "web_search_20250305"}]}, {"tools": [{"googleSearch": {}}]},
+        {"toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]}}, {"tools": [{"fileSearch": {}}]},
+        {"tools": [{"googleMaps": {}}]}, {"tools": [{"type": "image_generation"}]}, {"tools": [{"type": "builtin_function"}]},
+        {"prompt": {"id": "p"}}, {"data_sources": [{"type": "azure_search"}]}, {"enable_search": True},
         {"plugins": [{"id": "web"}]}, {"cachedContent": "c"}, {"messages": [{"content": [{"type": "input_file", "file_id": "f"}]}]},
     ],
     ids=str,
@@ -191,6 +194,20 @@ def test_the_bound_counts_every_byte_of_the_body(one: str, other: str) -> None:
 def test_the_bound_leaves_room_for_what_the_body_does_not_show(unseen: dict[str, Any]) -> None:
     made = call({"model": "m", **unseen})
     assert input_bound(made) >= likely_bound(made) > 200_000
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"prompt": "hi"},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"retrieval": {}}}}}]},
+        {"toolConfig": {"tools": [{"toolSpec": {"name": "systemTool"}}]}},
+        {"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_bound_is_not_raised_for_tools_that_the_client_runs(seen: dict[str, Any]) -> None:
+    assert input_bound(call({"model": "m", **seen})) < 2000
 
 
 def test_what_is_held_of_a_text_is_what_is_expected_of_it() -> None:

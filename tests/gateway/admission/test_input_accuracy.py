@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from conduit_desktop.gateway.admission.estimate import image_tokens, input_tokens
-from tests.gateway.admission.input_accuracy import Recorded, groups, is_near, recorded_inputs, report, reported_input
+from conduit_desktop.gateway.admission.estimate import image_tokens, input_estimate, input_tokens
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.wire import dialect
+from tests.gateway.admission.input_accuracy import NEAR, Recorded, groups, is_near, recorded_inputs, report, reported_input
 
 CITY = {"properties": {"city": {"type": "string"}}, "required": ["city"], "type": "object"}
 STRICT_CITY = {"additionalProperties": False, **CITY}
@@ -108,6 +111,44 @@ REPORTED: dict[str, tuple[str, str, int, dict[str, Any]]] = {
             }]}],
         },
     ),
+    "the same at Vertex AI, which counts names and descriptions": (
+        "gemini", "gemini-2.5-flash", 70,
+        {
+            "contents": [{"role": "user", "parts": [{"text": BERLIN}]}],
+            "tools": [{"functionDeclarations": [{
+                "description": "Gets current weather for a location", "name": "weather",
+                "parameters": {"properties": PLACE, "required": ["latitude", "longitude"], "type": "OBJECT"},
+            }]}],
+        },
+    ),
+    "a schema of the answer at Vertex AI": (
+        "gemini", "gemini-3-flash-preview", 77,
+        {
+            "contents": [{"parts": [{"text": "Generate a person named Alice who is 28 years old"}]}],
+            "generationConfig": {"responseJsonSchema": PERSON, "responseMimeType": "application/json"},
+        },
+    ),
+    "no tools at Groq where none may be called": (
+        "openai_chat", "meta-llama/llama-4-scout-17b-16e-instruct", 16,
+        {"messages": user(PARIS), "tool_choice": "none", "tools": [function("Get the current weather for a city.", STRICT_CITY)]},
+    ),
+    "no instructions for reasoning where DeepSeek's is off": (
+        "openai_chat", "deepseek-v4-flash", 18,
+        {"messages": user("What is 2 + 2? Answer with just the number."), "thinking": {"type": "disabled"}},
+    ),
+    "Claude's instructions for citations": (
+        "anthropic_messages", "claude-haiku-4-5-20251001", 672,
+        {"messages": [{"role": "user", "content": [
+            {"text": "Who created Ruby? Use the document.", "type": "text"},
+            {
+                "citations": {"enabled": True}, "title": "facts.txt", "type": "document", "source": {
+                    "data": "The Ruby programming language was created by Yukihiro Matsumoto in 1993. Ruby was designed to make "
+                            "programmers happy and productive. Ruby on Rails is a popular web framework built with Ruby.",
+                    "media_type": "text/plain", "type": "text",
+                },
+            },
+        ]}]},
+    ),
     "the names of Gemini 2.0's tools alone, and none of its settings for them": (
         "gemini", "gemini-2.0-flash", 33,
         {
@@ -160,10 +201,52 @@ REPORTED: dict[str, tuple[str, str, int, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+KINDS = {"at Vertex AI": "vertex", "at Groq": "groq"}
+
+
 @pytest.mark.parametrize("case", REPORTED)
 def test_what_a_vendor_adds_to_a_request_is_estimated(case: str) -> None:
-    dialect, model, reported, body = REPORTED[case]
-    assert is_near(input_tokens({"model": model, **body}, dialect, model), reported)
+    dialect_name, model, reported, body = REPORTED[case]
+    kind = next((kind for place, kind in KINDS.items() if place in case), "")
+    assert is_near(input_tokens({"model": model, **body}, dialect_name, model, kind), reported)
+
+
+def test_vertex_and_the_gemini_api_count_the_same_tools_differently() -> None:
+    body = REPORTED["Gemini's tools"][3]
+    api, vertex = (input_tokens(body, "gemini", "gemini-2.5-flash", kind) for kind in ("gemini", "vertex"))
+    assert api >= 1.25 * vertex
+
+
+def target(model: str, kind: str) -> Any:
+    return SimpleNamespace(model=model, bound=SimpleNamespace(provider=SimpleNamespace(kind=kind)))
+
+
+def test_an_alias_is_estimated_as_its_targets_count_where_they_are_of_one_family() -> None:
+    body = REPORTED["Gemini's tools"][3]
+    call = Call(dialect("gemini"), body, "fast")
+    vertex, api = target("gemini-2.5-flash", "vertex"), target("gemini-2.5-flash", "gemini")
+    assert input_estimate(call, [vertex, vertex]) == input_tokens(body, "gemini", "gemini-2.5-flash", "vertex")
+    assert input_estimate(call, [api]) == input_tokens(body, "gemini", "gemini-2.5-flash", "gemini")
+    assert input_estimate(call, [vertex, api]) == input_estimate(call)
+
+
+def test_groq_drops_reasoning_in_tags() -> None:
+    messages = [*user("hi"), {"role": "assistant", "content": f"<think>{THOUGHT}</think>hello"}, *user("and now?")]
+    assert input_tokens({"messages": messages}, "openai_chat", "openai/gpt-oss-120b", "groq") < 120
+    assert input_tokens({"messages": messages}, "openai_chat", "openai/gpt-oss-120b", "ollama") > 400
+
+
+def test_vertex_counts_thought_signatures_in_camel_case_alone() -> None:
+    def body(name: str) -> dict[str, Any]:
+        call = {"functionCall": {"name": "f", "args": {}}, name: "a" * 4680}
+        result = {"functionResponse": {"name": "f", "response": {}}}
+        return {"contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [call]},
+                             {"role": "user", "parts": [result]}]}  # fmt: skip
+
+    camel, snake = (
+        input_tokens(body(name), "gemini", "gemini-3-flash", "vertex") for name in ("thoughtSignature", "thought_signature")
+    )
+    assert is_near(camel - snake, 911)
 
 
 @pytest.mark.parametrize(
@@ -257,12 +340,13 @@ def test_no_recorded_input_passes_its_bound(recorded: list[Recorded]) -> None:
 
 
 LEAST_NEAR = {
-    # Vertex AI counts less of tools than the Gemini API (70 and 103 for the same request), and nothing of thought signatures. The
-    # dialect and the names of the models are the same.
-    "vertex gemini": 0.45,
-    # Six recordings, two of which pass reasoning back that Groq does not count and other servers do.
-    "groq gpt-oss": 0.6,
+    # Two recordings of thirteen are of a server that counts reasoning which others drop.
+    "other-openai-compatible qwen": 0.8,
+    # A PDF of one page was reported with the tokens of five.
+    "openrouter gemini": 0.85,
 }
+LEAST_WITHIN = {"azure grok": 0.6, "other-openai-compatible qwen": 0.6, "z.ai glm": 0.6}
+"""Strictly within 15 %; these are short requests, of which a single token is more than that."""
 LEAST_GROUP = 5
 
 
@@ -271,17 +355,26 @@ def test_recorded_inputs_are_estimated_within_fifteen_percent_or_thirty_tokens(r
     missed = []
     for name, members in groups(visible):
         near = sum(one.is_near for one in members) / len(members)
-        if len(members) >= LEAST_GROUP and near < LEAST_NEAR.get(name, 0.8):
+        if len(members) >= LEAST_GROUP and near < LEAST_NEAR.get(name, 0.87):
             missed.append((name, near))
     assert missed == [], "\n".join(report(recorded))
-    assert sum(one.is_near for one in visible) / len(visible) >= 0.85
+    assert sum(one.is_near for one in visible) / len(visible) >= 0.92
+
+
+def test_recorded_inputs_are_estimated_within_fifteen_percent(recorded: list[Recorded]) -> None:
+    visible = [one for one in recorded if one.is_visible]
+    within = {name: sum(abs(one.ratio - 1) <= NEAR for one in members) / len(members) for name, members in groups(visible)}
+    large = {name for name, members in groups(visible) if len(members) >= LEAST_GROUP}
+    missed = {name: within[name] for name in large if within[name] < LEAST_WITHIN.get(name, 0.74)}
+    assert missed == {}, "\n".join(report(recorded))
+    assert sum(abs(one.ratio - 1) <= NEAR for one in visible) / len(visible) >= 0.81
 
 
 def test_the_median_estimate_of_each_providers_models_is_within_fifteen_percent(recorded: list[Recorded]) -> None:
     medians = {
         name: statistics.median(one.ratio for one in members)
         for name, members in groups([one for one in recorded if one.is_visible])
-        if len(members) >= LEAST_GROUP and name != "vertex gemini"
+        if len(members) >= LEAST_GROUP
     }
     assert len(medians) >= 15
-    assert {name: median for name, median in medians.items() if not 0.85 <= median <= 1.15} == {}
+    assert {name: median for name, median in medians.items() if not 0.9 <= median <= 1.1} == {}

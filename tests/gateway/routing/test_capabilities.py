@@ -194,7 +194,7 @@ async def test_no_request_is_measured_for_the_table_where_there_is_no_choice(
 ) -> None:
     await two_sizes(gateway, vendor, other)
     measured = []
-    monkeypatch.setattr(capabilities, "_why_not", lambda call, facts: measured.append(facts))
+    monkeypatch.setattr(capabilities, "_why_not", lambda call, facts, route: measured.append(facts))
     await gateway.ask("alone")
     assert measured == []
     await gateway.ask("both")
@@ -207,7 +207,7 @@ async def test_a_short_text_is_not_measured(
     await two_sizes(gateway, vendor, other)
     route = resolve_model("both", gateway.state.snapshot, endpoint=None)
     measured = []
-    monkeypatch.setattr(call_module, "input_estimate", lambda call: measured.append(call) or 10**9)
+    monkeypatch.setattr(call_module, "input_estimate", lambda call, _targets: measured.append(call) or 10**9)
     for size, times in ((12_000, 0), (13_000, 1)):  # 8,192 tokens and a half
         body = {"model": "both", "messages": [{"role": "user", "content": "x"}]}
         call = Call(dialect("openai_chat"), body, "both", received=(b"x" * size, body))
