@@ -154,7 +154,7 @@ async def _offered(call: OperationCall) -> Any:
 async def _usage(call: OperationCall) -> Any:
     query = call.query
     if query.format == "csv":
-        return TextAnswer("text/csv", await usage.as_csv(call.context, query))
+        return TextAnswer("text/csv", await usage.csv_file(call.context, query))
     # Of a list without end, making the JSON would hold up the streams on this loop.
     return await usage.page(call.context, query, MOST_ROWS if query.limit is None else query.limit)
 

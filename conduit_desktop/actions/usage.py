@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, cast, get_args
 
@@ -122,26 +122,28 @@ def _value(row: UsageRow, group: Group) -> str | None:
     return value
 
 
-async def as_csv(context: AppContext, query: UsageQuery) -> str:
-    """All rows as CSV with a heading; text that a spreadsheet would read as a formula is quoted. Raises Invalid."""
+async def csv_file(context: AppContext, query: UsageQuery) -> str:
+    """All rows as CSV with a heading. Raises Invalid."""
     group_by = groups(query.group_by)
     parts: list[str] = []
     after: tuple[str, ...] | None = None
     while True:
         found = await _sums(context, query, group_by, CSV_ROWS, after)
         # In a thread: this would hold up the streams on this loop.
-        parts.append(await asyncio.to_thread(_csv_rows, found, group_by, not parts))
+        shown = (view(row, group_by) for row in found)
+        parts.append(await asyncio.to_thread(as_csv, shown, query.group_by, not parts))
         if len(found) < CSV_ROWS or not group_by:
             return "".join(parts)
         after = tuple(_value(found[-1], group) or "" for group in group_by)
 
 
-def _csv_rows(rows: Sequence[UsageRow], group_by: Sequence[Group], heading: bool) -> str:
+def as_csv(rows: Iterable[dict[str, Any]], group_by: str, heading: bool = True) -> str:
+    """The rows as CSV; text that a spreadsheet would read as a formula is quoted."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(_flat(view(UsageRow(), group_by))), lineterminator="\n")
+    writer = csv.DictWriter(out, list(_flat(view(UsageRow(), groups(group_by)))), lineterminator="\n")
     if heading:
         writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in _flat(view(row, group_by)).items()} for row in rows)
+    writer.writerows({name: _cell(value) for name, value in _flat(row).items()} for row in rows)
     return out.getvalue()
 
 
