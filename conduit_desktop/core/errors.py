@@ -60,7 +60,9 @@ class HomeUnusable(ConduitError):
         # A full disk, or the user's share of it: another home would be on it as well.
         full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "Free some space on its disk." if full else "Choose another with --home or CONDUIT_HOME."
-        super().__init__(f"cannot use the home folder {folder}: {cause.strerror or cause}. {remedy}")
+        # The file in it that is at fault, such as a folder of the name of the lock file.
+        which = f" ({cause.filename})" if cause.filename and str(cause.filename) != str(folder) else ""
+        super().__init__(f"cannot use the home folder {folder}: {cause.strerror or cause}{which}. {remedy}")
 
 
 class HomeHeld(ConduitError):

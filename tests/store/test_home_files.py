@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 
 import pytest
 
-from conduit_desktop.core.errors import DatabaseUnusable, Invalid
+from conduit_desktop.core.errors import DatabaseUnusable, HomeUnusable, Invalid
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store import home_files, inspection
+from conduit_desktop.store.lock import HomeLock
 from conduit_desktop.store.secrets.vault import Vault
 from conduit_desktop.store.sqlite.store import SqliteStore
 
@@ -100,3 +102,9 @@ def test_temporary_files_of_dead_processes_are_removed_and_nothing_else(home: Ho
         (home.root / name / "conduit.db").write_text("a copy")
     home_files.recover(home)
     assert sorted(path.name for path in home.root.iterdir() if path.name != "logs") == sorted(kept)
+
+
+def test_a_file_of_the_home_that_cannot_be_used_is_named(home: Home):
+    (home.root / "conduit.lock").mkdir()
+    with pytest.raises(HomeUnusable, match=re.escape(str(home.root / "conduit.lock"))):
+        HomeLock(home).acquire({})

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -187,7 +188,10 @@ class Vault(SecretStore):
 def _split(data: bytes) -> tuple[bytes, bytes]:
     header_end = data.find(b"\n", len(_MAGIC)) + 1
     if not data.startswith(_MAGIC) or header_end == 0:
-        raise SecretsUnavailable("secrets.vault is not a vault, or one of a newer version")
+        raise SecretsUnavailable(
+            "secrets.vault is not a vault, or one of a newer version: update Conduit Desktop, put a copy of it back, "
+            "or move it away and enter the keys anew"
+        )
     return data[len(_MAGIC) : header_end], data[header_end:]
 
 
@@ -197,7 +201,9 @@ def _how(header: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         how = None
     if not isinstance(how, dict) or how.get("kdf") not in ("scrypt", "file"):
-        raise SecretsUnavailable("secrets.vault is damaged: its header cannot be read")
+        raise SecretsUnavailable(
+            "secrets.vault is damaged, its header cannot be read: put a copy of it back, or move it away and enter the keys anew"
+        )
     return how
 
 
@@ -250,5 +256,8 @@ def _unseal(key: _Key, sealed: bytes) -> dict[str, str]:
 def _plain_errors(home: Home) -> Iterator[None]:
     try:
         yield
+    except SecretsUnavailable as error:
+        # With its folder: a user may have several homes.
+        raise SecretsUnavailable(re.sub(rf"^{re.escape(home.vault.name)}(?= )", str(home.vault), str(error))) from error
     except OSError as error:
         raise SecretsUnavailable(f"cannot use {home.vault}: {error.strerror or error}") from error

@@ -60,6 +60,13 @@ def _make_private(path: Path) -> None:
             path.chmod(0o600)
 
 
+def _without(path: Path) -> str:
+    # The payloads can be done without; without the other database, the home is a new one.
+    if path.name == "payloads.db":
+        return f"move it away and go on without: `conduit-desktop doctor --forget {path.name}`"
+    return "move the whole home folder away to start anew"
+
+
 def _is_full(path: Path) -> bool:
     try:
         return shutil.disk_usage(path.parent).free < SHARED_MEMORY
@@ -89,7 +96,7 @@ def explain(path: Path, error: Exception) -> str:
     if code in _DAMAGED:
         return (
             f"the database {path} is damaged ({error}). It was left as it is: restore a backup with "
-            f"`conduit-desktop restore FILE`, or move it, payloads.db and the secrets away to start anew."
+            f"`conduit-desktop restore FILE`, or {_without(path)}."
         )
     # Where the file's shared memory finds no room, SQLite calls it an input/output error.
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):

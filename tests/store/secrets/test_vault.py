@@ -211,3 +211,12 @@ def test_any_text_is_read_back_as_it_was_written(tmp_path_factory: pytest.TempPa
         ours.set(name, value)
     again = Vault.open(home, None)
     assert {name: again.get(name) for name in again.names()} == entries
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe junk", b"conduit-vault 1\n\xff\n", b"conduit-vault 1\n{}\n"])
+def test_a_damaged_vault_is_named_with_its_folder_and_a_remedy(home: Home, content: bytes):
+    home.vault.write_bytes(content)
+    with pytest.raises(SecretsUnavailable, match="put a copy of it back") as raised:
+        fresh(home).get("a")
+    assert str(home.vault) in str(raised.value)
+    assert home.vault.read_bytes() == content
