@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.conduit import Admin
 from benchmarks.subjects import Process, module, start
+from conduit_desktop.actions.background.memory import EVERY_S
 from tests.fakes.failing_upstream import MODES, RawCaller, failing_upstream
 from tests.fakes.vendor import API_KEY
 
@@ -63,7 +64,7 @@ def configure(admin: Admin, vendor: str) -> str:
     for name in PROVIDERS:
         provider = {"name": name, "kind": "openai-compatible", "base_url": f"{vendor}/v1", "api_key": API_KEY}
         admin.send("POST", "/providers", provider)
-    timeouts = {"first_token_s": 0.3, "idle_s": 0.3, "total_s": 5}
+    timeouts = {"first_token_s": 1, "idle_s": 0.5, "total_s": 5}
     for mode in FAILING:
         target = {"provider": PROVIDERS[mode == "status-401"], "model": mode}
         admin.send("POST", "/models", {"alias": mode, "targets": [target], "timeouts": timeouts, "retries": 0})
@@ -123,8 +124,8 @@ async def _idle(admin: Admin) -> None:
         if (await asyncio.to_thread(admin.send, "GET", "/status"))["in_flight"] == 0:
             break
         await asyncio.sleep(0.1)
-    # Connections are closed a moment after their calls, and free memory is given back every five seconds.
-    await asyncio.sleep(7)
+    # Connections are closed a moment after their calls, and free memory is given back every five seconds: after two of them.
+    await asyncio.sleep(2 * EVERY_S + 1)
 
 
 def soak(folder: Path, calls: int, warm: int = WARM) -> Outcome:
