@@ -44,8 +44,6 @@ from tests.journeys.processes import MASTER_KEY, RunningGateway, conduit, enviro
 
 BEFORE_KILL_S = (0.0, 1.5)
 """The range of the time for which the work of a round goes on before the kill."""
-START_S = (0.2, 1.6)
-"""The same for a process that is killed while it starts."""
 CLIENTS = 8
 
 
@@ -73,6 +71,8 @@ class Rounds:
     confirmed: Confirmed = field(default_factory=Confirmed)
     number: int = 0
     starts: list[float] = field(default_factory=list)
+    command_s: float = 2.0
+    """How long a command takes here: one that is killed is killed somewhere in that time, or just after it."""
 
     @property
     def home(self) -> Path:
@@ -92,6 +92,9 @@ class Rounds:
             self._secret(served, "POST")
             self.key = str(served.add("keys", name="first", budget_usd=100_000)["key"])
             self.confirmed.keys.add("first")
+        began = time.monotonic()
+        subprocess.run([*COMMAND, "keys", "list", "--home", str(self.home)], check=True, env=_environment(), capture_output=True)
+        self.command_s = 1.2 * (time.monotonic() - began)
 
     def _secret(self, served: RunningGateway, method: str = "PATCH") -> None:
         confirmed = self.confirmed
@@ -175,7 +178,7 @@ class Rounds:
             # What the archive does not have is gone after a restore, and there after none.
             before = len(list(self.home.glob("conduit.db.before-restore*")))
             process = _start("restore", str(self.archive), "--yes", "--home", str(self.home))
-            time.sleep(self.draw.uniform(*START_S))
+            time.sleep(self.draw.uniform(0.2, self.command_s))
             _kill(process)
             with conduit(self.home) as served:
                 keys = {row["name"] for row in _all(served, "/keys")}
@@ -186,7 +189,7 @@ class Rounds:
         file = self.root / "import.toml"
         file.write_text(_file(name))
         process = _start("import", str(file), "--yes", "--home", str(self.home))
-        time.sleep(self.draw.uniform(*START_S))
+        time.sleep(self.draw.uniform(0.2, self.command_s))
         _kill(process)
         if process.returncode == 0:
             self.confirmed.imported.add(name)
@@ -215,7 +218,7 @@ class Rounds:
     def _first_start(self) -> None:
         home = self.root / f"new-{self.number}"
         process = _start("serve", "--port", "0", "--home", str(home), stdout=subprocess.DEVNULL)
-        time.sleep(self.draw.uniform(*START_S))
+        time.sleep(self.draw.uniform(0.2, self.command_s))
         _kill(process)
         with conduit(home) as served:
             assert [row["name"] for row in _all(served, "/providers")] == ["demo"]
@@ -228,7 +231,7 @@ class Rounds:
         home.root.mkdir()
         _first_release(home.database)
         process = _start("keys", "list", "--home", str(home.root))
-        time.sleep(self.draw.uniform(*START_S))
+        time.sleep(self.draw.uniform(0.2, self.command_s))
         _kill(process)
         with conduit(home.root) as served:
             assert {row["name"] for row in _all(served, "/keys")} == {f"old {number}" for number in range(200)}
