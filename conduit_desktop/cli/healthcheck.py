@@ -6,6 +6,7 @@ import http.client
 
 import click
 
+from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import connect, server_of
 from conduit_desktop.cli.options import CliError, Command, CommandOptions
 
@@ -33,4 +34,4 @@ def healthcheck(given: CommandOptions, /) -> None:
         connection.close()
     if status != 200:
         raise CliError(f"{address}/health answers {status}.")
-    click.echo(f"{address} answers.")
+    printing.echo(f"{address} answers.")

@@ -166,7 +166,7 @@ def test_the_commands_of_a_paper_work_one_after_the_other(
             "--host 0.0.0.0": "--host 127.0.0.1",
             "sdk/bin/python examples/": f"python3 {ROOT}/examples/",
             # The shell of the test is no terminal that could answer.
-            "import conduit-copy.toml": "import --yes conduit-copy.toml",
+            "import conduit-copy.toml": "import --yes --allow-env WORK_KEY conduit-copy.toml",
         }
         done = subprocess.run(
             ["sh"],
