@@ -13,7 +13,7 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.gateway.admission.estimate import choices, has_media, input_estimate, max_output_tokens
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.wire import Dialect, json_text
+from conduit_desktop.wire import Dialect, json_text, sliced_json
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Call:
     _output_cap: int = 0
     _answers: int = 0
     _has_media: bool | None = None
+    _is_heavy: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -101,6 +102,14 @@ class Call:
         if self._has_media is None:
             self._has_media = has_media(self.body)
         return self._has_media
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether the request is so large that what walks or writes it belongs into a thread, looked up once."""
+        if self._is_heavy is None:
+            received = self.received
+            self._is_heavy = received is not None and sliced_json.is_heavy(received[0])
+        return self._is_heavy
 
     @property
     def output_cap(self) -> int:

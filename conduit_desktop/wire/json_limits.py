@@ -17,7 +17,8 @@ LARGE = 1024 * 1024
 """Bytes of a text that is checked before it is parsed. A smaller one cannot hold so much that it matters."""
 SHALLOW = 2 * DEEPEST
 """Bytes of a text that cannot be nested too deep."""
-_SLICE = 1024 * 1024
+_SLICE, _STRUCTURE = 1024 * 1024, 64 * 1024
+"""Bytes that are counted, or looked at bracket by bracket, before others go on."""
 _COUNTED = 16 * 1024 * 1024
 """Bytes up to which it is quicker to write a text once more than to look for its depth."""
 _ESCAPED = (b"\\\\", b'\\"')
@@ -80,7 +81,7 @@ def _check_structure(text: bytes, most_values: int, most_fields: int) -> Iterato
     fields = values = depth = at = 0
     in_string = False
     while at < len(text):
-        piece = text[at : at + _SLICE]
+        piece = text[at : at + _STRUCTURE]
         # An escape must not be cut: what follows an odd number of backslashes belongs to them.
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2:
             piece = text[at : at + len(piece) + 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -18,6 +18,8 @@ from conduit_desktop.wire import json_limits
 
 LARGE = 4 * 1024 * 1024
 """Bytes of a text above which reading it at once would hold the event loop for more than 10 ms."""
+_DENSE_FROM, _DENSE = 128 * 1024, 8_000
+"""Fewer bytes with so many objects, lists and fields take as long."""
 _SLICE = 64 * 1024
 """Bytes that are looked at, read or written at once; characters of a string that is written in slices."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
@@ -34,6 +36,12 @@ _MOST_BLANK = 16
 _BATCH = 512
 """Elements of a list or an object that are looked at before the next is."""
 T = TypeVar("T")
+
+
+def is_heavy(text: bytes | bytearray) -> bool:
+    """Whether a text takes so long to read, and what it holds to be walked, that others would wait for it."""
+    size = len(text)
+    return size > LARGE or (size > _DENSE_FROM and text.count(b":") + text.count(b"[") > _DENSE)
 
 
 class NotJson(ValueError):
@@ -74,7 +82,7 @@ class _Reader:
     """Cuts a text into runs of whole elements, which orjson reads; an element that is longer than a slice is entered."""
 
     def __init__(self, text: bytes | bytearray) -> None:
-        self._text = text
+        self._text = cast("bytes", text)
 
     def read(self) -> Generator[None, None, Any]:
         start = self._after_blank(0)
@@ -96,30 +104,7 @@ class _Reader:
         reach = _SLICE
         while True:
             limit = min(at + reach, size)
-            end = comma = inner = string = -1
-            """The container's end, its last comma, the first container in it, a string without its end."""
-            depth = 0
-            for token in _TOKEN.finditer(text, at, limit):
-                place = token.start()
-                first = text[place]
-                if first == _QUOTE:
-                    if token.end() - place == 1:
-                        string = place
-                        break
-                elif first == _COMMA:
-                    if not depth:
-                        comma = place
-                elif first in _OPENERS:
-                    if not depth and inner < 0:
-                        inner = place
-                    depth += 1
-                    if level + depth > json_limits.DEEPEST:
-                        raise json_limits.too_deep()
-                elif depth:
-                    depth -= 1
-                else:
-                    end = place
-                    break
+            end, comma, inner, string = self._scan(at, limit, level)
             yield
             if end >= 0:
                 if text[end] != closer:
@@ -131,31 +116,58 @@ class _Reader:
                 self._add(container, at, comma)
                 at, is_after_comma, reach = comma + 1, True, _SLICE
                 continue
-            if limit == size and string < 0 and inner < 0:
-                raise NotJson(size, "unexpected end")
-            if inner >= 0:
-                key = self._key(container, at, inner)
-                value, at = yield from self._container(inner, level + 1)
-            elif string >= 0:
-                key = self._key(container, at, string)
-                value, at = yield from self._long_string(string + 1)
-            else:
-                if reach > _MOST_BLANK * _SLICE:
-                    raise NotJson(at, "a number or blank space that is too long")
+            if inner < 0 and string < 0:
+                if limit == size or reach > _MOST_BLANK * _SLICE:
+                    raise NotJson(limit, "unexpected end" if limit == size else "a number or blank space that is too long")
                 reach *= 2
                 continue
             reach = _SLICE
+            key = self._key(container, at, string if inner < 0 else inner)
+            if inner >= 0:
+                value, at = yield from self._container(inner, level + 1)
+            else:
+                value, at = yield from self._long_string(string + 1)
             if type(container) is list:
                 container.append(value)
             else:
                 container[key] = value
-            at = self._after_blank(at)
-            if at < size and text[at] == _COMMA:
-                at, is_after_comma = at + 1, True
-            elif at < size and text[at] == closer:
-                return container, at + 1
+            at = self._after_blank(at) + 1
+            follows = text[at - 1 : at]
+            if follows == b"%c" % closer:
+                return container, at
+            if follows != b",":
+                raise NotJson(at - 1)
+            is_after_comma = True
+
+    def _scan(self, at: int, limit: int, level: int) -> tuple[int, int, int, int]:
+        """Looks at the elements from `at` on. The places of, or -1 where there is none up to `limit`: the container's end, its last
+        comma, the first container in it, a string without its end. Raises TooComplex.
+        """
+        text = self._text
+        end = comma = inner = string = -1
+        depth = 0
+        for token in _TOKEN.finditer(text, at, limit):
+            place = token.start()
+            first = text[place]
+            if first == _QUOTE:
+                if token.end() - place == 1:
+                    string = place
+                    break
+            elif first == _COMMA:
+                if not depth:
+                    comma = place
+            elif first in _OPENERS:
+                if not depth and inner < 0:
+                    inner = place
+                depth += 1
+                if level + depth > json_limits.DEEPEST:
+                    raise json_limits.too_deep()
+            elif depth:
+                depth -= 1
             else:
-                raise NotJson(at)
+                end = place
+                break
+        return end, comma, inner, string
 
     def _after_blank(self, at: int) -> int:
         while at < len(self._text):
@@ -165,7 +177,7 @@ class _Reader:
             at += len(piece)
         return at
 
-    def _key(self, container: list[Any] | dict[str, Any], start: int, value: int) -> str | None:
+    def _key(self, container: Any, start: int, value: int) -> str | None:
         """The name of the member whose value is at `value`; None in a list."""
         name = bytes(self._text[start:value]).strip()
         if type(container) is list:
@@ -177,7 +189,7 @@ class _Reader:
             raise NotJson(start)
         return key
 
-    def _add(self, container: list[Any] | dict[str, Any], start: int, end: int) -> None:
+    def _add(self, container: Any, start: int, end: int) -> None:
         """Read the elements between two places, of which there must be one at least."""
         part = self._text[start:end]
         if type(container) is list:

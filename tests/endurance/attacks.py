@@ -44,7 +44,7 @@ class Target:
 
     def head(self, path: str, *lines: str) -> bytes:
         """The head of a POST."""
-        every = (f"POST {path} HTTP/1.1", "host: %s:%d" % self.host, *filter(None, (self.who,)), *lines)
+        every = (f"POST {path} HTTP/1.1", f"host: {urlsplit(self.address).netloc}", *filter(None, (self.who,)), *lines)
         return "\r\n".join(every).encode() + b"\r\n\r\n"
 
 

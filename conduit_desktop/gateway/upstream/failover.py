@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
+from conduit_desktop.core import full_collections
 from conduit_desktop.core.errors import (
     BadRequest,
     GatewayError,
@@ -283,7 +284,13 @@ class FailoverRun:
         probe = self._health.begin(target.name, provider_id, label)
         answer: UpstreamAnswer | None = None
         try:
-            answer = await self._prepared(target, credential).run()
+            # In a thread, a large request is prepared while streams go on: they wait for the interpreter's lock for 3 ms at most.
+            if self._call.is_heavy:
+                with full_collections.put_off():
+                    made = await asyncio.to_thread(self._prepared, target, credential)
+            else:
+                made = self._prepared(target, credential)
+            answer = await made.run()
         except UpstreamError as error:
             self._health.failed(target.name, provider_id, label if self._state.is_current(target.bound) else None, error, probe)
             attempt = attempt_of(target, credential.label, began, error)

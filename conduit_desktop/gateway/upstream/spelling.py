@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.wire import sliced_json
 
 _NUMBER = re.compile(rb"\s*:\s*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?=[\s,}])")
 _CLASSES = bytes.maketrans(b"123456789eE", b"000000000..")
@@ -25,6 +26,7 @@ LARGEST = 8 * 1024 * 1024
 
 def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> bytes:
     """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text."""
+    written = b""
     own = [name for name, value in received.items() if type(value) is float]
     # Most bodies hold no number with a second spelling. A long one is quicker to walk than to search, as most of it is text.
     if len(raw) <= _SEARCHED:
@@ -34,21 +36,29 @@ def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> byt
         # Those at the top, such as `temperature`, are all there are.
         is_flat = found == len(own)
     # And quicker still to compare: most clients write JSON without spaces, as orjson does.
-    elif _is_same_but_for_model(raw, received, text := orjson.dumps(sent), sent):
+    elif _is_same_but_for_model(raw, received, text := _text_of(sent, len(raw)), sent):
         return text
     else:
         is_flat = False
+        written = text
     if is_flat or not any(_has_float(value) for value in received.values() if type(value) is dict or type(value) is list):
         kept = {name: _as_in(raw, name, value) for name in own if type(value := sent.get(name)) is float}
-        return orjson.dumps({**sent, **kept} if kept else sent)
+        if kept and len(raw) <= sliced_json.LARGE:
+            return orjson.dumps({**sent, **kept})
+        return written or orjson.dumps(sent)
     if len(raw) > LARGEST:
-        return orjson.dumps(sent)
+        return written or orjson.dumps(sent)
     try:
         # The slower parser, because it shows the text of each number.
         return orjson.dumps(_merged(sent, received, json.loads(raw, parse_float=_fragment, parse_int=_whole)))
     # A text that the one parser takes and the other does not, or deeper than the latter follows.
     except (ValueError, RecursionError, orjson.JSONEncodeError):
         return orjson.dumps(sent)
+
+
+def _text_of(sent: dict[str, Json], size: int) -> bytes:
+    # A body that large is prepared in a thread, and a writer that does it at once would have the interpreter's lock throughout.
+    return cast("bytes", sliced_json.run(sliced_json.write(sent))) if size > sliced_json.LARGE else orjson.dumps(sent)
 
 
 def _respelled(raw: bytes) -> int:

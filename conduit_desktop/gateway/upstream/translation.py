@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
+from typing import cast
 
 import orjson
 
@@ -25,7 +26,7 @@ from conduit_desktop.providers import CLAUDE, ProviderKind
 from conduit_desktop.providers.claude import without_thoughts
 from conduit_desktop.providers.image_limits import check_images
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of, family_facts
-from conduit_desktop.wire import Dialect, dialect
+from conduit_desktop.wire import Dialect, dialect, sliced_json
 from conduit_desktop.wire.allowed_tools import with_allowed_tools
 from conduit_desktop.wire.anthropic.billing_line import without_billing_line
 from conduit_desktop.wire.client_tools import as_functions
@@ -306,6 +307,8 @@ def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes:
     # A body that took the place of the one received (a conversation put back into it) has no text of its own.
     if passthrough and call.received is not None and call.received[1] is call.body:
         return spelled(call.received[0], call.body, body)
+    if call.is_heavy:
+        return cast("bytes", sliced_json.run(sliced_json.write(body)))
     return orjson.dumps(body)
 
 

@@ -11,7 +11,6 @@ from conduit_desktop.core.errors import GatewayError, PayloadTooLarge
 from conduit_desktop.server import request_fields
 from conduit_desktop.server.admin.access import AdminRefused
 from conduit_desktop.server.admin.responses import as_json
-from conduit_desktop.wire import json_limits
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import Actor, AppContext
@@ -39,9 +38,7 @@ async def _body(request: web.Request, as_text: bool) -> Any:
             return None
         if as_text:
             return data.decode("utf-8-sig")
-        if len(data) > json_limits.LARGE:
-            await request_fields.check_size(data)
-        return request_fields.parse_json(data, "body")
+        return await request_fields.parse_spread(data, "body")
     except PayloadTooLarge:
         raise AdminRefused(413, "payload_too_large", f"The body is over {MAX_BODY // 1024 // 1024} MB.") from None
     except GatewayError as error:
