@@ -3,7 +3,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz strict mutants check bench bench-peers soak soak-failing race kill llmock failover conformance artefacts wheel bundle deb image-steps newcomer package screenshots prices model-facts clients lock setup
+.PHONY: run test fuzz strict mutants check bench bench-peers soak soak-failing isolation race kill llmock failover conformance artefacts wheel bundle deb image-steps newcomer package screenshots prices model-facts clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -45,6 +45,10 @@ soak: setup
 # 100,000 failing calls with bodies of one megabyte end with the memory they began with: make soak-failing SOAK="--calls 5000".
 soak-failing: setup
 	$(PY) -m tests.endurance.failing_calls $(SOAK)
+
+# How late 64 streams are while strangers, callers and upstreams do their worst: make isolation ISOLATION="--only upstream".
+isolation: setup
+	$(PY) -m tests.endurance.isolation $(ISOLATION)
 
 # Budgets of every scope under parallel calls, hang-ups and killed processes: make race RACE="--calls 10000".
 race: setup

@@ -181,7 +181,7 @@ async def parse_spread(raw: bytes, what: str = "request body") -> Any:
     """As `parse_json`; other requests go on while a large text is read."""
     is_deep = await check_size(raw) if len(raw) > json_limits.LARGE else None
     if not sliced_json.is_heavy(raw):
-        return parse_json(raw, what) if is_deep is None else parse_json(raw, what, is_deep)
+        return parse_json(raw, what, is_deep)
     try:
         with full_collections.put_off():
             return await sliced_json.spread(sliced_json.read(raw))

@@ -5,9 +5,9 @@
 A gateway, a good and a hostile upstream on loopback; 64 streams of good callers, with frames 20 ms apart, and calls of `/health`.
 First without an attack (the noise of this computer), then with one attack at a time. For each: how late frames were (p99, max), how
 long `/health` took at most, the longest hold of the loop, the processor time of the gateway, the peak of its memory, and its memory
-10 s after the end. A hold is work of the loop, or of another thread with the interpreter's lock, without the time in which the system
-ran other programs: it can be compared on a busy computer. Exits with 1 where one is longer than 50 ms, or memory over its bound.
-Linux only.
+10 s after the end. A hold is work of the loop, or of another thread with the interpreter's lock, without the time in which the
+system ran other programs: it can be compared on a busy computer. Exits with 1 where one is longer than 50 ms, or memory over its
+bound. Linux only.
 
 Memory is bounded by MEMORY_OF_BODY times the bytes of the large bodies and answers in flight, and comes back to within BACK_MB.
 """

@@ -24,7 +24,7 @@ from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse, Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets, UpstreamResponse
-from conduit_desktop.wire import StreamReader, json_limits, json_text
+from conduit_desktop.wire import StreamReader, json_limits, json_text, sliced_json
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.media.endpoints import MediaAnswer
 from conduit_desktop.wire.reported_usage import usage_in
@@ -326,7 +326,8 @@ class ChatAttempt(TargetAttempt):
     async def _whole(self, response: UpstreamResponse, body: bytes) -> UpstreamAnswer:
         if len(body) > json_limits.LARGE:
             await check_size(body)
-        value = read_json(body)
+        is_heavy = sliced_json.is_heavy(body)
+        value = await _read_spread(body) if is_heavy else read_json(body)
         # What is passed through is not written again.
         if not self.prepared.passthrough:
             check_depth(body, value)
@@ -335,7 +336,7 @@ class ChatAttempt(TargetAttempt):
             raise self._error_in(response, body, value)
         try:
             with answer_errors():
-                events = self._events_of(value)
+                events = await asyncio.to_thread(self._events_of, value) if is_heavy else self._events_of(value)
         except UpstreamError as error:
             # An answer that cannot be read was paid for all the same.
             error.usage = error.usage or usage_in(value, self.prepared.upstream.name)
@@ -443,6 +444,18 @@ def check_depth(body: bytes, value: Json) -> None:
             json_limits.check_depth(value)
         except json_limits.TooComplex as error:
             raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
+
+
+async def _read_spread(body: bytes) -> Json:
+    """As `read_json`; others go on while a large answer is read."""
+    # Numbers that orjson would change are read by a slower parser, up to a size that it takes.
+    if len(body) <= sliced_json.LARGE and json_text.has_long_number(body):
+        return read_json(body)
+    try:
+        value: Json = await sliced_json.spread(sliced_json.read(body))
+    except (sliced_json.NotJson, json_limits.TooComplex) as error:
+        raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
+    return value
 
 
 def read_json(body: bytes) -> Json:

@@ -135,7 +135,9 @@ class MediaAttempt(TargetAttempt):
         return response
 
     async def _read(self, response: UpstreamResponse) -> tuple[dict[str, Json], bytes]:
-        body = (await response.read()).removeprefix(b"\xef\xbb\xbf")  # some servers' byte-order mark
+        body = await response.read()
+        if body[:3] == b"\xef\xbb\xbf":  # some servers' byte-order mark
+            body = body[3:]
         await check_size(body, MOST_VALUES)
         value = await _in_thread(len(body), _object, body)
         # Before the format reads the answer: some Bedrock models report their input tokens in a header only.

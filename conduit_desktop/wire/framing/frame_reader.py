@@ -17,6 +17,9 @@ from conduit_desktop.wire.reported_usage import usage_in
 def json_object(frame: Frame) -> dict[str, Any]:
     """The JSON object in a frame; raises MalformedStream for any other data."""
     try:
+        if len(frame.data) > json_limits.LARGE:
+            for _ in json_limits.check(frame.data):
+                pass  # its bound is that of the time which reading the frame takes
         payload = json_text.loads_exact(frame.data)
         if len(frame.data) > json_limits.SHALLOW and json_limits.may_be_deep(frame.data):
             json_limits.check_depth(payload)
