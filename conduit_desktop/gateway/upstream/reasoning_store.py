@@ -136,7 +136,10 @@ class ReasoningStore:
         found = self._kept.get(key)
         if found is None:
             return None
-        self._kept.move_to_end(key)
+        try:
+            self._kept.move_to_end(key)
+        except KeyError:
+            pass  # large requests are prepared in a thread: it was dropped in this moment
         return found if found.under is None else self._kept.get(found.under)
 
     def keep_call(self, to: Recipient, call: ToolCall, kept: Kept) -> None:
