@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -136,10 +137,8 @@ class ReasoningStore:
         found = self._kept.get(key)
         if found is None:
             return None
-        try:
+        with suppress(KeyError):  # large requests are prepared in a thread: it may be dropped in this moment
             self._kept.move_to_end(key)
-        except KeyError:
-            pass  # large requests are prepared in a thread: it was dropped in this moment
         return found if found.under is None else self._kept.get(found.under)
 
     def keep_call(self, to: Recipient, call: ToolCall, kept: Kept) -> None:
