@@ -61,6 +61,9 @@ class PriceLists:
 
     async def wait_for(self, bound: BoundProvider) -> None:
         """Fetch the provider's list, and wait for it, WAIT_S at most. A failure leaves what there was."""
+        # The fetch that was to be waited for may have ended since.
+        if not self.may_help(bound):
+            return
         with suppress(TimeoutError, ConduitError, ValueError):
             async with asyncio.timeout(WAIT_S):
                 await self.refresh(bound)

@@ -414,7 +414,7 @@ def test_a_tool_with_a_parameter_by_the_name_of_a_link_is_no_medium() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.integers() | st.text(max_size=20) | st.sampled_from([PICTURE, f"data:image/png;base64,{PICTURE}", "https://x.example/"]),
+    st.none() | st.integers(-1000, 1000) | st.text(max_size=20) | st.sampled_from([PICTURE, f"data:image/png;base64,{PICTURE}", "https://x.example/"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from(["content", "url", "image_url", "file_id", "text", "data", "source", "type"]), inner, max_size=3
     ),
