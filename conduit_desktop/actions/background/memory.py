@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,9 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 GROWN = 8 * 2**20
-"""Bytes that the process has to have grown by since the last time, so that an idle one does nothing."""
+"""Bytes that the process has to have grown by since it was smallest."""
+WORKED_S = 0.01
+"""Processor time that it has to have used since the last time, so that an idle one does nothing."""
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
 
@@ -38,16 +41,17 @@ class MemoryTrimmer:
                 await self._task
 
     async def _run(self, trim: Callable[[int], int]) -> None:
-        least = _resident()
+        least, trimmed_at = _resident(), -WORKED_S
         while True:
             await asyncio.sleep(EVERY_S)
-            now = _resident()
-            if now - least < GROWN:
-                least = min(least, now)
+            now, used_s = _resident(), time.process_time()
+            # Compared with the least that there ever was, not with what the last trim left: what was in use then may be free now.
+            least = min(least, now)
+            if now - least < GROWN or used_s - trimmed_at < WORKED_S:
                 continue
+            trimmed_at = used_s
             # In a thread: the call releases the interpreter lock, and walks through all free memory.
             await asyncio.to_thread(trim, 0)
-            least = _resident()
 
 
 def _resident() -> int:
