@@ -48,12 +48,12 @@ class Process:
     @property
     def memory_mb(self) -> float:
         """Resident memory of it and its children, in MB (10^6 bytes)."""
-        return sum(map(_resident, _family(self.popen.pid))) / 1e6
+        return sum(map(_resident, family(self.popen.pid))) / 1e6
 
     @property
     def cpu_s(self) -> float:
         """Processor time of it and its children so far, in seconds (Linux: the scheduler's own nanoseconds)."""
-        return sum(map(_cpu_ns, _family(self.popen.pid))) / 1e9
+        return sum(map(_cpu_ns, family(self.popen.pid))) / 1e9
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ def module(name: str, *options: str) -> list[str]:
     return [sys.executable, "-m", name, *options]
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all its descendants (Linux)."""
     found = [pid]
     for parent in found:

@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import signal
-import sys
 import tempfile
 import time
 import urllib.request
@@ -30,6 +28,7 @@ import aiohttp
 
 from benchmarks.conduit import Admin
 from benchmarks.subjects import Process, module, start
+from tests.endurance import run_command
 from tests.endurance.mixed_calls import MODELS, one_call
 from tests.fakes.client_dialects import CLIENT_DIALECTS
 from tests.fakes.vendor import API_KEY
@@ -222,6 +221,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # CI ends what takes too long: the gateway and the vendor have to end with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.exit(main())
+    run_command(main)

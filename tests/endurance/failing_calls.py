@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from typing import Any
 from benchmarks.conduit import Admin
 from benchmarks.subjects import Process, module, start
 from conduit_desktop.actions.background.memory import EVERY_S
+from tests.endurance import run_command
 from tests.fakes.failing_upstream import MODES, RawCaller, failing_upstream
 from tests.fakes.vendor import API_KEY
 
@@ -154,4 +154,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -29,6 +28,7 @@ import orjson
 
 from benchmarks.conduit import Admin
 from benchmarks.subjects import Process, module, start
+from tests.endurance import run_command
 from tests.endurance.attacks import ATTACKS
 from tests.endurance.victims import Delays
 
@@ -130,16 +130,17 @@ def observe(gateway: Process, key: str, holds: Path, name: str | None, seconds: 
     before, cpu, memory = gateway.memory_mb, gateway.cpu_s, PeakMemory(gateway)
     memory.start()
     command = module("tests.endurance.victims", gateway.address, key, str(STREAMS))
-    victims = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    time.sleep(1.5)  # 64 streams begin at once; what that costs is no attack
-    since = time.monotonic()
-    answers = ""
-    if name is None:
-        time.sleep(seconds)
-    else:
-        attack = module("tests.endurance.attacks", gateway.address, key, MASTER, name, str(seconds))
-        answers = subprocess.run(attack, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
-    delays = Delays(**orjson.loads(victims.communicate(timeout=120)[0]))
+    # They end with their standard input, also where an error closes it.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as victims:
+        time.sleep(1.5)  # 64 streams begin at once; what that costs is no attack
+        since = time.monotonic()
+        answers = ""
+        if name is None:
+            time.sleep(seconds)
+        else:
+            attack = module("tests.endurance.attacks", gateway.address, key, MASTER, name, str(seconds))
+            answers = subprocess.run(attack, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+        delays = Delays(**orjson.loads(victims.communicate(timeout=120)[0]))
     until = time.monotonic()
     peak, cpu = memory.end(), gateway.cpu_s - cpu
     time.sleep(AFTER_S if name is not None else 0)
@@ -193,4 +194,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

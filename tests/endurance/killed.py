@@ -39,6 +39,7 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.store.secrets.store import hint
 from conduit_desktop.store.secrets.vault import Vault
 from conduit_desktop.store.sqlite import migrations
+from tests.endurance import run_command
 from tests.fakes.vendor import API_KEY
 from tests.journeys.processes import MASTER_KEY, RunningGateway, conduit, environment, vendor
 
@@ -49,7 +50,7 @@ CLIENTS = 8
 
 @dataclass
 class Confirmed:
-    """What clients were told: it must be there after every start."""
+    """What clients got as answers: it must be there after every start."""
 
     calls: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
@@ -166,7 +167,7 @@ class Rounds:
             work: Callable[[RunningGateway], None] = {
                 "load": self.load, "changes": self.changes, "secrets": self.secrets, "backup": self.backup, "import": self.imports,
             }[kind]  # fmt: skip
-            with conduit(self.home) as served, _until_killed(lambda: work(served)):
+            with conduit(self.home) as served, _until_killed(served, lambda: work(served)):
                 time.sleep(self.draw.uniform(*BEFORE_KILL_S))
                 _kill(served.process)
         self.check()
@@ -177,9 +178,7 @@ class Rounds:
                 self._made_archive()
             # What the archive does not have is gone after a restore, and there after none.
             before = len(list(self.home.glob("conduit.db.before-restore*")))
-            process = _start("restore", str(self.archive), "--yes", "--home", str(self.home))
-            time.sleep(self.draw.uniform(0.2, self.command_s))
-            _kill(process)
+            self._killed("restore", str(self.archive), "--yes", "--home", str(self.home))
             with conduit(self.home) as served:
                 keys = {row["name"] for row in _all(served, "/keys")}
             if not self.confirmed.keys <= keys or len(list(self.home.glob("conduit.db.before-restore*"))) > before:
@@ -188,11 +187,19 @@ class Rounds:
         name = f"file-{self.number}"
         file = self.root / "import.toml"
         file.write_text(_file(name))
-        process = _start("import", str(file), "--yes", "--home", str(self.home))
-        time.sleep(self.draw.uniform(0.2, self.command_s))
-        _kill(process)
-        if process.returncode == 0:
+        if self._killed("import", str(file), "--yes", "--home", str(self.home)) == 0:
             self.confirmed.imported.add(name)
+
+    def _killed(self, *arguments: str) -> int:
+        """Run a command and kill it somewhere in the time that it takes; its exit code, negative where the kill came first."""
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        )
+        try:
+            time.sleep(self.draw.uniform(0.2, self.command_s))
+        finally:
+            _kill(process)
+        return process.returncode
 
     def _made_archive(self) -> None:
         with conduit(self.home) as served:
@@ -217,9 +224,7 @@ class Rounds:
 
     def _first_start(self) -> None:
         home = self.root / f"new-{self.number}"
-        process = _start("serve", "--port", "0", "--home", str(home), stdout=subprocess.DEVNULL)
-        time.sleep(self.draw.uniform(0.2, self.command_s))
-        _kill(process)
+        self._killed("serve", "--port", "0", "--home", str(home))
         with conduit(home) as served:
             assert [row["name"] for row in _all(served, "/providers")] == ["demo"]
             assert [row["alias"] for row in _all(served, "/models")] == ["demo"]
@@ -230,9 +235,7 @@ class Rounds:
         home = Home(self.root / f"old-{self.number}")
         home.root.mkdir()
         _first_release(home.database)
-        process = _start("keys", "list", "--home", str(home.root))
-        time.sleep(self.draw.uniform(0.2, self.command_s))
-        _kill(process)
+        self._killed("keys", "list", "--home", str(home.root))
         with conduit(home.root) as served:
             assert {row["name"] for row in _all(served, "/keys")} == {f"old {number}" for number in range(200)}
         _check_files(home.root)
@@ -290,18 +293,14 @@ def _environment() -> dict[str, str]:
     return environment(CONDUIT_MASTER_KEY=MASTER_KEY)
 
 
-def _start(*arguments: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    return subprocess.Popen([*COMMAND, *arguments], env=_environment(), stdout=stdout, stderr=subprocess.DEVNULL, text=True)
-
-
 def _kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(20)
 
 
 @contextlib.contextmanager
-def _until_killed(work: Callable[[], None]) -> Iterator[None]:
-    """Do `work` on a thread until the server is gone; any other failure of it is raised."""
+def _until_killed(served: RunningGateway, work: Callable[[], None]) -> Iterator[None]:
+    """Do `work` on a thread until the server is killed; any other failure of it is raised."""
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -317,6 +316,8 @@ def _until_killed(work: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        # Killed already, but where this program itself is ended: the work goes on as long as there is a server.
+        served.process.kill()
         thread.join(60)
     assert not thread.is_alive()
     if failures:
@@ -408,4 +409,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import random
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -29,6 +28,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from tests.endurance import run_command
 from tests.journeys.processes import RunningGateway, conduit
 
 PARALLEL = 64
@@ -342,7 +342,8 @@ async def run(calls: int, seed: int) -> int:
     vendor = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         home = Path(folder) / "home"
-        raced = Race(await asyncio.to_thread(running.enter_context, conduit(home)), draw)
+        # On this thread: it must not start a gateway after SIGTERM has removed the folder.
+        raced = Race(running.enter_context(conduit(home)), draw)
 
         def restart(how: signal.Signals) -> None:
             raced.served.process.send_signal(how)
@@ -397,4 +398,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)
