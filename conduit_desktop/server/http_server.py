@@ -21,6 +21,7 @@ from aiohttp import web
 
 from conduit_desktop.actions.context import ServerState
 from conduit_desktop.core.errors import ConduitError, PortTaken, describe
+from conduit_desktop.gateway.admission.access import accepts_client_keys
 from conduit_desktop.server.application import build
 from conduit_desktop.server.descriptors import DescriptorWatch, raise_limit
 from conduit_desktop.server.middleware import accepted_names
@@ -124,12 +125,13 @@ class HttpServer:
                 ", ".join(accepted_names(settings.allowed_hosts)),
                 json.dumps([*settings.allowed_hosts, "NAME"]),
             )
-        if not (_is_loopback(host) or context.gateway.snapshot.keys):
-            log.warning(
-                "listening on %s, beyond this computer, and there is no virtual key: every call is refused until one is made "
-                "(conduit-desktop keys create --name NAME)",
-                settings.host,
-            )
+            snapshot = context.gateway.snapshot
+            if not (accepts_client_keys(snapshot) or any(key.enabled for key in snapshot.keys.values())):
+                log.warning(
+                    "listening on %s, beyond this computer, and there is no virtual key that is enabled: every call is refused "
+                    "until one is made (conduit-desktop keys create --name NAME)",
+                    settings.host,
+                )
         self._lag = asyncio.ensure_future(self._measure_lag())
 
     async def stop(self) -> None:

@@ -6,7 +6,6 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.errors import ActionError, Unauthorized
+from conduit_desktop.core.errors import ActionError, GatewayError, RateLimited, Unauthorized
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES
-from conduit_desktop.server.admin.access import check
+from conduit_desktop.gateway.admission.access import is_loopback, was_forwarded
+from conduit_desktop.server.admin.access import let_in
 from conduit_desktop.server.middleware import Handler
 from conduit_desktop.server.unknown_paths import UnknownPaths
 
@@ -215,11 +215,9 @@ def _handler(context: AppContext, metrics: Metrics) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         if not _is_local(request):
             try:
-                await check(request, context)
+                await let_in(request, context)
             except ActionError as error:
-                refused = Unauthorized(error.message, code=error.code)
-                refused.status = error.status
-                raise refused from error
+                raise _refusal(error) from error
         server = context.server
         text = metrics.text(context.gateway.in_flight, len(asyncio.all_tasks()), server.loop_lag_ms / 1000, server.uptime_s)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
@@ -227,14 +225,18 @@ def _handler(context: AppContext, metrics: Metrics) -> Handler:
     return answer
 
 
+def _refusal(error: ActionError) -> GatewayError:
+    """An error of the admin API in the shape of the client API."""
+    refused: GatewayError
+    if error.status == RateLimited.status:
+        refused = RateLimited(error.message, code=error.code, retry_after=getattr(error, "retry_after", None))
+    else:
+        refused = Unauthorized(error.message, code=error.code)
+    refused.status = error.status
+    return refused
+
+
 def _is_local(request: web.Request) -> bool:
     """Whether a program on this computer sends the request: not a web page, and not a client of a reverse proxy."""
     # A reverse proxy and a browser on this computer call from loopback, too, for others.
-    if "Origin" in request.headers or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
-        return False
-    address = request.remote or ""
-    try:
-        # A link-local address carries its interface after `%`.
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
+    return "Origin" not in request.headers and not was_forwarded(request.headers) and is_loopback(request.remote or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -89,7 +89,7 @@ def _anonymous(call: Call, snapshot: Snapshot) -> VirtualKey:
     key = None
     # The address alone is not enough: a web page in a browser on this computer comes from loopback, too, and so does everything
     # that a reverse proxy on this computer passes on.
-    if name and is_loopback(call.client_ip) and not call.foreign_page and not any(map(call.headers.__contains__, _FORWARDED)):
+    if name and is_loopback(call.client_ip) and not call.foreign_page and not was_forwarded(call.headers):
         key = snapshot.keys_by_name.get(name.lower())
     if key is None:
         raise Unauthorized(
@@ -132,6 +132,11 @@ def _parsed(address: str) -> Address | None:
     except ValueError:
         return None
     return parsed.ipv4_mapped or parsed if isinstance(parsed, ipaddress.IPv6Address) else parsed
+
+
+def was_forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy has passed the request on: its address is then the proxy's. `headers` ignore case."""
+    return any(map(headers.__contains__, _FORWARDED))
 
 
 def is_loopback(address: str) -> bool:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from conduit_desktop.actions import master_key
 from conduit_desktop.core.errors import ActionError
-from conduit_desktop.gateway.admission.access import KEY_PREFIX, is_loopback
+from conduit_desktop.gateway.admission.access import KEY_PREFIX, is_loopback, was_forwarded
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import Actor, AppContext
@@ -44,8 +44,9 @@ async def check(request: web.Request, context: AppContext) -> Actor:
 async def let_in(request: web.Request, context: AppContext) -> Actor:
     """As `check`, with failed logins slowed down: 429 after too many from one address."""
     logins, address = context.gateway.state.failed_logins, request.remote or ""
-    # The operator may have chosen a key that can be guessed. Programs of this computer must not lock out its user.
-    if not is_loopback(address) and (wait_s := logins.wait_s(address)):
+    # The operator may have chosen a key that can be guessed. Programs of this computer must not lock out its user; a proxy on
+    # it calls for others.
+    if (was_forwarded(request.headers) or not is_loopback(address)) and (wait_s := logins.wait_s(address)):
         raise _too_many(wait_s)
     try:
         return await check(request, context)

@@ -57,6 +57,13 @@ def test_all_addresses_of_one_ipv6_network_count_as_one(logins: FailedLogins) ->
     assert logins.failed(A) > 0
 
 
+def test_a_flood_from_many_addresses_takes_bounded_memory(logins: FailedLogins) -> None:
+    for number in range(3 * failed_logins.MOST):
+        logins.failed(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        logins.failed(f"2001:db8:{number:x}::1")
+    assert len(logins._full_at) == failed_logins.MOST
+
+
 def test_the_address_that_failed_least_lately_is_forgotten(logins: FailedLogins, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failed_logins, "MOST", 2)
     for _ in range(FREE):
