@@ -11,6 +11,7 @@ import click
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, with_connection
+from conduit_desktop.cli.exports import write
 from conduit_desktop.cli.options import CliError, Command, CommandGroup, CommandOptions
 from conduit_desktop.core import shown_text
 
@@ -83,17 +84,8 @@ def restore(given: CommandOptions, /, file: Path, yes: bool) -> None:
 @with_connection
 def export(connection: Connection, file: Path) -> None:
     """Write the configuration as a conduit.toml. Secrets are not in it; `-` as FILE prints it."""
-    text = connection.call("GET", "/export")["toml"]
-    if str(file) == "-":
-        printing.echo(text, nl=False)
-        return
-    from conduit_desktop.core.exports import write_export
-
-    try:
-        write_export(file, text)
-    except OSError as error:
-        raise CliError(f"cannot write {file}: {error.strerror}") from error
-    printing.echo(f"Wrote {file}. Secrets are not in it: it names environment variables in their place.", err=True)
+    if write(file, connection.call("GET", "/export")["toml"]):
+        printing.echo(f"Wrote {file}. Secrets are not in it: it names environment variables in their place.", err=True)
 
 
 @click.command("import", cls=Command)

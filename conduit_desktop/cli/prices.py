@@ -9,9 +9,9 @@ import click
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
-from conduit_desktop.cli.options import CliError, CommandGroup, options
+from conduit_desktop.cli.exports import write
+from conduit_desktop.cli.options import CommandGroup, options
 from conduit_desktop.cli.values import NUMBER, Pair, body_option, given_fields, merged
-from conduit_desktop.core.exports import write_export
 from conduit_desktop.core.media import UNIT_RATES
 from conduit_desktop.core.tokens import RATE_NAMES
 
@@ -124,14 +124,7 @@ def reprice(connection: Connection, /, **values: Any) -> None:
 @with_connection
 def export(connection: Connection, file: Path) -> None:
     """Write every price you set as CSV to FILE, or to standard output."""
-    text = connection.call("GET", "/prices.csv")
-    if str(file) == "-":
-        printing.echo(text, nl=False)
-        return
-    try:
-        write_export(file, text)
-    except OSError as error:
-        raise CliError(f"cannot write {file}: {error.strerror}") from error
+    write(file, connection.call("GET", "/prices.csv"))
 
 
 @prices.command("import")

@@ -86,14 +86,14 @@ def client_api_middleware(gateway: Gateway, unknown_paths: UnknownPaths | None =
             release(error)
         except GatewayError as error:
             if error.code == UnknownPath.code:
-                unknown.asked(request.method, request.path, request_fields.user_agent(request))
+                unknown.count(request.method, request.path, request_fields.user_agent(request))
             if error.code in _BEFORE_A_ROUTE:
                 request[REQUEST_ID] = new_id(now_ms())
             response = error_response(request, error)
             release(error)
         except web.HTTPException as error:
             if error.status == 404:
-                unknown.asked(request.method, request.path, request_fields.user_agent(request))
+                unknown.count(request.method, request.path, request_fields.user_agent(request))
             request[REQUEST_ID] = new_id(now_ms())
             response = error_response(request, _from_aiohttp(request, error))
             # The router keeps it in the request, and its frames keep the request.

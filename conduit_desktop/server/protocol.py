@@ -77,8 +77,8 @@ def _folded(lines: list[bytes]) -> list[bytes]:
 class FoldingParser(HttpRequestParser):
     """aiohttp's parser, which refuses doubled headers; a refused head with some that can be folded is read again by another.
 
-    pydantic-ai with google-genai sends two User-Agents, and no vendor minds. The fast parser cannot be told to accept them,
-    and reading every head twice would cost all the others, so only a connection that sends one pays for the slower parser.
+    pydantic-ai with google-genai sends two User-Agents, and no vendor minds. The fast parser has no option that accepts
+    them, and reading every head twice would cost all the others, so only a connection that sends one pays for the slower parser.
     """
 
     def __init__(self, protocol: web.RequestHandler, loop: asyncio.AbstractEventLoop, limit: int, **options: Any) -> None:
@@ -89,11 +89,11 @@ class FoldingParser(HttpRequestParser):
         self._head = b""
         """What has come of a head that is not complete."""
         self._left = 0
-        """Bytes to come of the body; _UNKNOWN where the beginning of the next head cannot be told for certain."""
+        """Bytes to come of the body; _UNKNOWN where it is not certain where the next head begins."""
         self._last: tuple[Any, bytes] | None = None
         """The last request, where it came in one piece: its messages and its bytes, from which `_left` is still to be set."""
         self.refused_path = ""
-        """The path of the request that is being refused, where its head could be told for certain."""
+        """The path of the request that is being refused; empty where it is not certain where its head begins."""
 
     def feed_data(self, data: bytes) -> Any:  # type: ignore[override]
         """As aiohttp's: the messages that `data` completes, whether it switched protocols, and the rest of `data`."""
@@ -334,7 +334,7 @@ class Strangers:
 
 
 def _path_of(head: bytes) -> str:
-    """The path in the request line; empty where it cannot be told."""
+    """The path in the request line; empty where it has none."""
     parts = head.lstrip(b"\r\n").partition(b"\r\n")[0].split(b" ")
     return parts[1].partition(b"?")[0].decode("ascii", "replace") if len(parts) == 3 and parts[1][:1] == b"/" else ""
 

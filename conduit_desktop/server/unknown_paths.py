@@ -18,7 +18,7 @@ class UnknownPaths:
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str], int] = {}
 
-    def asked(self, method: str, path: str, client: str) -> None:
+    def count(self, method: str, path: str, client: str) -> None:
         """A client asked for a path that does not exist; `client` is its name and version."""
         name = (method[:10], shown(path))
         if name not in self.counts:

@@ -1,4 +1,4 @@
-"""Who a client says it is: its own login beside a virtual key, its User-Agent and session, and a request that comes back."""
+"""Who a client says it is: its own login together with a virtual key, its User-Agent and session, and a request that comes back."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def served(home: Home) -> AsyncIterator[Served]:
 
 
 @pytest.mark.parametrize("header", ["x_api_key", "x_conduit_key", "api_key", "x_goog_api_key"])
-async def test_a_login_goes_on_in_its_header_and_the_virtual_key_beside_it_pays(served: Served, header: str) -> None:
+async def test_a_login_goes_on_in_its_header_and_the_virtual_key_sent_with_it_pays(served: Served, header: str) -> None:
     status, _, _ = await served.post("/v1/messages", CLAUDE, Authorization=f"Bearer {LOGIN}", **{header: KEY})
     assert status == 200
     sent = served.vendor.requests[0].headers
@@ -101,7 +101,7 @@ async def test_a_login_is_not_shown_to_a_provider_that_does_not_take_it(served: 
     assert [LOGIN in str(call.headers) for call in served.vendor.requests] == [False, False]
 
 
-async def test_a_wrong_virtual_key_beside_a_login_is_refused(served: Served) -> None:
+async def test_a_wrong_virtual_key_sent_with_a_login_is_refused(served: Served) -> None:
     for key in ("condt_" + "w" * 43, "sk-other"):
         status, _, _ = await served.post("/v1/messages", CLAUDE, Authorization=f"Bearer {LOGIN}", x_conduit_key=key)
         assert status == 401
@@ -190,7 +190,7 @@ async def test_a_request_that_comes_back_is_refused(served: Served, path: str, b
     assert served.gateway.calls == 1, "it went round once, and was not asked again"
 
 
-def test_vendors_are_not_told_of_the_gateways_a_request_has_passed(served: Served) -> None:
+def test_vendors_do_not_see_which_gateways_a_request_has_passed(served: Served) -> None:
     assert not bind(Provider(id="p", name="p", kind="openai")).may_lead_back
     assert bind(Provider(id="p", name="p", kind="openai", base_url="http://127.0.0.1:1/v1")).may_lead_back
     assert bind(Provider(id="p", name="p", kind="vllm")).may_lead_back

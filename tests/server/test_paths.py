@@ -172,6 +172,6 @@ def test_neither_keys_nor_control_characters_of_a_path_are_shown() -> None:
 def test_paths_that_callers_make_up_do_not_grow_the_counts_without_end() -> None:
     unknown = UnknownPaths()
     for n in range(2 * MOST):
-        unknown.asked("GET", f"/{n}", "")
+        unknown.count("GET", f"/{n}", "")
     assert len(unknown.counts) == MOST + 1
     assert unknown.counts["", "other"] == MOST

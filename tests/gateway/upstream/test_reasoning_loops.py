@@ -182,8 +182,8 @@ def test_each_request_of_a_tool_loop_returns_the_reasoning_of_every_turn(
         broken = checks.broken(checks.Call(name, made.upstream.name, model, sent, {}, streamed), also_silent=True)
         assert not [rule["id"] for rule in broken if REASONING.search(rule["id"])]
         assert "thinking" not in made.dropped
-        told = relayed(made, answer_of(vendor, model, made, streamed, turn, 1), streamed)
-        after = following(client, body, told, streamed)
+        answered = relayed(made, answer_of(vendor, model, made, streamed, turn, 1), streamed)
+        after = following(client, body, answered, streamed)
         assert after is not None
         body = without_reasoning(client, after) if forgetful else after
 
@@ -214,8 +214,8 @@ def test_a_tool_loop_that_moves_to_another_vendor_is_accepted_there_and_back_at_
             name = _strict_name(target.bound.kind.kind, made.upstream.name)
             broken = checks.broken(checks.Call(name, made.upstream.name, target.model, sent, {}, streamed))
             assert not [rule["id"] for rule in broken if REASONING.search(rule["id"])], (other, turn, json.dumps(sent))
-            told = relayed(made, answer_of(target.bound.kind.kind, target.model, made, streamed, turn, 1), streamed)
-            after = following(client, body, told, streamed)
+            answered = relayed(made, answer_of(target.bound.kind.kind, target.model, made, streamed, turn, 1), streamed)
+            after = following(client, body, answered, streamed)
             assert after is not None
             body = after
 
@@ -228,8 +228,8 @@ def test_mistrals_reasoning_goes_back_as_a_part_of_the_content() -> None:
     call = {"id": "abcdefghi", "type": "function", "function": {"name": "lookup", "arguments": "{}"}}
     message = {"role": "assistant", "content": [part, {"type": "text", "text": "so"}], "tool_calls": [call]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
-    told = relayed(made, orjson.dumps({"id": "x", "model": "m", "choices": [choice]}), False)
-    after = following("messages", body, told, False)
+    answered = relayed(made, orjson.dumps({"id": "x", "model": "m", "choices": [choice]}), False)
+    after = following("messages", body, answered, False)
     assert after is not None
     for returned_body in (after, without_reasoning("messages", after)):
         sent = orjson.loads(asked("messages", returned_body, target, store, False).body)
@@ -249,8 +249,8 @@ def test_reasoning_goes_back_to_an_unknown_server_in_the_field_that_it_sent_and_
     call = {"id": "c", "type": "function", "function": {"name": "lookup", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "reasoning": "why", "tool_calls": [call]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
-    told = relayed(made, orjson.dumps({"id": "x", "model": "m", "choices": [choice]}), False)
-    after = following("responses", body, told, False)
+    answered = relayed(made, orjson.dumps({"id": "x", "model": "m", "choices": [choice]}), False)
+    after = following("responses", body, answered, False)
     assert after is not None
     assert orjson.loads(asked("responses", after, one, store, False).body)["messages"][1] == message
     elsewhere = asked("responses", after, other, store, False)
