@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,8 @@ import orjson
 import pytest
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.server.http_server import HttpServer
+from conduit_desktop.server.responses_websocket import WAITING
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
 from tests.fakes.script import Step
@@ -243,3 +246,104 @@ async def test_every_event_of_a_response_has_the_lane_that_its_client_gave_it(se
         events = await client.create(input="hello", stream_id="left")
         assert {event.get("stream_id") for event in events} == {"left"}
         assert not any("stream_id" in event for event in await client.create(input="hello"))
+
+
+# A client that does not keep up.
+
+
+async def never_reading(url: str) -> socket.socket:
+    """A connection after its upgrade whose client has a small buffer and reads nothing more."""
+    port = int(url.rpartition(":")[2])
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    made.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(made, ("127.0.0.1", port))
+    lines = (
+        "GET /v1/responses HTTP/1.1", "Host: localhost", f"Authorization: Bearer {KEY}", "Connection: Upgrade",
+        "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "",
+    )  # fmt: skip
+    await loop.sock_sendall(made, "\r\n".join(lines).encode())
+    assert (await loop.sock_recv(made, 4096)).startswith(b"HTTP/1.1 101")
+    return made
+
+
+def message(text: bytes) -> bytes:
+    """A text message of a client, masked with zeros."""
+    size = len(text)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return b"\x81" + length + bytes(4) + text
+
+
+CREATE = message(b'{"type":"response.create","model":"alias","input":"hello"}')
+
+
+async def test_what_a_client_does_not_read_stays_with_the_vendor_and_not_in_memory(home: Home) -> None:
+    sent = 0
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [
+        {"index": 0, "delta": {"role": "assistant", "content": "x" * 4000}, "finish_reason": None}]}  # fmt: skip
+    frame = b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        with suppress(ConnectionError):
+            while sent < MOST_SENT:
+                writer.write(frame)
+                await writer.drain()
+                sent += len(frame)
+        writer.close()
+
+    vendor = await asyncio.start_server(endless, "127.0.0.1", 0)
+    async with vendor, open_gateway(home, port=0) as gateway:
+        await gateway.add_provider("oa", f"http://127.0.0.1:{vendor.sockets[0].getsockname()[1]}/v1")
+        await gateway.add_alias("alias", "oa/gpt-x")
+        await gateway.add_key()
+        async with listening(home, gateway) as context:
+            client = await never_reading(context.server.address or "")
+            await asyncio.get_running_loop().sock_sendall(client, CREATE)
+            async with asyncio.timeout(30):
+                before, still = -1, 0
+                # Nothing moves any more in twenty looks, or all of it was taken.
+                while still < 20 and sent < MOST_SENT:
+                    before, still = sent, still + 1 if sent == before and sent else 0
+                    await asyncio.sleep(0.02)
+            assert sent < MOST_SENT / 4
+            assert isinstance(context.server, HttpServer)
+            assert context.server._runner is not None
+            assert context.server._runner.server is not None
+            waiting = [one.transport.get_write_buffer_size() for one in context.server._runner.server.connections if one.transport]
+            assert max(waiting) < 1024 * 1024
+            client.close()
+            async with asyncio.timeout(10):
+                while not gateway.records:
+                    await asyncio.sleep(0.01)
+            assert gateway.records[0].status == "cancelled"
+
+
+MOST_SENT = 64 * 1024 * 1024
+"""Bytes that the vendor has: many times what sockets hold."""
+
+
+async def test_events_that_wait_for_a_response_are_bounded_and_further_ones_close_the_connection(served: Served) -> None:
+    served.vendor.script(Step(hang=True), model="gpt-x")
+    async with served.connected() as client:
+        for _ in range(WAITING + 10):
+            await client.socket.send_str('{"type":"response.create","model":"alias","input":"hello"}')
+        async with asyncio.timeout(10):
+            closed = await client.socket.receive()
+    assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 1013)
+
+
+async def test_large_events_that_wait_are_bounded_by_their_size(served: Served) -> None:
+    served.gateway.state.overrides["max_body_mb"] = 1
+    await served.gateway.refresh()
+    served.vendor.script(Step(hang=True), model="gpt-x")
+    large = orjson.dumps({"type": "response.create", "model": "alias", "input": "x" * 600_000}).decode()
+    async with served.connected() as client:
+        for _ in range(4):
+            await client.socket.send_str(large)
+        async with asyncio.timeout(10):
+            closed = await client.socket.receive()
+    assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 1013)

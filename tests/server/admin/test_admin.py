@@ -16,9 +16,13 @@ from conduit_desktop.actions import keys, master_key, usage
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.bus import Change
+from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server import admin
 from conduit_desktop.server.admin import feed, operations
+from conduit_desktop.server.http_server import HttpServer
+from tests.fakes.gateway import open_gateway
+from tests.fakes.http_server import listening
 from tests.fakes.waiting import WITHIN_S
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
@@ -188,6 +192,44 @@ async def test_a_slow_client_loses_the_oldest_changes_and_gets_their_number() ->
     assert data is not None
     assert data.startswith(b'event: lost\ndata: {"count":3}\n\n')
     assert [part[-3:-2] for part in data.split(b"\n\n")[1:3]] == [b"3", b"4"]
+
+
+async def test_a_client_that_never_reads_takes_bounded_memory_and_does_not_delay_the_stop(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listeners: list[feed.Listener] = []
+
+    class Noted(feed.Listener):
+        def __init__(self) -> None:
+            super().__init__()
+            listeners.append(self)
+
+    monkeypatch.setattr(feed, "Listener", Noted)
+    async with open_gateway(home, port=0) as gateway, listening(home, gateway) as context:
+        server = context.server
+        assert isinstance(server, HttpServer)
+        assert server._runner is not None
+        assert server._runner.server is not None
+        port = int((server.address or "").rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        try:
+            key = await master_key.current(context)
+            writer.write(f"GET /admin/v1/events HTTP/1.1\r\nHost: localhost\r\nX-Master-Key: {key}\r\n\r\n".encode())
+            async with asyncio.timeout(WITHIN_S):
+                await reader.readuntil(b": connected\n\n")
+                [connection] = server._runner.server.connections
+                for number in range(60_000):
+                    context.bus.publish("keys", f"{number} {'x' * 1000}")
+                    if number % 100 == 0:
+                        await asyncio.sleep(0)
+            [listener] = listeners
+            assert len(listener._changes) == feed.QUEUE
+            assert connection.transport is not None
+            assert connection.transport.get_write_buffer_size() < 8 * 1024 * 1024
+            async with asyncio.timeout(WITHIN_S):
+                await server.stop()
+        finally:
+            writer.close()
 
 
 async def test_silence_is_filled_with_pings_until_the_end() -> None:
