@@ -71,6 +71,7 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
 
     Raises HomeHeld where another process uses the home, and any other ConduitError.
     """
+    from conduit_desktop.actions import pending_secrets
     from conduit_desktop.actions.background.watch import BackgroundJobs
     from conduit_desktop.actions.context import AppContext
     from conduit_desktop.actions.onboarding.new_home import prepare_new_home
@@ -95,6 +96,8 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
         try:
             tls = Tls(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
             server, bus, fixed = HttpServer(tls), Bus(), dict(options.settings)
+            # Before the gateway reads the secrets.
+            await pending_secrets.finish(store, lambda: secrets)
             gateway = Gateway(store, secrets, bus, fixed)
             context = AppContext(home, store, secrets, gateway, bus, server, fixed)
             # The token in the lock file lets the CLI of the same user call the admin API of this process.
@@ -129,12 +132,23 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
 
 
 def make_database(home: Home) -> None:
-    """Make the databases of a home that has none yet; blocks. Raises what `open_app` raises for them."""
+    """Make the databases of a home that has none yet, or finish what a killed process has left; blocks.
+
+    Raises what `open_app` raises for them.
+    """
+    from conduit_desktop.actions import pending_secrets
+
+    async def finish(store: SqliteStore) -> None:
+        try:
+            await pending_secrets.finish(store, lambda: open_secrets(home, os.environ.get("CONDUIT_SECRETS", "auto")))
+        finally:
+            await store.close()
+
     home.prepare()
     with HomeLock(home).acquire({"command": True}, COMMAND_S):
         home_files.recover(home)
         home_files.check_present(home)
-        asyncio.run(SqliteStore.open(home).close())
+        asyncio.run(finish(SqliteStore.open(home)))
 
 
 def forget_files(home: Home, names: Sequence[str]) -> None:

@@ -8,12 +8,14 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from conduit_desktop.cli import COMMANDS, cli, printing
 from conduit_desktop.core.paths import Home
 from conduit_desktop.providers.catalog import CATALOG
 from conduit_desktop.store.lock import HomeLock
+from conduit_desktop.store.secrets.vault import Vault
 from tests.fakes.waiting import read_until
 
 
@@ -243,6 +246,16 @@ def test_the_master_key_is_made_shown_and_rotated(sh: Shell, monkeypatch: pytest
     assert sh("master-key", "show").stdout == second
     monkeypatch.setenv("CONDUIT_MASTER_KEY", "mine")
     assert sh("master-key", "show").stdout == "mine\n"
+
+
+def test_a_rotation_that_was_killed_after_its_commit_is_finished_before_the_key_is_shown(sh: Shell, home: Home) -> None:
+    sh("master-key", "rotate")
+    Vault.open(home, None).set("master-key/next", "condm_committed")
+    with closing(sqlite3.connect(home.database)) as connection, connection:
+        pending = json.dumps({"names": ["master-key/next"], "moves": {"master-key/next": "master-key"}})
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'pending_secrets'", (pending,))
+    assert sh("master-key", "show").stdout == "condm_committed\n"
+    assert Vault.open(home, None).names() == ["master-key"]
 
 
 def test_a_backup_can_be_restored(sh: Shell, tmp_path: Path) -> None:

@@ -6,11 +6,16 @@ import asyncio
 import logging
 from collections.abc import Container, Iterable, Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from conduit_desktop.actions.schemas.inputs import NewCredential
 from conduit_desktop.core.entities import CredentialRef, HeaderHint
 from conduit_desktop.core.errors import Invalid, describe
+from conduit_desktop.store.interface import PENDING_SECRETS
 from conduit_desktop.store.secrets import store as secrets
+
+if TYPE_CHECKING:
+    from conduit_desktop.store.interface import Meta
 
 log = logging.getLogger(__name__)
 
@@ -20,36 +25,72 @@ def hint(value: str) -> str:
     return value if value.startswith("env:") else secrets.hint(value)
 
 
-class SecretDraft:
-    """Changes to the secret store around the writing of one row: `async with SecretDraft(secrets) as draft`."""
+_NEXT = "/next"
 
-    def __init__(self, store: secrets.SecretStore) -> None:
+
+class SecretDraft:
+    """Changes to the secret store around the writing of one row: `async with SecretDraft(secrets, store.meta) as draft`."""
+
+    def __init__(self, store: secrets.SecretStore, meta: Meta | None = None) -> None:
+        """`meta` takes note of what is being done, for the next start after a kill."""
         self._secrets = store
+        self._meta = meta
         self._before: dict[str, str | None] = {}
         self._dropped: set[str] = set()
+        self._moves: dict[str, str] = {}
+        self._earlier: dict[str, Any] | None = None
+        """What an earlier change could not finish, because the secret store failed; empty where all was finished."""
 
     @property
     def wrote(self) -> bool:
         """Whether a secret was written."""
         return bool(self._before)
 
+    async def pending(self) -> dict[str, Any] | None:
+        """What is still to be done once the row is committed, for the row's own transaction; None where nothing is."""
+        if self._meta is None or not (self._before or self._dropped):
+            return None
+        earlier = await self._unfinished(self._meta)
+        names = {*earlier.get("names", ()), *self._before, *self._dropped}
+        return {"names": sorted(names), "moves": {**earlier.get("moves", {}), **self._moves}}
+
+    async def _unfinished(self, meta: Meta) -> dict[str, Any]:
+        if self._earlier is None:
+            self._earlier = await meta.get(PENDING_SECRETS) or {}
+        return self._earlier
+
     async def __aenter__(self) -> SecretDraft:
         return self
 
     # Secrets and rows are in two stores without a common transaction. The order makes every failure harmless: a new secret
-    # is written before its row is committed, an old one deleted only after it.
+    # is written before its row is committed, an old one deleted only after it. What a kill leaves is noted in the database
+    # before it is there, and removed by the next start.
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
             await asyncio.to_thread(self._restore)
-        elif gone := self._dropped:
-            await asyncio.to_thread(self._delete, gone)
+            finished = True
+        else:
+            finished = await asyncio.to_thread(self._finish)
+        if finished and self._meta is not None and self._earlier is not None:
+            await self._meta.put(PENDING_SECRETS, self._earlier or None)
 
     async def put(self, name: str, value: str) -> str:
         """Keep `value` under `name` and give the reference to it; `env:NAME` is itself the reference."""
         # Read from the environment at each use, so that a changed variable needs no change here.
         if value.startswith("env:"):
             return value
+        if self._meta is not None and name not in self._before:
+            earlier = await self._unfinished(self._meta)
+            noted = {*earlier.get("names", ()), *self._before, name}
+            await self._meta.put(PENDING_SECRETS, {"names": sorted(noted), "moves": earlier.get("moves", {})})
         await asyncio.to_thread(self._set, name, value)
+        return name
+
+    async def replace(self, name: str, value: str) -> str:
+        """As `put`, where rows do not say which of two secrets is theirs: the old one is kept until the row is written."""
+        if value.startswith("env:"):
+            return value
+        self._moves[await self.put(name + _NEXT, value)] = name
         return name
 
     def drop(self, references: set[str]) -> None:
@@ -69,13 +110,29 @@ class SecretDraft:
             else:
                 self._secrets.set(name, value)
 
-    def _delete(self, names: set[str]) -> None:
-        for name in sorted(names):
+    def _finish(self) -> bool:
+        """After the commit. What fails here is left to the next start: the row is right already."""
+        finished = True
+        for source, target in self._moves.items():
+            try:
+                move(self._secrets, source, target)
+            except Exception as error:
+                log.warning("the secret %s could not be replaced: %s. The next start will do it", target, describe(error))
+                finished = False
+        for name in sorted(self._dropped):
             try:
                 self._secrets.delete(name)
             except Exception as error:
-                # The row is right already; a secret that stays behind is named by nothing.
                 log.warning("the secret %s could not be removed: %s", name, describe(error))
+                finished = False
+        return finished
+
+
+def move(store: secrets.SecretStore, source: str, target: str) -> None:
+    """Give a secret another name, in place of the one that has it; nothing where there is no `source`. Blocks."""
+    if (value := store.get(source)) is not None:
+        store.set(target, value)
+        store.delete(source)
 
 
 def check_credentials(wanted: Sequence[NewCredential], known: Container[str] = ()) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from conduit_desktop.actions.credentials import SecretDraft
 from conduit_desktop.core.bus import Topic
 from conduit_desktop.core.errors import describe
+from conduit_desktop.store.interface import PENDING_SECRETS
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import Actor, AppContext
@@ -94,12 +95,14 @@ class PendingChange:
     def __init__(self, context: AppContext, actor: Actor) -> None:
         self.context = context
         self.actor = actor
-        self.secrets = SecretDraft(context.secrets)
+        self.secrets = SecretDraft(context.secrets, context.store.meta)
         self.topics: dict[Topic, str | None] = {}
         """Topics to publish, each with the subject of its change; None for several subjects."""
 
     async def commit(self, job: Job[T]) -> T:
         """Run `job` in one transaction, together with the audit entries it records."""
+
+        pending = await self.secrets.pending()
 
         def run(tx: Transaction) -> tuple[T, list[tuple[str, str | None]]]:
             edit = Edit(tx, self.actor)
@@ -107,6 +110,8 @@ class PendingChange:
             if self.secrets.wrote:
                 # The vault, or the identity of the keyring's entries, is there from the first secret on.
                 tx.note_files()
+            if pending is not None:
+                tx.meta.put(PENDING_SECRETS, pending)
             return result, edit.changes
 
         result, changes = await self.context.store.transact(run)

@@ -53,7 +53,7 @@ async def rotate(context: AppContext, actor: Actor) -> str:
 
     async def work(started: PendingChange) -> str:
         key = fresh()
-        await started.secrets.put(NAME, key)
+        await started.secrets.replace(NAME, key)
         await started.commit(lambda edit: edit.record("master-key.rotate", NAME))
         # After the commit: until then, and if it fails, the old key is in force.
         context.master_key = key

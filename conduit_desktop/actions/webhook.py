@@ -29,8 +29,11 @@ async def put(context: AppContext, new: NewWebhook, actor: Actor) -> WebhookSecr
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
     async def work(started: PendingChange) -> WebhookSecretView:
-        reference = await started.secrets.put(webhook.URL, new.url)
-        await started.secrets.put(webhook.SECRET, secret)
+        before = await context.store.meta.get(webhook.META)
+        reference = await started.secrets.replace(webhook.URL, new.url)
+        if before and before["url"] != reference:
+            started.secrets.drop({before["url"]})
+        await started.secrets.replace(webhook.SECRET, secret)
 
         def write(edit: Edit) -> None:
             edit.tx.meta.put(webhook.META, {"url": reference, "hint": hint})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from conduit_desktop.cli.connection import Connection, with_connection
 from conduit_desktop.cli.exports import write
 from conduit_desktop.cli.options import CliError, Command, CommandGroup, CommandOptions
 from conduit_desktop.core import shown_text
+from conduit_desktop.core.errors import HomeHeld
 
 
 @click.group("master-key", cls=CommandGroup)
@@ -34,6 +36,7 @@ def _kept_key(given: CommandOptions) -> str:
     """The one kept with the secrets, made now if there is none yet."""
     from conduit_desktop.actions.master_key import get_or_create
     from conduit_desktop.app import make_database
+    from conduit_desktop.store import inspection
     from conduit_desktop.store.secrets.store import open_secrets
 
     # Without effect here: a script takes the key as it is.
@@ -42,6 +45,10 @@ def _kept_key(given: CommandOptions) -> str:
     # First, as in every new home: secrets without a database are those of a home that has lost it.
     if not home.database.exists():
         make_database(home)
+    elif inspection.has_pending_secrets(home.database):
+        # A rotation that was killed holds from the next start on; a process that holds the home is in the middle of one.
+        with suppress(HomeHeld):
+            make_database(home)
     return get_or_create(open_secrets(home, os.environ.get("CONDUIT_SECRETS", "auto")))
 
 

@@ -12,6 +12,7 @@ import orjson
 from conduit_desktop.core.errors import ConduitError, Invalid
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store import home_files, journal
+from conduit_desktop.store.interface import PENDING_SECRETS
 from conduit_desktop.store.sqlite import connections, migrations
 
 
@@ -61,6 +62,14 @@ def provider_secrets(path: Path) -> list[tuple[str, list[str]]] | None:
     except sqlite3.Error:
         return None
     return [(name, [one["secret"] for one in orjson.loads(credentials) if one["secret"]]) for name, credentials in rows]
+
+
+def has_pending_secrets(path: Path) -> bool:
+    """Whether a change of secrets was interrupted, or is being made; False where the database cannot be read."""
+    with contextlib.suppress(sqlite3.Error, ConduitError), contextlib.closing(connections.reading(path)) as connection:
+        row = connection.execute("SELECT value FROM meta WHERE name = ?", (PENDING_SECRETS,)).fetchone()
+        return row is not None and row[0] != "null"
+    return False
 
 
 def stored_port(path: Path) -> int | None:

@@ -334,6 +334,13 @@ class AuditLog(Protocol):
     async def list(self, limit: int = 50, cursor: str | None = None) -> AuditPage: ...
 
 
+PENDING_SECRETS = "pending_secrets"
+"""The name in `Meta` of what a change is doing with secrets: `{"names": [...], "moves": {from: to}}`; null where nothing is.
+
+The next start makes the moves, and removes each of `names` that no row names.
+"""
+
+
 class Meta(Protocol):
     """Internal values by name, kept over restarts."""
 

@@ -1,4 +1,4 @@
-"""An AppContext in a temporary home: real store and gateway, secrets in a dict, and a server that does not listen."""
+"""An AppContext in a temporary home: real store and gateway, secrets in a dict by default, and a server that does not listen."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class IdleServer:
 
 
 @asynccontextmanager
-async def open_context(home: Home, **fixed: Any) -> AsyncIterator[AppContext]:
+async def open_context(home: Home, secrets: SecretStore | None = None, **fixed: Any) -> AsyncIterator[AppContext]:
     """A started AppContext; the settings `fixed` override the stored ones."""
     store = SqliteStore.open(home)
     bus = Bus()
-    secrets = DictSecrets()
+    secrets = secrets or DictSecrets()
     gateway = Gateway(store, secrets, bus, fixed)
     await gateway.start()
     try:
