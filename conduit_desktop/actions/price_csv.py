@@ -21,6 +21,8 @@ from conduit_desktop.core.tokens import RATE_NAMES
 NESTED = ("tiers", "service_tiers")
 """Columns that hold JSON, as the admin API writes it. `per_image` does where it is not one number."""
 COLUMNS = ("pattern", *RATE_NAMES, *UNIT_RATES, "min_seconds", *NESTED, "valid_from")
+MOST_ROWS = 5_000
+"""Prices of one file: three times those of the whole catalog. Each is a row in the store, and in the snapshot of every request."""
 
 
 def write(prices: Iterable[PriceView]) -> str:
@@ -58,6 +60,8 @@ def parse(text: str) -> list[tuple[str, str, NewPrice]]:
         reader.fieldnames = heading
         for row in reader:
             with_line = f"line {reader.line_num}"
+            if len(found) == MOST_ROWS:
+                raise Invalid(f"{with_line}: a file may have {MOST_ROWS:,} prices; import the others in another one", with_line)
             if None in row:
                 raise Invalid(f"{with_line}: has more cells than the heading", with_line)
             pattern, price = _row(row, with_line)

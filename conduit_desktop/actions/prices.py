@@ -19,6 +19,7 @@ from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.core.media import UNIT_RATES
 from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES
 
+_MOST_ON_LOOP = 100
 _KEPT = (*RATE_NAMES, "pattern", *UNIT_RATES, "min_seconds", "service_tiers", "origin")
 
 
@@ -36,7 +37,13 @@ def view(price: Price) -> PriceView:
 
 async def all_prices(context: AppContext) -> list[PriceView]:
     """Every price set by the user, also those of the past and the future."""
-    return [view(price) for price in await context.store.prices.all()]
+    found = await context.store.prices.all()
+    # An import may have set thousands, at 50 µs each.
+    return await asyncio.to_thread(_views, found) if len(found) > _MOST_ON_LOOP else _views(found)
+
+
+def _views(prices: Iterable[Price]) -> list[PriceView]:
+    return [view(price) for price in prices]
 
 
 async def get(context: AppContext, pattern: str) -> PriceView:
