@@ -117,7 +117,7 @@ class FoldingParser(HttpRequestParser):
         return result
 
     def _refused(self, data: bytes, error: HttpProcessingError) -> Any:
-        """What follows from a head or a body that cannot be read; raises `error` for a head that stays refused."""
+        """What follows from a head or a body that cannot be read."""
         if not self._request_body.is_eof():
             # A handler waits for this body, and aiohttp does not always tell it.
             if self._request_body.exception() is None:
@@ -130,7 +130,7 @@ class FoldingParser(HttpRequestParser):
             slow = self._connection._parser = self._slow()
             return slow.feed_data(self._head + data)
         self.refused_path = _path_of(self._head + data) if self._left == 0 else ""
-        raise error
+        return _refused_head(error)
 
     def _note_last(self) -> None:
         if self._last is not None:
@@ -160,10 +160,31 @@ class FoldingParser(HttpRequestParser):
                 self._head, self._left = b"", _UNKNOWN
 
 
+class _SlowParser(HttpRequestParserPy):
+    """aiohttp's parser in Python."""
+
+    def feed_data(self, data: bytes, *args: Any, **options: Any) -> Any:
+        """As aiohttp's, but that it raises nothing."""
+        try:
+            return super().feed_data(data, *args, **options)
+        except HttpProcessingError as error:
+            return _refused_head(error)
+
+
+def _refused_head(error: HttpProcessingError) -> Any:
+    """What aiohttp makes of the error of a head.
+
+    It would keep the error together with its frames, which hold the error again and a piece of the head: a cycle of 256 KB for
+    each head of a stranger.
+    """
+    release(error)
+    return [(_ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD)], False, b""
+
+
 def _slow_parser(
     protocol: web.RequestHandler, loop: asyncio.AbstractEventLoop, limit: int, options: dict[str, Any]
 ) -> HttpRequestParserPy:
-    parser = HttpRequestParserPy(protocol, loop, limit, **options)
+    parser = _SlowParser(protocol, loop, limit, **options)
     parser._headers_parser = FoldingHeaders(parser.max_line_size, parser.max_headers, parser.max_field_size)
     return parser
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.server.protocol import ClientConnection
 from tests.endurance import failing_calls
 from tests.fakes.failing_upstream import MARK, MODES, RawCaller, failing_upstream
 from tests.fakes.gateway import GatewayFixture, open_gateway
@@ -141,6 +142,23 @@ async def test_no_body_outlives_a_call_that_is_refused_or_left(
     gateway, client = served
     await client.call(**{"model": "ok", **options})
     await _nothing_is_left(gateway, str(options))
+
+
+@pytest.mark.parametrize("agents", [1, 2], ids=["a line that is too long", "after headers that were folded"])
+async def test_nothing_of_a_refused_head_outlives_its_connection(
+    served: tuple[GatewayFixture, RawCaller], no_collector: None, agents: int
+) -> None:
+    """3,000 such heads from a stranger were 400 MB that stayed."""
+    gateway, client = served
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    await until(lambda: any(isinstance(one, ClientConnection) for one in gc.get_objects()))
+    connection = next(one for one in gc.get_objects() if isinstance(one, ClientConnection))
+    # As the event loop does with what has come; how much comes at once is the system's choice.
+    connection.data_received(b"GET / HTTP/1.1\r\n" + b"User-Agent: a\r\n" * agents + b"x-a: " + b"x" * 2 * SIZE)
+    del connection
+    await reader.read()
+    writer.close()
+    await _nothing_is_left(gateway, "a refused head")
 
 
 def test_memory_after_many_failing_calls_is_what_it_was(tmp_path: Path) -> None:
