@@ -288,7 +288,7 @@ class Gateway:
         """A whole answer; sound and events of the media endpoints as they come."""
         answer = await run.first_answer()
         if not answer.streamed:
-            body = answer.whole_body(admitted.meter)
+            body = answer.whole_body(admitted.meter) if not answer.heavy else await answer.heavy_body(admitted.meter)
             return await self._whole(admitted, answer, body)
         frames = self._relay(admitted, run, NO_PINGS, ByteStream(answer, admitted.meter))
         return self._stream_reply(admitted, run, answer, frames, answer.content_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -14,6 +15,10 @@ from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
+
+LARGE = 512 * 1024
+"""Bytes of a whole answer that is written in pieces: at once, all of it would be copied into the buffer of the transport."""
+_PIECE = 128 * 1024
 
 
 def chat_handler(gateway: Gateway, name: str) -> Handler:
@@ -66,9 +71,26 @@ async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 async def send(request: web.Request, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
     """Send an answer, whole or as a stream."""
     if isinstance(exchange, WholeReply):
+        if len(exchange.body) > LARGE:
+            return await in_pieces(request, gateway, exchange)
         exchange.headers["Content-Type"] = exchange.content_type
         return web.Response(status=exchange.status, body=exchange.body, headers=exchange.headers)
     return await stream(request, gateway, exchange)
+
+
+async def in_pieces(request: web.Request, gateway: Gateway, reply: WholeReply) -> web.StreamResponse:
+    """A large answer in pieces, as fast as the client reads it."""
+    headers = {**reply.headers, "Content-Length": str(len(reply.body)), **cors_headers(request, gateway)}
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    response.content_type = reply.content_type
+    await response.prepare(request)
+    view = memoryview(reply.body)
+    for start in range(0, len(view), _PIECE):
+        await response.write(view[start : start + _PIECE])
+        # A client that reads as fast as this writes never makes it wait.
+        await asyncio.sleep(0)
+    await response.write_eof()
+    return response
 
 
 async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> web.StreamResponse:

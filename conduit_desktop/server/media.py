@@ -12,9 +12,9 @@ from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.gateway.upstream.relay import ConnectionCut
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.server import chat, request_fields
-from conduit_desktop.server.chat import make_call, stream
+from conduit_desktop.server.chat import LARGE, in_pieces, make_call, stream
 from conduit_desktop.server.identity import identify
-from conduit_desktop.server.middleware import Handler, cors_headers
+from conduit_desktop.server.middleware import Handler
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import multipart
 from conduit_desktop.wire.media.embeddings import inputs_of, wants_base64
@@ -24,9 +24,6 @@ from conduit_desktop.wire.media.rerank import documents
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
 
-# aiohttp writes a whole body at once: for a slow client all of a larger one would wait in the transport's buffer.
-LARGE = 512 * 1024
-_PIECE = 128 * 1024
 _DEFAULT_MODERATION = "omni-moderation-latest"
 """OpenAI's default where a request for moderation names no model."""
 
@@ -103,7 +100,7 @@ async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
             return _cut(request)
     if len(exchange.body) <= LARGE:
         return web.Response(body=exchange.body, headers=exchange.headers, content_type=exchange.content_type)
-    return await _in_pieces(request, gateway, exchange)
+    return await in_pieces(request, gateway, exchange)
 
 
 def _cut(request: web.Request) -> web.StreamResponse:
@@ -112,18 +109,6 @@ def _cut(request: web.Request) -> web.StreamResponse:
         request.transport.abort()
     # As after a hang-up: the middleware passes it on without logging, and aiohttp ends the connection.
     raise ConnectionResetError("the answer broke off")
-
-
-async def _in_pieces(request: web.Request, gateway: Gateway, reply: WholeReply) -> web.StreamResponse:
-    """A large answer in pieces, as fast as the client reads it."""
-    headers = {**reply.headers, "Content-Length": str(len(reply.body)), **cors_headers(request, gateway)}
-    response = web.StreamResponse(status=reply.status, headers=headers)
-    response.content_type = reply.content_type
-    await response.prepare(request)
-    for start in range(0, len(reply.body), _PIECE):
-        await response.write(reply.body[start : start + _PIECE])
-    await response.write_eof()
-    return response
 
 
 def completions_handler(gateway: Gateway) -> Handler:

@@ -35,6 +35,8 @@ _NO_ANSWER_IN_TIME = frozenset({504, 524})
 """Statuses of a proxy that has passed the request on and got no answer in time: RFC 9110 section 15.6.5, and Cloudflare's."""
 MOST_FIELDS, MOST_VALUES = 1_000_000, 5_000_000
 """Of one answer, see `json_limits`: with twenty alternatives for each, 8,000 tokens have 900,000 fields in their `logprobs`."""
+LARGE_FRAME = 512 * 1024
+"""Bytes of a frame that is read in a thread."""
 _MAX_HELD = 16 * 1024 * 1024
 """Bytes of a stream held back while no content has come; some vendors send only metadata and pings for a while."""
 
@@ -68,6 +70,8 @@ class UpstreamAnswer:
     content_type: str = "application/json"
     length: int | None = None
     """The size of a stream of bytes, where the target states it."""
+    heavy: bool = False
+    """A whole chat answer that takes so long to write that others would wait for it."""
 
     def take(self, data: bytes) -> list[Event]:
         """Read the next bytes of a stream (b"": its end); raises UpstreamError."""
@@ -115,6 +119,14 @@ class UpstreamAnswer:
             return self.media.body
         meter.count(self.events)
         return self.prepared.write_answer(self.events, self.body)
+
+    async def heavy_body(self, meter: Meter) -> bytes:
+        """As `whole_body`, for a heavy answer, which is written in a thread."""
+        meter.count(self.events)
+        prepared = self.prepared
+        if prepared.watch is not None:
+            prepared.watch.see(self.events)  # here, as the reasoning that is kept belongs to the event loop
+        return await asyncio.to_thread(prepared.heavy_answer, self.events, self.body)
 
 
 class TargetAttempt:
@@ -328,8 +340,8 @@ class ChatAttempt(TargetAttempt):
             await check_size(body)
         is_heavy = sliced_json.is_heavy(body)
         value = await _read_spread(body) if is_heavy else read_json(body)
-        # What is passed through is not written again.
-        if not self.prepared.passthrough:
+        # What is passed through is not written again; a heavy one was read by what counts the levels.
+        if not (self.prepared.passthrough or is_heavy):
             check_depth(body, value)
         # By its value: the Responses API has `"error": null` in every sound answer. With choices or content it is an answer.
         if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
@@ -351,6 +363,7 @@ class ChatAttempt(TargetAttempt):
         response.finish()
         answer = self._answer(response)
         answer.streamed, answer.events, answer.body, answer.ended = self.prepared.call.stream, events, body, True
+        answer.heavy = is_heavy
         return answer
 
     def _events_of(self, value: Json) -> list[Event]:
@@ -392,9 +405,9 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
         # A fault before the first content still lets another target answer.
         answer.check()
         data, first = first or await answer.response.chunk(), b""
-        answer.events += answer.take(data)
-        held.append(data)
         size += len(data)
+        answer.events += answer.take(data) if size <= LARGE_FRAME else await asyncio.to_thread(answer.take, data)
+        held.append(data)
         # Past the limit the stream is committed to without content: holding back more would let one stream fill the memory.
         if answer.ended or size > _MAX_HELD or reader.done:
             break
@@ -405,15 +418,21 @@ async def _read_rest(answer: UpstreamAnswer) -> None:
     """Read a stream to its end, for a client that gets the whole answer. Raises UpstreamError where it breaks or is too long."""
     assert answer.reader is not None
     size = len(answer.held)
+    coming = 0
+    """Bytes since the last event: of a frame that is not whole, mostly."""
     while not (answer.ended or answer.reader.done):
         answer.check()
         data = await answer.response.chunk()
-        answer.events += answer.take(data)
+        coming += len(data)
+        events = answer.take(data) if coming <= LARGE_FRAME else await asyncio.to_thread(answer.take, data)
+        answer.events += events
+        coming = 0 if events else coming
         size += len(data)
         if size > WHOLE_LIMIT:
             raise UpstreamError("the provider's answer is too long", status=502, reason="malformed")
     answer.check()
     answer.held, answer.reader, answer.ended = b"", None, True
+    answer.heavy = size > sliced_json.LARGE
     answer.response.finish()
 
 
@@ -454,6 +473,9 @@ async def _read_spread(body: bytes) -> Json:
     try:
         value: Json = await sliced_json.spread(sliced_json.read(body))
     except (sliced_json.NotJson, json_limits.TooComplex) as error:
+        # Halves of characters, for instance, which vLLM has in its `logprobs`.
+        if isinstance(error, sliced_json.NotJson) and len(body) <= json_limits.LARGE:
+            return read_json(body)
         raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
     return value
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import cast
 
 import orjson
 
 from conduit_desktop.core.answer import collect
+from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.events import Event, Finished, last_usage
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.upstream.frame_relays import PassthroughRelay, ReframedRelay, Relay, TranslatedRelay
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder
-from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter
+from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, sliced_json
 from conduit_desktop.wire.custom_tools import CustomCalls
 from conduit_desktop.wire.tool_names import Names, with_own_names
 
@@ -90,11 +92,20 @@ class PreparedRequest:
         # A collected stream has no body to pass through.
         if self.relays_answer and not self.collected and body:
             return body
+        return orjson.dumps(self._value_of(events))
+
+    def heavy_answer(self, events: list[Event], body: bytes) -> bytes:
+        """As `write_answer`, in slices between which others can have the interpreter's lock; `watch` has seen the events."""
+        if self.relays_answer and not self.collected and body:
+            return body
+        return cast("bytes", sliced_json.run(sliced_json.write(self._value_of(events))))
+
+    def _value_of(self, events: list[Event]) -> Json:
         if self.names:
             events = with_own_names(events, self.names)
         if self.customs:
             events = CustomCalls(self.customs).restored(events)
-        return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
+        return self.call.dialect.write_response(collect(events), self.call.neutral)
 
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
         """The client's headers that are sent on: in passthrough, those that the provider kind lists; else those of the body."""

@@ -30,12 +30,13 @@ from conduit_desktop.core.events import Event
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import redact
-from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
+from conduit_desktop.gateway.upstream.attempt import LARGE_FRAME, UpstreamAnswer
 from conduit_desktop.gateway.upstream.frame_relays import PassthroughRelay, Relay
 from conduit_desktop.providers import UpstreamResponse
 from conduit_desktop.wire import Dialect, StreamWriter
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.framing.frame_json import SMALL, read_large
 from conduit_desktop.wire.media.usage import read_media_usage, read_units
 
 log = logging.getLogger(__name__)
@@ -181,6 +182,10 @@ class AnswerStream(Protocol):
         """The client's bytes for the upstream's next ones (b"": the end); raises BudgetExceeded."""
         ...
 
+    async def take_large(self, data: bytes) -> bytes:
+        """As `take`, for the bytes of a large frame, which is read in a thread."""
+        ...
+
     def check(self) -> None:
         """Raises UpstreamError for a fault that follows what has been passed on."""
         ...
@@ -219,12 +224,19 @@ class ChatAnswerStream:
         return self._feed(self.answer.held, self.answer.events)
 
     def take(self, data: bytes) -> bytes:
+        return self._feed(data, self._read(data))
+
+    async def take_large(self, data: bytes) -> bytes:
+        # Only what reads the frame: meter, budgets and reasoning belong to the event loop.
+        return self._feed(data, await asyncio.to_thread(self._read, data))
+
+    def _read(self, data: bytes) -> list[Event]:
         try:
-            events = self.answer.take(data)
+            return self.answer.take(data)
         except UpstreamError as failure:
             # Not raised here: sound frames before the fault in the same bytes are still passed on; `check` raises it then.
-            events, self.answer.failure = [], failure
-        return self._feed(data, events)
+            self.answer.failure = failure
+            return []
 
     def _feed(self, data: bytes, events: list[Event]) -> bytes:
         answer, meter = self.answer, self._meter
@@ -291,6 +303,9 @@ class ByteStream:
         out, self._last = self._last + data[:-1], data[-1:]
         return out
 
+    async def take_large(self, data: bytes) -> bytes:
+        return self.take(data) if self._events is None else await asyncio.to_thread(self.take, data)
+
     def check(self) -> None:
         if self._events is not None and self._events.failure is not None:
             raise self._events.failure
@@ -345,19 +360,19 @@ class SseWatcher:
 
     def _watch(self, data: bytes) -> None:
         try:
-            frames = self._splitter.feed(data)
+            for frame in self._splitter.feed(data):
+                # Images come as megabytes of base64: only a frame that may hold something of interest is parsed.
+                if frame.data.strip() == b"[DONE]":
+                    self._over = True
+                elif b'"usage"' in frame.data or b'"error"' in frame.data or b'"type"' in frame.data[:4096] or frame.event:
+                    self._read(frame)
         except MalformedStream as error:
             raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from error
-        for frame in frames:
-            # Images come as megabytes of base64: only a frame that may hold something of interest is parsed.
-            if frame.data.strip() == b"[DONE]":
-                self._over = True
-            elif b'"usage"' in frame.data or b'"error"' in frame.data or b'"type"' in frame.data[:4096] or frame.event:
-                self._read(frame)
 
     def _read(self, frame: Frame) -> None:
+        data = frame.data or b"{}"
         try:
-            value = orjson.loads(frame.data) if frame.data else {}
+            value = orjson.loads(data) if len(data) <= SMALL else read_large(data, orjson.loads)
         except orjson.JSONDecodeError:
             return
         if not isinstance(value, dict):
@@ -389,6 +404,8 @@ async def relay(
     running.add(reader)
     try:
         out = stream.begin()
+        coming = 0
+        """Bytes that have come since bytes gave the client something: those of a frame that is not whole, mostly."""
         while not stream.ended:
             if out:
                 yield out
@@ -398,7 +415,13 @@ async def relay(
             except UpstreamError as error:
                 out = stream.cut(error)
             else:
-                out = stream.ping() if data is None else stream.take(data)
+                if data is None:
+                    out = stream.ping()
+                else:
+                    coming += len(data)
+                    out = stream.take(data) if coming <= LARGE_FRAME else await stream.take_large(data)
+                    if out:
+                        coming = 0
         stream.check()
         out += stream.end()
         # Before the record is written: the connection need not wait for the disk.

@@ -34,6 +34,7 @@ from conduit_desktop.wire.bedrock.messages_reader import NAME, read_citation
 from conduit_desktop.wire.bedrock.usage import read_finish, read_usage, take_answer
 from conduit_desktop.wire.framing.aws_eventstream import EventFrame, EventSplitter
 from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.framing.frame_json import SMALL, read_large
 from conduit_desktop.wire.framing.frame_reader import FrameReader
 
 Kind = Literal["", "text", "thinking", "redacted", "tool", "opaque"]
@@ -72,7 +73,7 @@ class ConverseReader(FrameReader):
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one event; raises UpstreamError for an exception frame."""
         try:
-            payload = json_text.loads(frame.data)
+            payload = json_text.loads(frame.data) if len(frame.data) <= SMALL else read_large(frame.data, json_text.loads)
         except orjson.JSONDecodeError as error:
             raise MalformedStream(f"a frame is not JSON: {error}") from error
         if isinstance(frame, EventFrame) and frame.fault is not None:

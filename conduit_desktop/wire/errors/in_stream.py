@@ -8,11 +8,19 @@ from conduit_desktop.wire.framing.base import Frame
 
 _FAILURES = ("error", "response.failed")
 """The `type` of frames that report a failed answer."""
+_LONGEST = 1024 * 1024
+"""Bytes of the longest frame that may report an error. A longer one is not parsed again: its reader has done so."""
 
 
 def is_json(frame: Frame) -> bool:
-    """Whether the frame's data is JSON, or the frame needs none: a comment or the end marker."""
-    return not frame.data or frame.data.strip() == b"[DONE]" or _value(frame) is not None
+    """Whether the frame's data is JSON, or the frame needs none: a comment or the end marker.
+
+    A long one counts as JSON where it begins so.
+    """
+    data = frame.data
+    if len(data) > _LONGEST:
+        return data[:64].lstrip()[:1] in (b"{", b"[")
+    return not data or data.strip() == b"[DONE]" or _value(frame) is not None
 
 
 def holds_error(frame: Frame) -> bool:
@@ -38,6 +46,8 @@ def is_recognised(frame: Frame, dialect: str) -> bool:
 
 
 def _value(frame: Frame) -> Json:
+    if len(frame.raw) > _LONGEST:
+        return None
     data = frame.data or frame.raw.strip()
     if not frame.data and data[:1] != b"{":  # Google may send an error in the middle of a stream as bare JSON
         return None

@@ -8,20 +8,18 @@ import orjson
 
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event
-from conduit_desktop.wire import json_limits, json_text
+from conduit_desktop.wire import json_limits, json_text, sliced_json
 from conduit_desktop.wire.event_validation import FAULTS, EventValidator
 from conduit_desktop.wire.framing.base import Frame, Splitter, frames_from
+from conduit_desktop.wire.framing.frame_json import SMALL, read_large
 from conduit_desktop.wire.reported_usage import usage_in
 
 
 def json_object(frame: Frame) -> dict[str, Any]:
     """The JSON object in a frame; raises MalformedStream for any other data."""
     try:
-        if len(frame.data) > json_limits.LARGE:
-            for _ in json_limits.check(frame.data):
-                pass  # its bound is that of the time which reading the frame takes
-        payload = json_text.loads_exact(frame.data)
-        if len(frame.data) > json_limits.SHALLOW and json_limits.may_be_deep(frame.data):
+        payload = json_text.loads_exact(frame.data) if len(frame.data) <= SMALL else read_large(frame.data)
+        if len(frame.data) > json_limits.SHALLOW and json_limits.may_be_deep(frame.data) and not sliced_json.is_heavy(frame.data):
             json_limits.check_depth(payload)
     except json_limits.TooComplex as error:
         raise MalformedStream(f"a frame cannot be read: {error}") from None

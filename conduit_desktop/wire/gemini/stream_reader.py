@@ -13,6 +13,7 @@ from conduit_desktop.core.errors import MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire import json_text
 from conduit_desktop.wire.framing.base import Frame, Splitter
+from conduit_desktop.wire.framing.frame_json import SMALL, read_large
 from conduit_desktop.wire.framing.frame_reader import FrameReader
 from conduit_desktop.wire.framing.json_array import ArraySplitter
 from conduit_desktop.wire.framing.sse import SseSplitter
@@ -74,7 +75,7 @@ class GeminiReader(FrameReader):
         if frame.data.strip() == b"[DONE]":  # some compatible servers end as OpenAI does
             return
         try:
-            chunk = json_text.loads_exact(frame.data)
+            chunk = json_text.loads_exact(frame.data) if len(frame.data) <= SMALL else read_large(frame.data)
         except orjson.JSONDecodeError as error:
             raise MalformedStream(f"a chunk is not JSON: {error}") from error
         # Google sends an error as an array of one in streams without `alt=sse`.

@@ -13,6 +13,7 @@ from conduit_desktop.wire import json_text
 from conduit_desktop.wire.errors.error_body import TEXT_FIELDS
 from conduit_desktop.wire.event_validation import MOST_CHOICES, epoch_or_none
 from conduit_desktop.wire.framing.base import Frame, frames_from
+from conduit_desktop.wire.framing.frame_json import SMALL, read_large
 from conduit_desktop.wire.framing.sse import SseSplitter, parse
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources
@@ -138,7 +139,7 @@ class ChatReader:
             return True
         frame = parse(rest)
         try:
-            complete = frame.data == b"[DONE]" or (bool(frame.data) and json_text.loads(frame.data) is not None)
+            complete = frame.data == b"[DONE]" or (bool(frame.data) and _read(frame.data) is not None)
         except orjson.JSONDecodeError:
             return False
         if complete:
@@ -157,7 +158,7 @@ class ChatReader:
             self._end(events)
             return
         try:
-            chunk = json_text.loads(data)
+            chunk = json_text.loads(data) if len(data) <= SMALL else _read(data)
         except orjson.JSONDecodeError:
             # An error event may be plain text; any other frame that is not JSON is a fault of the stream.
             if frame.event == "error":
@@ -251,3 +252,7 @@ def _with_usage(error: UpstreamError, chunk: dict[str, Any]) -> UpstreamError:
     """The error of a chunk, with the usage that it reports: a failure that was billed."""
     error.usage = usage_in(chunk, NAME)
     return error
+
+
+def _read(data: bytes) -> Any:
+    return json_text.loads(data) if len(data) <= SMALL else read_large(data, json_text.loads)

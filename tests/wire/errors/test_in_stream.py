@@ -6,6 +6,7 @@ import pytest
 
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.framing.sse import parse
+from tests.fakes.counted_json import CountedJson
 
 CHAT = b'event: error\ndata: {"error":{"message":"no","code":"tool_use_failed"}}\n\n'
 MESSAGES = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"no"}}\n\n'
@@ -45,3 +46,12 @@ def test_garbage_is_not_an_error() -> None:
     frame = parse(b"data: {half\n\n")
     assert not is_json(frame)
     assert not holds_error(frame)
+
+
+def test_a_frame_that_is_far_too_long_for_an_error_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = parse(b'data: {"error":{"message":"' + b"x" * 2_000_000 + b'"}}\n\n')
+    counted = CountedJson(monkeypatch)
+    assert is_json(frame)
+    assert not holds_error(frame)
+    assert not is_recognised(frame, "openai_chat")
+    assert counted.on_loop == []
