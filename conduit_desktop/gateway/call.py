@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.gateway.admission.estimate import choices, has_media, input_estimate, max_output_tokens
+from conduit_desktop.gateway.admission.estimate import choices, has_media, input_estimate, max_output_tokens, may_have_media
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect, json_text, sliced_json
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -100,7 +100,9 @@ class Call:
     def has_media(self) -> bool:
         """Whether the body holds pictures, sound or documents, or links to them, looked up once."""
         if self._has_media is None:
-            self._has_media = has_media(self.body)
+            received = self.received
+            is_certain = received is not None and received[1] is self.body and not may_have_media(received[0])
+            self._has_media = not is_certain and has_media(self.body)
         return self._has_media
 
     @property

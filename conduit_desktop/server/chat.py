@@ -11,6 +11,7 @@ from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.server import request_fields, threads
 from conduit_desktop.server.identity import IDENTIFIED, head_of, identified
 from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers
+from conduit_desktop.server.whole_answer import WholeAnswer
 from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ async def send(request: web.Request, gateway: Gateway, exchange: Exchange) -> we
         if len(exchange.body) > LARGE:
             return await in_pieces(request, gateway, exchange)
         exchange.headers["Content-Type"] = exchange.content_type
-        return web.Response(status=exchange.status, body=exchange.body, headers=exchange.headers)
+        return WholeAnswer(exchange.status, exchange.headers, exchange.body)
     return await stream(request, gateway, exchange)
 
 

@@ -230,6 +230,11 @@ class ClientConnection(web.RequestHandler):
         self.known()
         super().connection_lost(exc)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """As aiohttp's, which feeds the parser nothing after each piece of a body that is read, also where reading goes on."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def known(self) -> None:
         """A caller with a valid key uses the connection: it counts no longer as a stranger's."""
         if self.is_stranger and isinstance(self._manager, ClientServer):

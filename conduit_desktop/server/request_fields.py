@@ -84,7 +84,7 @@ async def read_body(request: web.Request, max_mb: float) -> bytes:
     try:
         # Most bodies arrive in one piece, together with the head: nothing is copied, and nothing has to be waited for.
         if content.is_eof():
-            body = await content.readany()
+            body = content.read_nowait()
             if len(body) > limit:
                 raise _too_large(max_mb)
         else:

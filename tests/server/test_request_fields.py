@@ -125,6 +125,11 @@ class Chunks(StreamReader):
     def at_eof(self) -> bool:
         return self.whole and not self.left
 
+    def read_nowait(self, n: int = -1) -> bytes:
+        assert n == -1
+        assert self.is_eof()
+        return self.left.pop(0) if self.left else b""
+
     async def readany(self) -> bytes:
         if self.left:
             return self.left.pop(0)

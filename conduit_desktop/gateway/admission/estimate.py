@@ -258,6 +258,21 @@ def _take_text(name: str, text: str, found: _Content) -> None:
         found.texts.append(text)
 
 
+_SMALL = 1024
+_OF_MEDIA = (b"data:", b'url"', b'uri"', b'Uri"', b'file_id"', b"\\u")
+"""What stands in the JSON of every body with links or encoded data: the ends of `_LINK_NAMES`, or escapes that may hide them."""
+_ENCODED_BYTES = re.compile(_ENCODED.pattern.encode())
+
+
+def may_have_media(text: bytes) -> bool:
+    """False where a small body holds no media for certain, by its JSON alone: most chats are small, and this is a quarter."""
+    return (
+        len(text) > _SMALL
+        or any(map(text.__contains__, _OF_MEDIA))
+        or (len(text) > _LEAST_ENCODED and _ENCODED_BYTES.search(text) is not None)
+    )
+
+
 def has_media(body: dict[str, Json]) -> bool:
     """Whether a body holds what `_take_text` takes for media: pictures, sound, documents, and links to them."""
     # Walked, not searched: a search takes four times as long, and tools have parameters by the names of links.

@@ -17,7 +17,9 @@ import aiohttp
 from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.helpers import TimerNoop
+from aiohttp.http_writer import _serialize_headers
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -77,7 +79,7 @@ class HttpResponse:
 
     __slots__ = ("_response", "headers", "most", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse | DirectAnswer) -> None:
         self._response = response
         self.most = WHOLE_LIMIT
         """Bytes that are read whole."""
@@ -101,7 +103,9 @@ class HttpResponse:
         # A small body of known length needs no counting; a compressed one may be far larger than its length.
         if length is not None and length <= LARGE and "content-encoding" not in self.headers:
             with _READING:
-                return await self._response.content.read()
+                content = self._response.content
+                # Mostly it has come in one piece with its head.
+                return content.read_nowait() if content.is_eof() else await content.read()
         if length is not None and length > self.most:
             raise self._too_long()
         # It grows in place, and a large one stays a bytearray: a copy would hold up every stream for half a millisecond a megabyte.
@@ -223,6 +227,11 @@ class ProviderConnection(ResponseHandler):
     reader of the body would wait until its time-out.
     """
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """As aiohttp's, which feeds the parser nothing after each piece of a body that is read, also where reading goes on."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Fail the head that is awaited, and the body that is read."""
         payload = self._payload  # of the last answer on this connection, until the next one's head has come
@@ -313,6 +322,77 @@ class DirectRequest(ProviderRequest):
             self.update_auth(None)
         self.update_body_from_data(body)
 
+    @property
+    def connection_key(self) -> ConnectionKey:
+        """As aiohttp's: which connections of the pool may be used."""
+        return _connection_key(self.url)
+
+    async def answered(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse | DirectAnswer:
+        """Send the request on the connection: the answer's head, its body to be read. Raises what aiohttp raises."""
+        body, protocol = self._bytes, connection.protocol
+        assert protocol is not None
+        value = b"" if body is None else body.value
+        if self._body is not None or len(value) > _WRITTEN_AT_ONCE or protocol.writing_paused:
+            response = await self.send(connection)
+            try:
+                return await response.start(connection)
+            except BaseException:
+                response.close()
+                raise
+        transport = protocol.transport
+        if transport is None or transport.is_closing():
+            # As where a task writes: a connection that was kept, and is closed before the answer, is tried again.
+            protocol.set_exception(aiohttp.ClientConnectionResetError("the connection is closed"))
+        else:
+            transport.write(_serialize_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers) + value)
+            if body is not None:
+                body.sent = True
+        while True:
+            try:
+                message, payload = await protocol.read()
+            except aiohttp.http.HttpProcessingError as error:
+                raise aiohttp.ClientResponseError(
+                    self.request_info, (), status=error.code, message=error.message, headers=error.headers
+                ) from error
+            # 100 Continue and the like come before the answer.
+            if not 100 <= message.code < 200 or message.code == 101:
+                return DirectAnswer(connection, message, payload)
+
+
+class DirectAnswer:
+    """An answer on a connection of the pool, which has it back at the answer's end."""
+
+    __slots__ = ("_connection", "content", "headers", "status")
+
+    def __init__(
+        self, connection: aiohttp.connector.Connection, message: aiohttp.http.RawResponseMessage, content: aiohttp.StreamReader
+    ) -> None:
+        self._connection: aiohttp.connector.Connection | None = connection
+        self.status = message.code
+        self.headers = message.headers
+        self.content = content
+        content.on_eof(self.release)
+
+    @property
+    def content_length(self) -> int | None:
+        """The stated length of the body in bytes; None where none is stated."""
+        length = self.headers.get(hdrs.CONTENT_LENGTH)
+        return None if length is None else int(length)
+
+    def release(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+    def close(self) -> None:
+        """End the connection; whoever reads the body gets a ClientConnectionError."""
+        if self.content.exception() is None:
+            self.content.set_exception(aiohttp.ClientConnectionError("Connection closed"))
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
 
 class Connector(aiohttp.TCPConnector):
     """Opens connections of the class above."""
@@ -391,7 +471,7 @@ class Upstream:
         payload: OneBody | LargePayload | None,
         headers: dict[str, str],
         bounds: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
+    ) -> aiohttp.ClientResponse | DirectAnswer:
         """The answer's head; raises what aiohttp raises."""
         session, url = self._open_session(), _url(outbound.url)
         if self._use_system_proxy:
@@ -414,12 +494,7 @@ class Upstream:
                 max_line_size=_LONGEST_LINE,
                 max_field_size=_LONGEST_LINE,
             )
-            response = await request.send(connection)
-            try:
-                await response.start(connection)
-            except BaseException:
-                response.close()
-                raise
+            return await request.answered(connection)
         except OSError as error:
             connection.close()
             if isinstance(error, aiohttp.ClientError | TimeoutError):
@@ -428,7 +503,6 @@ class Upstream:
         except BaseException:
             connection.close()
             raise
-        return response
 
     async def fetch(self, outbound: OutboundRequest, connect_s: float) -> tuple[UpstreamResponse, bytes]:
         """The answer with its body; the connection is closed where the caller is cancelled. Raises UpstreamError."""
@@ -529,6 +603,12 @@ def _payload(body: bytes) -> OneBody | LargePayload | None:
     if not body:
         return None
     return LargePayload(body) if len(body) > LARGE else OneBody(body)
+
+
+@lru_cache(maxsize=1024)
+def _connection_key(url: URL) -> ConnectionKey:
+    # Without proxy, client certificate and name of its own, as a DirectRequest has none of them.
+    return ConnectionKey(url.raw_host or "", url.port, url.scheme == "https", True, None, None, None)
 
 
 @lru_cache(maxsize=1024)

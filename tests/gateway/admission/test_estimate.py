@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.admission.estimate import (
+    _LINK_NAMES,
     UNBOUNDED,
     LearnedFactors,
     _content_of,
@@ -413,8 +414,9 @@ def test_a_tool_with_a_parameter_by_the_name_of_a_link_is_no_medium() -> None:
     assert not call({"messages": talk, "tools": [tool]}).has_media
 
 
+MEDIA_TEXTS = [PICTURE, "A" * 256, f"data:image/png;base64,{PICTURE}", "data:image/png;base64,AAAA", "https://x.example/"]
 JSON = st.recursive(
-    st.none() | st.integers(-1000, 1000) | st.text(max_size=20) | st.sampled_from([PICTURE, f"data:image/png;base64,{PICTURE}", "https://x.example/"]),
+    st.none() | st.integers(-1000, 1000) | st.text(max_size=20) | st.sampled_from(MEDIA_TEXTS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from(["content", "url", "image_url", "file_id", "text", "data", "source", "type"]), inner, max_size=3
     ),
@@ -426,3 +428,31 @@ JSON = st.recursive(
 def test_what_the_walk_takes_for_media_is_found_beforehand(body: dict[str, Any]) -> None:
     if _content_of(body).media:
         assert call(body).has_media
+
+
+def escaped(text: str) -> str:
+    return "".join(rf"\u{ord(character):04x}" for character in text)
+
+
+@pytest.mark.parametrize("link", ["https://x.example/1", "data:image/png;base64,AAAA"])
+@pytest.mark.parametrize("name", sorted(_LINK_NAMES))
+def test_media_are_found_in_small_bodies_whose_names_and_values_are_escaped(name: str, link: str) -> None:
+    for raw in (
+        f'{{"messages":[{{"content":[{{"{escaped(name)}":"{escaped(link)}"}}]}}]}}',
+        f'{{"messages":[{{"content":[{{"{escaped(name)}":"{link}"}}]}}]}}',
+        f'{{"messages":[{{"content":[{{"{name}":"{escaped(link)}"}}]}}]}}',
+    ):
+        body = orjson.loads(raw)
+        assert Call(dialect("openai_chat"), body, "m", received=(raw.encode(), body)).has_media
+
+
+def test_a_small_chat_is_known_to_hold_no_media_without_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = call({"model": "m", "messages": [{"role": "user", "content": "Say hello in five words."}]})
+    monkeypatch.setattr("conduit_desktop.gateway.call.has_media", None)
+    assert not made.has_media
+
+
+def test_media_in_a_body_that_has_replaced_the_one_received_are_found() -> None:
+    made = call({"messages": []})
+    made.replace_body(MEDIA["a link"])
+    assert made.has_media

@@ -304,10 +304,14 @@ async def test_a_small_body_needs_no_task(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_a_body_that_cannot_be_written_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(*args: object) -> None:
-        raise ConnectionResetError("Cannot write to closing transport")
+    answered = client.DirectRequest.answered
 
-    monkeypatch.setattr(aiohttp.http.StreamWriter, "write_eof", fail)
+    async def on_a_closed_one(self: Any, connection: aiohttp.connector.Connection) -> Any:
+        assert connection.transport is not None
+        connection.transport.close()
+        return await answered(self, connection)
+
+    monkeypatch.setattr(client.DirectRequest, "answered", on_a_closed_one)
     upstream = Upstream()
     async with recording_upstream() as (url, seen):
         with pytest.raises(UpstreamError) as raised:
