@@ -200,7 +200,7 @@ class LocalResponse:
             self._coming.cancel()
 
 
-_lookup_s: ContextVar[float] = ContextVar("lookup_s")
+_lookup_s: ContextVar[float | None] = ContextVar("lookup_s", default=None)
 """The `connect_s` of the request that needs a connection, for the resolver: aiohttp hands it the host alone."""
 
 
@@ -212,7 +212,7 @@ class BoundedResolver(aiohttp.ThreadedResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[aiohttp.abc.ResolveResult]:
         # aiohttp's `sock_connect` begins after the look-up: a dead name server would not be bounded by it.
-        async with asyncio.timeout(_lookup_s.get(None)):
+        async with asyncio.timeout(_lookup_s.get()):
             return await super().resolve(host, port, family)
 
 
@@ -402,6 +402,16 @@ class Connector(aiohttp.TCPConnector):
         connection: Any = ProviderConnection
         self._factory = partial(connection, loop=self._loop)
 
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 (of the base class)
+    ) -> ResponseHandler:
+        # Here, because most requests find a connection that is kept, and need no name looked up.
+        _lookup_s.set(timeout.sock_connect)
+        return await super()._create_connection(req, traces, timeout)
+
 
 class Upstream:
     """Sends requests over one connection pool. `wall` is the time of day, `ticks` monotonic time, both in seconds."""
@@ -446,7 +456,6 @@ class Upstream:
             log.info("the clock jumped by %.0f s: connections to providers are replaced", apart - self._apart)
             self.replace_connections()
         self._apart = apart
-        _lookup_s.set(connect_s)
         with _CONNECTING:
             # Ours first, so that a header of the provider kind or of the operator replaces it.
             headers = {"user-agent": _USER_AGENT, "accept": "*/*", **outbound.headers}
