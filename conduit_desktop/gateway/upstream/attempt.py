@@ -21,8 +21,9 @@ from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
-from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse, Upstream
+from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
+from conduit_desktop.gateway.upstream.responses import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse
 from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets, UpstreamResponse
 from conduit_desktop.wire import StreamReader, json_limits, json_text, sliced_json
 from conduit_desktop.wire.framing import sse

@@ -24,8 +24,9 @@ from conduit_desktop.gateway.upstream.attempt import (
     content_type_of,
     read_json,
 )
-from conduit_desktop.gateway.upstream.client import MEDIA_LIMIT, HttpResponse, Upstream
+from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
+from conduit_desktop.gateway.upstream.responses import MEDIA_LIMIT, HttpResponse
 from conduit_desktop.providers import Endpoint, UpstreamResponse
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaFormat, MediaRequest, OutgoingBody, format_for

@@ -15,8 +15,9 @@ from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
 
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.gateway.upstream import client
-from conduit_desktop.gateway.upstream.client import LARGE, LargePayload, Upstream
+from conduit_desktop.gateway.upstream import connections, responses
+from conduit_desktop.gateway.upstream.client import Upstream
+from conduit_desktop.gateway.upstream.connections import LARGE, LargePayload
 from conduit_desktop.providers import OutboundRequest, UpstreamResponse
 
 URL = "https://api.vendor.example/v1/chat/completions"
@@ -186,7 +187,7 @@ async def answered(head: str, body: bytes, closes: bool) -> AsyncIterator[Upstre
 async def test_an_error_whose_body_is_broken_is_still_that_error(
     headers: str, body: bytes, closes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "ERROR_BODY_S", 10 if closes else 0.05)
+    monkeypatch.setattr(responses, "ERROR_BODY_S", 10 if closes else 0.05)
     async with answered(f"429 X\r\n{headers}", body, closes) as answer:
         assert answer.status == 429
         assert b'{"error":'.startswith(await answer.read())
@@ -304,20 +305,70 @@ async def test_a_small_body_needs_no_task(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_a_body_that_cannot_be_written_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    answered = client.DirectRequest.answered
+    answered = connections.DirectRequest.answered
 
     async def on_a_closed_one(self: Any, connection: aiohttp.connector.Connection) -> Any:
         assert connection.transport is not None
         connection.transport.close()
         return await answered(self, connection)
 
-    monkeypatch.setattr(client.DirectRequest, "answered", on_a_closed_one)
+    monkeypatch.setattr(connections.DirectRequest, "answered", on_a_closed_one)
     upstream = Upstream()
     async with recording_upstream() as (url, seen):
         with pytest.raises(UpstreamError) as raised:
             await upstream.fetch(OutboundRequest("POST", url, {}, b"{}"), connect_s=5)
         await upstream.close()
     assert (raised.value.reason, raised.value.status, seen) == ("connect", 502, [])
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" * 2])
+async def test_what_comes_before_the_answer_is_passed_over(head: bytes) -> None:
+    upstream = Upstream()
+    async with answering(head + b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}") as url:
+        response, body = await upstream.fetch(OutboundRequest("POST", url, {}, b"{}"), connect_s=5)
+        assert (response.status, body) == (201, b"{}")
+        await upstream.close()
+
+
+async def test_a_reader_of_an_answer_that_is_given_up_does_not_wait_for_ever() -> None:
+    upstream = Upstream()
+    async with answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{") as url:
+        response = await upstream.send(OutboundRequest("POST", url, {}, b"{}"), connect_s=5)
+        assert await response.chunk() == b"{"
+        reading = asyncio.ensure_future(response.chunk())
+        await asyncio.sleep(0)
+        response.abort()
+        with pytest.raises(UpstreamError) as raised:
+            await reading
+        assert raised.value.reason == "broken"
+        await upstream.close()
+
+
+async def test_an_answer_on_a_connection_is_followed_by_the_next_only_where_it_was_read_whole() -> None:
+    upstream = Upstream()
+    async with recording_upstream() as (url, _):
+        outbound = OutboundRequest("POST", url, {}, b"{}")
+        first = await upstream.send(outbound, connect_s=5)
+        second, body = await upstream.fetch(outbound, connect_s=5)
+        assert (second.status, body, await first.read()) == (200, b"{}", b"{}")
+        first.finish()
+        await upstream.close()
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """A server that gives one answer to each connection, and waits for its end."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        host, port = server.sockets[0].getsockname()[:2]
+        yield f"http://{host}:{port}/v1/chat"
 
 
 @pytest.mark.parametrize("url", ["ftp://vendor.example/v1", "http:///v1", "vendor.example/v1"])
