@@ -43,7 +43,17 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "conduit_desktop/gateway/admission/limits.py": ("tests/gateway/test_gateway.py",),
     "conduit_desktop/gateway/admission/windows.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
     "conduit_desktop/gateway/admission/budgets.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
+    "conduit_desktop/gateway/admission/body_content.py": (
+        "tests/gateway/admission/test_estimate.py", "tests/gateway/admission/test_bounds.py",
+        "tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py",
+    ),
     "conduit_desktop/gateway/admission/estimate.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
+    "conduit_desktop/gateway/admission/learned_factors.py": (
+        "tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py",
+    ),
+    "conduit_desktop/gateway/admission/bounds.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
+    "conduit_desktop/gateway/admission/output_caps.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
+    "conduit_desktop/gateway/admission/media_units.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
     "conduit_desktop/gateway/health/circuit.py": (
         "tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py",
     ),

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.gateway.admission.estimate import choices, has_media, input_estimate, max_output_tokens, may_have_media
+from conduit_desktop.gateway.admission.body_content import has_media, may_have_media
+from conduit_desktop.gateway.admission.estimate import input_estimate
+from conduit_desktop.gateway.admission.output_caps import choices, max_output_tokens
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect, json_text, sliced_json
 from conduit_desktop.wire.media.endpoints import MediaRequest

@@ -27,9 +27,9 @@ from conduit_desktop.gateway.accounting.cost import CompiledPrice
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller
+from conduit_desktop.gateway.admission.bounds import ONLINE
 from conduit_desktop.gateway.admission.budgets import BudgetAccount, QueuePlace, TrackedBudget
 from conduit_desktop.gateway.admission.cost_estimate import CostEstimate, cache_rate_of
-from conduit_desktop.gateway.admission.estimate import ONLINE
 from conduit_desktop.gateway.admission.limits import BudgetInUse, Reservation
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.health.circuit import Health

@@ -40,16 +40,10 @@ from conduit_desktop.gateway.accounting.cost import NO_UNITS, UNKNOWN, CompiledP
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import DAY_MS
-from conduit_desktop.gateway.admission.estimate import (
-    BYTES_PER_TOKEN,
-    LEARNED,
-    MEDIA_TOKENS,
-    expected_units,
-    media_usage,
-    output_tokens,
-    text_tokens,
-)
+from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS, output_tokens, text_tokens
+from conduit_desktop.gateway.admission.learned_factors import LEARNED
 from conduit_desktop.gateway.admission.limits import Reservation
+from conduit_desktop.gateway.admission.media_units import expected_units, media_usage
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Route
 from conduit_desktop.gateway.snapshot import Snapshot

@@ -9,14 +9,8 @@ from math import ceil
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
-from conduit_desktop.gateway.admission.estimate import (
-    MOST_HEARD_TOKENS_S,
-    expected_units,
-    input_bound,
-    input_bounds,
-    reports_tokens,
-    worst_units,
-)
+from conduit_desktop.gateway.admission.bounds import input_bound, input_bounds
+from conduit_desktop.gateway.admission.media_units import MOST_HEARD_TOKENS_S, expected_units, reports_tokens, worst_units
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.wire.media.usage import READ_ONLY
 

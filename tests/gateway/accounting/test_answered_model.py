@@ -16,7 +16,7 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.accounting import pricing
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 from conduit_desktop.gateway.accounting.pricing import MAX_ANSWERED, PriceQuery
-from conduit_desktop.gateway.admission.estimate import input_bounds
+from conduit_desktop.gateway.admission.bounds import input_bounds
 from conduit_desktop.gateway.call import WholeReply
 from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.wire.media.endpoints import MediaRequest

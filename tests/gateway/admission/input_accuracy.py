@@ -20,7 +20,8 @@ from typing import Any
 
 import orjson
 
-from conduit_desktop.gateway.admission.estimate import input_bounds, input_tokens
+from conduit_desktop.gateway.admission.bounds import input_bounds
+from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.wire import dialect
 from tests.conformance import recordings as recorded_traffic
