@@ -111,9 +111,14 @@ class Call:
     def is_heavy(self) -> bool:
         """Whether the request is so large that what walks or writes it belongs into a thread, looked up once."""
         if self._is_heavy is None:
-            received = self.received
-            self._is_heavy = received is not None and sliced_json.is_heavy(received[0])
+            received, media = self.received, self.media_request
+            is_large_form = media is not None and media.form is not None and len(media.form.body) > sliced_json.LARGE
+            self._is_heavy = is_large_form or (received is not None and sliced_json.is_heavy(received[0]))
         return self._is_heavy
+
+    def look_through(self) -> None:
+        """Look up what admission needs to know of the body: for a thread, where the body is heavy."""
+        _ = self.has_media, self.answers, self.output_cap
 
     @property
     def output_cap(self) -> int:
@@ -150,9 +155,11 @@ class Call:
         """The request in neutral form, read once; raises BadRequest."""
         if self._neutral is None:
             body = self.body
-            if self.received is not None and self.received[1] is body and json_text.has_long_number(self.received[0]):
+            text = self.received[0] if self.received is not None and self.received[1] is body else b""
+            # A large one is not read again in one piece.
+            if text and len(text) <= 2 * sliced_json.LARGE and json_text.has_long_number(text):
                 # Read again, for an identifier in a tool call: as a float it would go back to the model as another number.
-                exact = json_text.loads_exact(self.received[0])
+                exact = json_text.loads_exact(text)
                 body = exact if isinstance(exact, dict) else body
             self._neutral = self.dialect.read_request(body, {"model": self.model, "stream": self.stream, **self.path})
             self._neutral.stream = self.stream

@@ -21,6 +21,7 @@ from conduit_desktop.core.errors import (
     Unauthorized,
     release,
 )
+from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import response_headers
 from conduit_desktop.gateway.accounting.cost import CompiledPrice
@@ -78,6 +79,8 @@ class Gateway:
         meter = Meter(call, self.state.record)
         try:
             try:
+                if call.is_heavy:
+                    await in_thread(call.look_through)
                 admitted = await self._admit(call, meter)
             except BudgetInUse as busy:
                 admitted = await self._admit_in_turn(call, meter, busy.budget)
@@ -152,6 +155,8 @@ class Gateway:
             call.tokens_at(targets)
             trim(call, alias.max_context_tokens)
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
+        if call.is_heavy and caller.key is not None and (caller.key.tpm is not None or state.budgets.limit(caller.key, route.name)):
+            await in_thread(call.tokens_at, targets)  # a limit without ample room is going to need them
         # No await from here to the reservation: that makes admission atomic.
         if call.endpoint == "count_tokens":  # free of every limit
             call.tokens_at(targets)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.server import request_fields, threads
 from conduit_desktop.server.identity import IDENTIFIED, head_of, identified
@@ -33,7 +34,10 @@ def chat_handler(gateway: Gateway, name: str) -> Handler:
         make_call(request, gateway, language, body, call=call)
         if "thread" in body and name == "anthropic_messages":
             return await send(request, gateway, await threads.answer(gateway, call))
-        request_fields.need_messages(body)
+        if call.is_heavy:
+            await in_thread(request_fields.need_messages, body)
+        else:
+            request_fields.need_messages(body)
         return await answer(request, gateway, call)
 
     return chat

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.gateway.upstream.relay import ConnectionCut
 from conduit_desktop.providers import Endpoint
@@ -84,7 +85,8 @@ async def _media_request(request: web.Request, gateway: Gateway, endpoint: str, 
         return MediaRequest(endpoint, await request_fields.read_json(request, limit))
     if not content_type.lower().startswith("multipart/form-data"):
         raise BadRequest("This path takes a form (Content-Type: multipart/form-data).", code="unsupported_media_type")
-    parsed = multipart.parse(await request_fields.read_body(request, limit), content_type)
+    body = await request_fields.read_body(request, limit)
+    parsed = await in_thread(multipart.parse, body, content_type) if len(body) > LARGE else multipart.parse(body, content_type)
     if not parsed.files_size:
         raise BadRequest("The form holds no file.", code="missing_parameter", param="image" if form == "also" else "file")
     return MediaRequest(endpoint, request_fields.with_model_of_path(request, parsed.fields()), parsed)

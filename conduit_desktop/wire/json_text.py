@@ -44,7 +44,7 @@ def loads(text: bytes | str) -> Json:
 
 def loads_exact(text: bytes | str) -> Json:
     """As `loads`, but whole numbers of more than 64 bits are no floats: they are fragments, which orjson writes as they came."""
-    if not has_long_number(text) or len(text) > _MAX_BYTES:
+    if len(text) > _MAX_BYTES or not has_long_number(text):
         return loads(text)
     try:
         return _slow(text if isinstance(text, str) else text.decode())

@@ -20,7 +20,9 @@ LARGE = 4 * 1024 * 1024
 """Bytes of a text above which reading it at once would hold the event loop for more than 10 ms."""
 _DENSE_FROM, _DENSE = 128 * 1024, 8_000
 """Fewer bytes with so many objects, lists and fields take as long."""
-_SLICE = 64 * 1024
+_TEXT = 128 * 1024
+"""Bytes, or characters, of one long string that are read or written at once."""
+_SLICE = 16 * 1024
 """Bytes that are looked at, read or written at once; characters of a string that is written in slices."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
 """A whole string, else a quotation mark without its end, a bracket or a comma."""
@@ -31,9 +33,9 @@ _INSIDE = re.compile(
 """What is within a string, up to an escape that is not complete."""
 _OPENERS = b"[{"
 _OPEN_LIST, _CLOSE_LIST, _CLOSE_OBJECT, _QUOTE, _COMMA = b'[]}",'
-_MOST_BLANK = 16
+_MOST_BLANK = 64
 """Slices that blank space within an element may fill."""
-_BATCH = 512
+_BATCH = 256
 """Elements of a list or an object that are looked at before the next is."""
 T = TypeVar("T")
 
@@ -206,7 +208,8 @@ class _Reader:
         text, size = self._text, len(self._text)
         value = ""
         while True:
-            limit = min(at + _SLICE, size)
+            # Escapes take fifty times as long.
+            limit = min(at + (_TEXT if text.find(b"\\", at, at + _TEXT) < 0 else _SLICE), size)
             match = _INSIDE.match(text, at, limit)
             end = match.end() if match is not None else at
             is_end = end < size and text[end] == _QUOTE
@@ -250,8 +253,8 @@ class _Writer:
         out, kind = self.out, type(value)
         if kind is str and len(value) > _SLICE:
             out += b'"'
-            for at in range(0, len(value), _SLICE):
-                out += orjson.dumps(value[at : at + _SLICE])[1:-1]
+            for at in range(0, len(value), _TEXT):
+                out += orjson.dumps(value[at : at + _TEXT])[1:-1]
                 yield
             out += b'"'
         elif kind is list and value:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
 
 from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway import call as call_module
+from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.server import request_fields
-from conduit_desktop.wire import sliced_json
+from conduit_desktop.wire import dialect, sliced_json
+from conduit_desktop.wire.framing.multipart import Multipart
+from conduit_desktop.wire.media.endpoints import MediaRequest
+from tests.fakes.gateway import KEY, open_gateway
+from tests.fakes.vendor import Vendor
 
 LARGEST = 256 * 1024
 """Bytes that orjson may get at once on the loop."""
@@ -57,3 +66,36 @@ async def test_a_large_body_that_is_no_json_is_refused_as_that() -> None:
     with pytest.raises(BadRequest, match="is not valid JSON") as caught:
         await request_fields.parse_spread(b'{"messages":"' + b"x" * 5_000_000)
     assert caught.value.code == "invalid_json"
+
+
+def _heavy_call() -> Call:
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}] * 40_000, "max_tokens": 7, "n": 2}
+    call = Call(dialect("openai_chat"), body, "m", credential=KEY)
+    call.received = (orjson.dumps(body), body)
+    return call
+
+
+@pytest.mark.parametrize("limits", [{}, {"tpm": 10**9}, {"budget_nano": 10**15, "budget_period": "monthly"}], ids=str)
+async def test_a_large_body_is_looked_through_off_the_loop(
+    home: Home, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any]
+) -> None:
+    threads: set[int] = set()
+
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **options: (threads.add(threading.get_ident()), work(*args, **options))[1]
+
+    for module, name in ((call_module, "has_media"), (call_module, "input_estimate")):
+        monkeypatch.setattr(module, name, watched(getattr(module, name)))
+    async with Vendor() as vendor, open_gateway(home) as gateway:
+        await gateway.add_provider("v", vendor.openai_url)
+        await gateway.add_alias("m", "v/m")
+        await gateway.add_price("m", 1, 1)
+        await gateway.add_key(**limits)
+        assert isinstance(await gateway.answer(_heavy_call()), WholeReply)
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_a_large_form_is_heavy() -> None:
+    form = Multipart(b"x" * (sliced_json.LARGE + 1), b"b")
+    assert Call(dialect("openai_chat"), {}, "m", media_request=MediaRequest("transcriptions", {}, form)).is_heavy

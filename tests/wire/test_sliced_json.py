@@ -17,6 +17,7 @@ SLICE = 64
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small that short texts have many."""
     monkeypatch.setattr(sliced_json, "_SLICE", SLICE)
+    monkeypatch.setattr(sliced_json, "_TEXT", SLICE)
     monkeypatch.setattr(sliced_json, "_BATCH", 4)
 
 

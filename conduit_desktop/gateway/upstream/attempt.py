@@ -16,6 +16,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event, Finished, last_usage
+from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
 from conduit_desktop.gateway.redaction import redact
@@ -127,7 +128,7 @@ class UpstreamAnswer:
         prepared = self.prepared
         if prepared.watch is not None:
             prepared.watch.see(self.events)  # here, as the reasoning that is kept belongs to the event loop
-        return await asyncio.to_thread(prepared.heavy_answer, self.events, self.body)
+        return await in_thread(prepared.heavy_answer, self.events, self.body)
 
 
 class TargetAttempt:
@@ -349,7 +350,7 @@ class ChatAttempt(TargetAttempt):
             raise self._error_in(response, body, value)
         try:
             with answer_errors():
-                events = await asyncio.to_thread(self._events_of, value) if is_heavy else self._events_of(value)
+                events = await in_thread(self._events_of, value) if is_heavy else self._events_of(value)
         except UpstreamError as error:
             # An answer that cannot be read was paid for all the same.
             error.usage = error.usage or usage_in(value, self.prepared.upstream.name)

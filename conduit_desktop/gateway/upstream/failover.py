@@ -19,6 +19,7 @@ from conduit_desktop.core.errors import (
     UpstreamError,
     release,
 )
+from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.gateway.accounting.meter import Meter, attempt_of
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.call import Call
@@ -287,7 +288,7 @@ class FailoverRun:
             # In a thread, a large request is prepared while streams go on: they wait for the interpreter's lock for 3 ms at most.
             if self._call.is_heavy:
                 with full_collections.put_off():
-                    made = await asyncio.to_thread(self._prepared, target, credential)
+                    made = await in_thread(self._prepared, target, credential)
             else:
                 made = self._prepared(target, credential)
             answer = await made.run()

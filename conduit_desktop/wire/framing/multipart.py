@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import unquote
 
 from conduit_desktop.core.chat import Json
@@ -16,6 +17,10 @@ from conduit_desktop.core.errors import BadRequest
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))')
 _MAX_PARTS = 1000
 _MAX_HEADERS = 16 * 1024
+_MAX_FIELD = 1024 * 1024
+"""Bytes of a field that is no file: more than any prompt has."""
+_STEP = 1024 * 1024
+"""Bytes that are searched or copied at once: each step has the interpreter's lock, and large forms are read in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +72,37 @@ class Multipart:
     def with_fields(self, changed: Mapping[str, str | None]) -> bytes:
         """The body with these fields replaced or added; None removes one. Files stay as they are."""
         replaced = [part for part in self.parts if part.filename is None and part.name.removesuffix("[]") in changed]
-        kept = b"".join(self._without(replaced))
-        added = b"".join(self._written(name, value) for name, value in changed.items() if value is not None)
         # In front, because the closing delimiter is at the end of the form.
-        return added + kept
+        written = bytearray(b"".join(self._written(name, value) for name, value in changed.items() if value is not None))
+        for piece in self._without(replaced):
+            written += piece
+        return bytes(written) if len(written) < _STEP else cast("bytes", written)
 
-    def _without(self, parts: Iterable[Part]) -> Iterator[bytes]:
+    def _without(self, parts: Iterable[Part]) -> Iterator[memoryview]:
+        view = memoryview(self.body)
         at = self.parts[0].head
         for part in parts:
-            yield self.body[at : part.head]
+            yield from _steps(view[at : part.head])
             at = part.end + 2  # the line break before the next delimiter
-        yield self.body[at:]
+        yield from _steps(view[at:])
 
     def _written(self, name: str, value: str) -> bytes:
         head = f'Content-Disposition: form-data; name="{name}"'.encode()
         return b"--" + self.boundary + b"\r\n" + head + b"\r\n\r\n" + value.encode() + b"\r\n"
+
+
+def _steps(view: memoryview) -> Iterator[memoryview]:
+    return (view[at : at + _STEP] for at in range(0, len(view), _STEP))
+
+
+def _find(body: bytes, text: bytes, start: int) -> int:
+    """As `bytes.find`, in steps."""
+    while start < len(body):
+        at = body.find(text, start, start + _STEP + len(text) - 1)
+        if at >= 0:
+            return at
+        start += _STEP
+    return -1
 
 
 def parse(body: bytes, content_type: str) -> Multipart:
@@ -89,7 +110,7 @@ def parse(body: bytes, content_type: str) -> Multipart:
     form = Multipart(body, _boundary(content_type))
     delimiter = b"--" + form.boundary
     # A form may have a preamble, so the first delimiter need not be at the start.
-    at = 0 if body.startswith(delimiter) else body.find(b"\r\n" + delimiter) + 2
+    at = 0 if body.startswith(delimiter) else _find(body, b"\r\n" + delimiter, 0) + 2
     if at < 2 and not body.startswith(delimiter):
         raise _broken("its boundary is not in the body")
     while not body.startswith(b"--", at + len(delimiter)):
@@ -116,7 +137,7 @@ def _part(body: bytes, at: int, delimiter: bytes) -> Part:
     head = at + len(delimiter)
     # Bounded, so that a body without blank lines is not searched to its end for every part.
     blank = body.find(b"\r\n\r\n", head, head + _MAX_HEADERS)
-    end = body.find(b"\r\n" + delimiter, max(head, blank + 2))
+    end = _find(body, b"\r\n" + delimiter, max(head, blank + 2))
     if blank < 0 or end < 0 or not body[head : head + 80].lstrip(b" \t").startswith(b"\r\n"):
         raise _broken("a part has no end or no headers")
     headers = _headers(body[head:blank])
@@ -125,6 +146,8 @@ def _part(body: bytes, at: int, delimiter: bytes) -> Part:
         raise _broken("a part has no name")
     # RFC 7578 forbids `filename*`, but some clients send it all the same.
     filename = disposition.get("filename", disposition.get("filename*"))
+    if filename is None and end - blank > _MAX_FIELD:
+        raise _broken(f"its field {disposition['name'][:40]!r} has more than {_MAX_FIELD >> 20} MiB and no file name")
     return Part(disposition["name"], filename, headers.get("content-type", ""), at, min(blank + 4, end), end)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from conduit_desktop.gateway.admission import estimate
 from conduit_desktop.gateway.admission.bounds import input_bound
 from conduit_desktop.gateway.admission.estimate import image_tokens, input_tokens, output_tokens, text_tokens
 from conduit_desktop.gateway.admission.output_caps import output_cap
@@ -28,6 +29,20 @@ def test_a_text_of_any_kind_is_estimated_within_fifteen_percent(kind: str) -> No
 def test_a_long_text_is_estimated_by_samples_of_it(kind: str) -> None:
     text, tokens = SAMPLES[kind]["text"].encode() + b"\n", SAMPLES[kind]["o200k_base"]
     assert 0.82 <= text_tokens(text * 100) / (tokens * 100) <= 1.18
+
+
+@pytest.mark.parametrize("kind", ["English", "Python", "Japanese"])
+@pytest.mark.parametrize("parts", [1, 1000])
+def test_megabytes_of_text_are_estimated_without_joining_them(monkeypatch: pytest.MonkeyPatch, kind: str, parts: int) -> None:
+    text, tokens = SAMPLES[kind]["text"] + "\n", SAMPLES[kind]["o200k_base"]
+    times = 5_000_000 // len(text) // parts
+    body = {"messages": [{"role": "user", "content": text * times}] * parts}
+    joined: list[int] = []
+    weigh = estimate.text_tokens
+    monkeypatch.setattr(estimate, "text_tokens", lambda sample: (joined.append(len(sample)), weigh(sample))[1])
+    found = input_tokens(body) - parts * 4
+    assert 0.8 <= found / (tokens * times * parts) <= 1.2
+    assert max(joined) <= 1_000_000
 
 
 def test_two_hundred_kilobytes_are_estimated_in_two_milliseconds() -> None:

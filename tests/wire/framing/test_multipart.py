@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.wire.framing import multipart
 from conduit_desktop.wire.framing.multipart import parse
 
 KIND = "multipart/form-data; boundary=xyz"
@@ -80,3 +81,20 @@ def test_no_bytes_make_the_parser_fail_otherwise(raw: bytes) -> None:
             pass
         else:
             assert b"--xyz" in body
+
+
+@pytest.mark.parametrize("offset", range(-20, 3))
+def test_a_delimiter_is_found_wherever_the_steps_of_the_search_cut_it(monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
+    monkeypatch.setattr(multipart, "_STEP", 64)
+    head = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    form = head + b"x" * (640 + offset) + b"\r\n--xyz--\r\n"
+    parsed = parse(form, KIND)
+    assert parsed.files_size == 640 + offset
+    assert parsed.with_fields({"model": "m"}).endswith(form)
+
+
+def test_a_field_without_a_file_name_has_a_bound() -> None:
+    part = b'--xyz\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n%b\r\n--xyz--\r\n'
+    assert parse(part % (b"x" * 1_000_000), KIND).fields()["prompt"]
+    with pytest.raises(BadRequest, match="its field 'prompt' has more than 1 MiB"):
+        parse(part % (b"x" * 1_100_000), KIND)
