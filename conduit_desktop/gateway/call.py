@@ -63,7 +63,7 @@ class Call:
     """The request to a media endpoint or for a token count; None for chat. Its body is also `body`."""
     untranslatable: GatewayError | None = None
     """Why only a target of the client's own dialect can answer; raised for every other target."""
-    received: tuple[bytes, dict[str, Json]] | None = None
+    received: tuple[bytes | bytearray, dict[str, Json]] | None = None
     """The text that was received, and what it says; it is that of `body` for as long as that is the same object."""
     recorded: bool = True
     caller: Caller | None = None

@@ -77,7 +77,7 @@ class OutboundRequest:
     method: str
     url: str
     headers: dict[str, str]
-    body: bytes = b""
+    body: bytes | bytearray = b""
     sent: bool = False
     """Whether all of its body was written to a connection; set by `Upstream.send`."""
 
@@ -333,7 +333,7 @@ class ProviderKind:
         return "gemini" if dialect == "gemini" else f"{self.config.id} {dialect}"
 
     def prepare(
-        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
+        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes | bytearray, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> OutboundRequest:  # fmt: skip
         """The whole request, ready to send. Override where a signature covers the body (AWS SigV4).

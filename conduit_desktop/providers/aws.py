@@ -125,7 +125,14 @@ class AwsKind(ProviderKind):
         return outbound
 
     def prepare(
-        self, endpoint: Any, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets, relayed: Mapping[str, str]
+        self,
+        endpoint: Any,
+        model: str,
+        dialect: str,
+        stream: bool,
+        body: bytes | bytearray,
+        secrets: Secrets,
+        relayed: Mapping[str, str],
     ) -> OutboundRequest:
         """The whole request; the signature covers the body."""
         return self.signed(super().prepare(endpoint, model, dialect, stream, body, secrets, relayed), secrets)

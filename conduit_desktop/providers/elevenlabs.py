@@ -58,7 +58,7 @@ class ElevenLabs(ProviderKind):
         return f"{self.root}/text-to-speech"
 
     def prepare(
-        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
+        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes | bytearray, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> OutboundRequest:  # fmt: skip
         """Moves the voice and the format from the body into the URL; raises BadRequest for a voice that is not mapped."""

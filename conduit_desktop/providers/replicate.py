@@ -68,7 +68,7 @@ class Replicate(ProviderKind):
         return []
 
     def prepare(
-        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
+        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes | bytearray, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> OutboundRequest:  # fmt: skip
         """Without a stream, lets Replicate wait 5 s for the result. During a longer wait the prediction could not be cancelled,

@@ -6,7 +6,7 @@ import asyncio
 import re
 from functools import lru_cache
 from itertools import takewhile
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import StreamReader, web
@@ -34,7 +34,7 @@ SLOW_S, SLOWEST = 60.0, 8 * 1024
 """Seconds after which a body must have come at SLOWEST bytes a second on average: one byte now and then is no progress."""
 
 
-RECEIVED = web.RequestKey[tuple[bytes, dict[str, Any]]]("received")
+RECEIVED = web.RequestKey[tuple[bytes | bytearray, dict[str, Any]]]("received")
 """A JSON body's text, and what it says."""
 
 
@@ -77,14 +77,14 @@ def keys(request: web.Request) -> Keys:
     return Keys(virtual or own, own, own_header)
 
 
-async def read_body(request: web.Request, max_mb: float) -> bytes:
+async def read_body(request: web.Request, max_mb: float) -> bytes | bytearray:
     """The whole body, decompressed; raises PayloadTooLarge as soon as it is over `max_mb` MiB, and BadRequest."""
     limit = int(max_mb * _MB)
     content = request.content
     try:
         # Most bodies arrive in one piece, together with the head: nothing is copied, and nothing has to be waited for.
         if content.is_eof():
-            body = content.read_nowait()
+            body: bytes | bytearray = content.read_nowait()
             if len(body) > limit:
                 raise _too_large(max_mb)
         else:
@@ -100,7 +100,7 @@ async def read_body(request: web.Request, max_mb: float) -> bytes:
     return body
 
 
-async def _coming(content: StreamReader, limit: int, max_mb: float) -> bytes:
+async def _coming(content: StreamReader, limit: int, max_mb: float) -> bytes | bytearray:
     """A body that is still coming; raises PayloadTooLarge and BodyTimeout."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -119,10 +119,10 @@ async def _coming(content: StreamReader, limit: int, max_mb: float) -> bytes:
             raise BodyTimeout("The request body comes too slowly.")
         if len(body) > limit:
             raise _too_large(max_mb)
-    return bytes(body) if len(body) < _COPIED else cast("bytes", body)
+    return bytes(body) if len(body) < _COPIED else body
 
 
-async def _unpacked(encoding: str, body: bytes, max_mb: float) -> bytes:
+async def _unpacked(encoding: str, body: bytes | bytearray, max_mb: float) -> bytes | bytearray:
     named = encoding.strip().lower()
     if named in ENCODINGS:
         return await unpack(body, named, max_mb)
@@ -163,7 +163,7 @@ async def read_json(request: web.Request, max_mb: int, call: Call | None = None)
     return with_model_of_path(request, body)
 
 
-async def check_size(raw: bytes) -> bool:
+async def check_size(raw: bytes | bytearray) -> bool:
     """Check how much a large JSON text holds, while other requests go on; raises BadRequest. Whether it may be nested deep."""
     # The parser is not put into a thread: it holds the interpreter's lock until it is done. What bounds its time is this.
     checking = json_limits.check(raw)
@@ -177,7 +177,7 @@ async def check_size(raw: bytes) -> bool:
         raise _too_complex(error) from None
 
 
-async def parse_spread(raw: bytes, what: str = "request body") -> Any:
+async def parse_spread(raw: bytes | bytearray, what: str = "request body") -> Any:
     """As `parse_json`; other requests go on while a large text is read."""
     is_deep = await check_size(raw) if len(raw) > json_limits.LARGE else None
     if not sliced_json.is_heavy(raw):
@@ -195,7 +195,7 @@ def _too_complex(error: json_limits.TooComplex, what: str = "request body") -> B
     return BadRequest(f"The {what} cannot be read: {error}.", code=error.code)
 
 
-def parse_json(raw: bytes, what: str = "request body", is_deep: bool | None = None) -> Any:
+def parse_json(raw: bytes | bytearray, what: str = "request body", is_deep: bool | None = None) -> Any:
     """The JSON in a body or another text; raises BadRequest for one that is none or nested too deep.
 
     A large one is checked by `check_size` first, which says whether it may be deep.

@@ -25,7 +25,7 @@ _MOST_MEMBERS = 1024
 
 
 class _Decoder(Protocol):
-    def decompress_sync(self, data: bytes, max_length: int) -> bytes:
+    def decompress_sync(self, data: bytes | bytearray, max_length: int) -> bytes:
         """At most `max_length` unpacked bytes."""
         ...
 
@@ -46,7 +46,7 @@ class _Zlib:
         self._is_full = False
         """The last step made all that it was allowed to: there may be more."""
 
-    def decompress_sync(self, data: bytes, max_length: int) -> bytes:
+    def decompress_sync(self, data: bytes | bytearray, max_length: int) -> bytes:
         self._rest += data
         if self._decoder.eof:
             if self._wbits < 16:
@@ -70,7 +70,7 @@ class _Zlib:
         return self._decoder.eof
 
 
-async def unpack(packed: bytes, encoding: str, max_mb: float) -> bytes:
+async def unpack(packed: bytes | bytearray, encoding: str, max_mb: float) -> bytes | bytearray:
     """The body unpacked; raises PayloadTooLarge as soon as it is over `max_mb` MiB or MOST_TIMES its size, and BadRequest."""
     if not packed:
         return packed
@@ -97,7 +97,7 @@ async def unpack(packed: bytes, encoding: str, max_mb: float) -> bytes:
     return b"".join(pieces)
 
 
-def _pieces(packed: bytes, encoding: str) -> Iterator[bytes]:
+def _pieces(packed: bytes | bytearray, encoding: str) -> Iterator[bytes]:
     decoder = _decoder(packed, encoding)
     for at in range(0, len(packed), _FED):
         yield decoder.decompress_sync(packed[at : at + _FED], _SLICE)
@@ -108,7 +108,7 @@ def _pieces(packed: bytes, encoding: str) -> Iterator[bytes]:
         raise EOFError("cut off")
 
 
-def _decoder(packed: bytes, encoding: str) -> _Decoder:
+def _decoder(packed: bytes | bytearray, encoding: str) -> _Decoder:
     if encoding == "br":
         return BrotliDecompressor()
     if encoding == "zstd":

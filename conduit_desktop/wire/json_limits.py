@@ -41,7 +41,7 @@ def too_deep() -> TooComplex:
     return TooComplex(f"the JSON is nested deeper than {DEEPEST} levels", "nested_too_deep")
 
 
-def may_be_deep(text: bytes) -> bool:
+def may_be_deep(text: bytes | bytearray) -> bool:
     """Whether a text has enough brackets to be nested too deep; a large one is not looked through for them."""
     return len(text) > _SEARCHED or text.count(b"[") + text.count(b"{") > DEEPEST
 
@@ -57,7 +57,7 @@ def check_depth(value: Any) -> None:
         raise too_deep() from None
 
 
-def check(text: bytes, most_values: int = MOST_VALUES, most_fields: int = MOST_FIELDS) -> Generator[None, None, bool]:
+def check(text: bytes | bytearray, most_values: int = MOST_VALUES, most_fields: int = MOST_FIELDS) -> Generator[None, None, bool]:
     """Checks a large text without parsing it, and yields about every millisecond; raises TooComplex.
 
     Returns whether the depth of its value is still to be checked.
@@ -77,7 +77,7 @@ def check(text: bytes, most_values: int = MOST_VALUES, most_fields: int = MOST_F
     return openers > DEEPEST
 
 
-def _check_structure(text: bytes, most_values: int, most_fields: int) -> Iterator[None]:
+def _check_structure(text: bytes | bytearray, most_values: int, most_fields: int) -> Iterator[None]:
     fields = values = depth = at = 0
     in_string = False
     while at < len(text):

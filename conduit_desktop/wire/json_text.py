@@ -23,7 +23,7 @@ _MAX_BYTES = 8 * 1024 * 1024
 """Bytes that the slower parser takes: a longer text is no tool call."""
 
 
-def loads(text: bytes | str) -> Json:
+def loads(text: bytes | bytearray | str) -> Json:
     """The JSON value in `text`; raises orjson.JSONDecodeError.
 
     An escaped half of a surrogate pair becomes U+FFFD: models and servers cut text within a character (vllm-project/vllm#9419), and
@@ -42,7 +42,7 @@ def loads(text: bytes | str) -> Json:
         return mended
 
 
-def loads_exact(text: bytes | str) -> Json:
+def loads_exact(text: bytes | bytearray | str) -> Json:
     """As `loads`, but whole numbers of more than 64 bits are no floats: they are fragments, which orjson writes as they came."""
     if len(text) > _MAX_BYTES or not has_long_number(text):
         return loads(text)
@@ -52,7 +52,7 @@ def loads_exact(text: bytes | str) -> Json:
         return loads(text)
 
 
-def has_long_number(text: bytes | str) -> bool:
+def has_long_number(text: bytes | bytearray | str) -> bool:
     """Whether a field may hold a whole number of more than 64 bits."""
     if isinstance(text, str):
         return _LONG.search(text) is not None
@@ -60,7 +60,7 @@ def has_long_number(text: bytes | str) -> bool:
     return b"0000" in text[::5].translate(_ZEROS) and _LONG_BYTES.search(text) is not None
 
 
-def _tolerant(text: bytes | str) -> Json:
+def _tolerant(text: bytes | bytearray | str) -> Json:
     # .NET's writers put a byte-order mark before the text.
     if text[:3] == _BYTE_ORDER_MARK:
         return loads(text[3:])

@@ -200,7 +200,7 @@ _OF_MEDIA = (b"data:", b'url"', b'uri"', b'Uri"', b'file_id"', b"\\u")
 _ENCODED_BYTES = re.compile(_ENCODED.pattern.encode())
 
 
-def may_have_media(text: bytes) -> bool:
+def may_have_media(text: bytes | bytearray) -> bool:
     """False where a small body holds no media for certain, by its JSON alone: most chats are small, and this is a quarter."""
     return (
         len(text) > _SMALL

@@ -45,7 +45,7 @@ _HOSTED_FIELDS = frozenset({
 })  # fmt: skip
 
 
-def _json_of(call: Call) -> bytes:
+def _json_of(call: Call) -> bytes | bytearray:
     """The call's body as JSON: as it was received, where it was."""
     received = call.received
     return received[0] if received is not None and received[1] is call.body else json_bytes(call.body)

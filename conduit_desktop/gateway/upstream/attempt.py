@@ -209,7 +209,7 @@ class TargetAttempt:
         """Send, and read until the answer is whole or its first content has come."""
         raise NotImplementedError
 
-    async def _send(self, body: bytes, endpoint: Endpoint, headers: dict[str, str]) -> UpstreamResponse:
+    async def _send(self, body: bytes | bytearray, endpoint: Endpoint, headers: dict[str, str]) -> UpstreamResponse:
         """The head of the answer; raises UpstreamError for a refusal and for a redirect."""
         kind, call = self.target.bound.kind, self.prepared.call
         response: UpstreamResponse

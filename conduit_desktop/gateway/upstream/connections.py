@@ -281,7 +281,7 @@ class LargePayload(aiohttp.Payload):
     failure: OSError | None = None
     """Why it could not be."""
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes | bytearray) -> None:
         super().__init__(value, content_type="application/octet-stream")
         self._size = len(value)
 
@@ -303,11 +303,11 @@ class LargePayload(aiohttp.Payload):
         self.sent = True
 
 
-def payload_of(body: bytes) -> OneBody | LargePayload | None:
+def payload_of(body: bytes | bytearray) -> OneBody | LargePayload | None:
     """The body as a request takes it, by its size; None for an empty one."""
     if not body:
         return None
-    return LargePayload(body) if len(body) > LARGE else OneBody(body)
+    return LargePayload(body) if len(body) > LARGE else OneBody(bytes(body))
 
 
 @lru_cache(maxsize=1024)

@@ -28,7 +28,7 @@ class PreparedRequest:
     call: Call
     upstream: Dialect
     passthrough: bool
-    body: bytes
+    body: bytes | bytearray
     dropped: list[str] = field(default_factory=list)
     watch: ReasoningRecorder | None = None
     collected: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -26,9 +26,9 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of the largest body that is parsed a second time for its numbers."""
 
 
-def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> bytes:
+def spelled(raw: bytes | bytearray, received: dict[str, Json], sent: dict[str, Json]) -> bytes | bytearray:
     """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text."""
-    written = b""
+    written: bytes | bytearray = b""
     own = [name for name, value in received.items() if type(value) is float]
     # Most bodies hold no number with a second spelling. A long one is quicker to walk than to search, as most of it is text.
     if len(raw) <= _SEARCHED:
@@ -58,12 +58,12 @@ def spelled(raw: bytes, received: dict[str, Json], sent: dict[str, Json]) -> byt
         return orjson.dumps(sent)
 
 
-def _text_of(sent: dict[str, Json], size: int) -> bytes:
+def _text_of(sent: dict[str, Json], size: int) -> bytes | bytearray:
     # A body that large is prepared in a thread, and a writer that does it at once would have the interpreter's lock throughout.
-    return cast("bytes", sliced_json.run(sliced_json.write(sent))) if size > sliced_json.LARGE else orjson.dumps(sent)
+    return sliced_json.run(sliced_json.write(sent)) if size > sliced_json.LARGE else orjson.dumps(sent)
 
 
-def _respelled(raw: bytes) -> int:
+def _respelled(raw: bytes | bytearray) -> int:
     """At least the count of the numbers that have a second spelling; 0 where there is none.
 
     Such a number has a fraction, an exponent, more digits than 64 bits, or is a negative zero.
@@ -72,7 +72,9 @@ def _respelled(raw: bytes) -> int:
     return classes.count(b"0.") + classes.count(_DIGITS) + raw.count(b"-0")
 
 
-def _is_same_but_for_model(raw: bytes, received: dict[str, Json], text: bytes, sent: dict[str, Json]) -> bool:
+def _is_same_but_for_model(
+    raw: bytes | bytearray, received: dict[str, Json], text: bytes | bytearray, sent: dict[str, Json]
+) -> bool:
     """Whether `text`, which `sent` was written as, is `raw` with another model: then its numbers are spelled as they came."""
     ours, theirs = (b'"model":' + orjson.dumps(body.get("model")) for body in (sent, received))
     if len(text) - len(ours) != len(raw) - len(theirs):
@@ -93,7 +95,7 @@ def _is_same(one: memoryview, other: memoryview) -> bool:
     return all(bytes(one[at : at + _STEP]) == bytes(other[at : at + _STEP]) for at in range(0, len(one), _STEP))
 
 
-def _as_in(raw: bytes, name: str, value: float) -> Any:
+def _as_in(raw: bytes | bytearray, name: str, value: float) -> Any:
     """A number at the top as it is spelled in `raw`, where the only member of that name has this value."""
     key = f'"{name}"'.encode("utf-8", "surrogatepass")
     at = raw.find(key)

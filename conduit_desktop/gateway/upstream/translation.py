@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
-from typing import cast
 
 import orjson
 
@@ -303,12 +302,12 @@ def _set_cache_key(call: Call, body: dict[str, Json]) -> None:
     body["prompt_cache_key"] = blake2b(scope.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes:
+def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes | bytearray:
     # A body that took the place of the one received (a conversation put back into it) has no text of its own.
     if passthrough and call.received is not None and call.received[1] is call.body:
         return spelled(call.received[0], call.body, body)
     if call.is_heavy:
-        return cast("bytes", sliced_json.run(sliced_json.write(body)))
+        return sliced_json.run(sliced_json.write(body))
     return orjson.dumps(body)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 from urllib.parse import unquote
 
 from conduit_desktop.core.chat import Json
@@ -39,7 +38,7 @@ class Part:
 class Multipart:
     """A form as it came, and the positions of its parts."""
 
-    body: bytes
+    body: bytes | bytearray
     boundary: bytes
     parts: list[Part] = field(default_factory=list)
 
@@ -69,14 +68,14 @@ class Multipart:
                 found[name] = value
         return found
 
-    def with_fields(self, changed: Mapping[str, str | None]) -> bytes:
+    def with_fields(self, changed: Mapping[str, str | None]) -> bytes | bytearray:
         """The body with these fields replaced or added; None removes one. Files stay as they are."""
         replaced = [part for part in self.parts if part.filename is None and part.name.removesuffix("[]") in changed]
         # In front, because the closing delimiter is at the end of the form.
         written = bytearray(b"".join(self._written(name, value) for name, value in changed.items() if value is not None))
         for piece in self._without(replaced):
             written += piece
-        return bytes(written) if len(written) < _STEP else cast("bytes", written)
+        return bytes(written) if len(written) < _STEP else written
 
     def _without(self, parts: Iterable[Part]) -> Iterator[memoryview]:
         view = memoryview(self.body)
@@ -95,7 +94,7 @@ def _steps(view: memoryview) -> Iterator[memoryview]:
     return (view[at : at + _STEP] for at in range(0, len(view), _STEP))
 
 
-def _find(body: bytes, text: bytes, start: int) -> int:
+def _find(body: bytes | bytearray, text: bytes, start: int) -> int:
     """As `bytes.find`, in steps."""
     while start < len(body):
         at = body.find(text, start, start + _STEP + len(text) - 1)
@@ -105,7 +104,7 @@ def _find(body: bytes, text: bytes, start: int) -> int:
     return -1
 
 
-def parse(body: bytes, content_type: str) -> Multipart:
+def parse(body: bytes | bytearray, content_type: str) -> Multipart:
     """The parts of a form; raises BadRequest for a body that is not a form of that content type."""
     form = Multipart(body, _boundary(content_type))
     delimiter = b"--" + form.boundary
@@ -133,7 +132,7 @@ def _boundary(content_type: str) -> bytes:
     return boundary.encode()
 
 
-def _part(body: bytes, at: int, delimiter: bytes) -> Part:
+def _part(body: bytes | bytearray, at: int, delimiter: bytes) -> Part:
     head = at + len(delimiter)
     # Bounded, so that a body without blank lines is not searched to its end for every part.
     blank = body.find(b"\r\n\r\n", head, head + _MAX_HEADERS)
@@ -151,7 +150,7 @@ def _part(body: bytes, at: int, delimiter: bytes) -> Part:
     return Part(disposition["name"], filename, headers.get("content-type", ""), at, min(blank + 4, end), end)
 
 
-def _headers(raw: bytes) -> dict[str, str]:
+def _headers(raw: bytes | bytearray) -> dict[str, str]:
     lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
     return {name.strip().lower(): value.strip() for name, _, value in lines if name.strip()}
 

@@ -43,7 +43,7 @@ class MediaRequest:
 class OutgoingBody:
     """The body of one request to a vendor. `single`: it goes to the vendor's URL for one input, if that has its own."""
 
-    body: bytes
+    body: bytes | bytearray
     content_type: str = "application/json"
     single: bool = False
 
