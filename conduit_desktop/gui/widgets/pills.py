@@ -16,14 +16,14 @@ _MIN_WIDTH = 90
 """Pixels below which an elided pill is not readable."""
 
 
-def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str) -> None:
+def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str, elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
     """A small rounded label at the left of `rect`, in the colour of `tone` on its tint; what does not fit is elided."""
     # A table paints its next cell with the same painter.
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(theme.font(11, medium=True))
     metrics = painter.fontMetrics()
-    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(0, rect.width() - _PADDING + 1))
+    shown = metrics.elidedText(text, elide, max(0, rect.width() - _PADDING + 1))
     width = min(rect.width(), metrics.horizontalAdvance(shown) + _PADDING)
     if shown and width > _PADDING:
         box = QRectF(rect.left(), rect.center().y() - 9.5, width, 20)
@@ -50,7 +50,9 @@ def fitting(names: Sequence[str], width: int) -> list[str]:
     return shown
 
 
-def paint_chips(painter: QPainter, rect: QRect, names: Sequence[str]) -> None:
+def paint_chips(
+    painter: QPainter, rect: QRect, names: Sequence[str], elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight
+) -> None:
     """Pills next to each other in `rect`. A first pill that does not fit is elided, or left out below _MIN_WIDTH pixels."""
     metrics = QFontMetrics(theme.font(11, medium=True))
     shown = fitting(names, rect.width())
@@ -61,7 +63,7 @@ def paint_chips(painter: QPainter, rect: QRect, names: Sequence[str]) -> None:
         after = sum(_width(metrics, other) + _GAP for other in shown[at + 1 :])
         space = QRect(rest)
         space.setWidth(max(0, rest.width() - after))
-        paint_pill(painter, space, name, "text_muted")
+        paint_pill(painter, space, name, "text_muted", elide)
         rest.setLeft(rest.left() + min(space.width(), _width(metrics, name)) + _GAP)
 
 
@@ -101,8 +103,10 @@ def _width(metrics: QFontMetrics, text: str) -> int:
 class Chips(QWidget):
     """Names as pills in one row, as many as fit; all of them in the tooltip."""
 
-    def __init__(self) -> None:
+    def __init__(self, elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
+        """`elide`: which part of the first name is left out where it does not fit."""
         super().__init__()
+        self._elide = elide
         self.names: tuple[str, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
 
@@ -123,7 +127,7 @@ class Chips(QWidget):
         return QSize(0, 22)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        paint_chips(QPainter(self), self.rect(), self.names)
+        paint_chips(QPainter(self), self.rect(), self.names, self._elide)
 
 
 class Pill(QWidget):

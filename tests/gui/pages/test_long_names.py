@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
@@ -149,3 +150,14 @@ def test_a_long_chip_is_elided_at_the_end_of_the_space(qtbot: QtBot):
         one.setFixedSize(120, 22)
     assert chips.grab().toImage() == other.grab().toImage()
     assert chips.toolTip() == "m" * 40
+
+
+def test_the_hint_of_a_key_is_cut_in_its_middle(qtbot: QtBot):
+    images = []
+    for end in ("4f2a", "77e0"):
+        chips = Chips(Qt.TextElideMode.ElideMiddle)
+        qtbot.addWidget(chips)
+        chips.show_names([f"the label of a key sk-…{end}"])
+        chips.setFixedSize(120, 22)
+        images.append(chips.grab().toImage())
+    assert images[0] != images[1]

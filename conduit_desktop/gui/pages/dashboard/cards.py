@@ -32,7 +32,7 @@ def recent_table() -> TableView[RequestRow]:
     """A table of the latest requests with few columns."""
     model: TableModel[RequestRow] = TableModel(
         [
-            Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=86, colour=lambda _: "text_muted"),
+            Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=116, colour=lambda _: "text_muted"),
             Column("Status", lambda row: STATUS_LABELS[row.status], width=100, pill=True, colour=lambda row: TONES[row.status]),
             Column("Model", lambda row: row.model, tooltip=lambda row: row.target),
             Column("Tokens", lambda row: formatting.count(row.tokens_in + row.tokens_out), align="right", width=86, hide_order=2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from conduit_desktop.actions.schemas.views import KindView, ProviderState, ProviderStateView, ProviderView
@@ -39,7 +39,8 @@ class ProviderCard(QFrame):
         self.lock.setFixedWidth(14)
         self.kind = ElidedLabel("", "muted")
         self.state = ElidedLabel("", "fieldHelp", snug=True)
-        self.keys = Chips()
+        # A hint is known by its end.
+        self.keys = Chips(Qt.TextElideMode.ElideMiddle)
         self.switch = Switch()
         # Not its `toggled`: showing a provider sets the switch, which must not look like a click.
         self.switch.clicked.connect(self.toggled)

@@ -371,7 +371,7 @@ def _has_text(record: RequestRecord, text: str) -> bool:
 
 
 _COLUMNS: tuple[Column[RequestRow], ...] = (
-    Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=104, colour=lambda _: "text_muted"),
+    Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=116, colour=lambda _: "text_muted"),
     Column("Status", lambda row: STATUS_LABELS[row.status], width=100, pill=True, colour=lambda row: TONES[row.status],
            tooltip=lambda row: row.error),
     Column("Key", lambda row: row.key, width=118, hide_order=2, tooltip=lambda row: row.client),

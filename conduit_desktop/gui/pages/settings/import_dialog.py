@@ -23,8 +23,9 @@ _CHANGES = {"add": "Add", "change": "Change", "same": "Unchanged", "locked": "Lo
 _COLUMNS: tuple[Column[ChangeView], ...] = (
     Column("Change", lambda one: _CHANGES[one.change], width=96, pill=True, colour=lambda one: _TONES[one.change]),
     Column("Kind", lambda one: one.kind, width=100, colour=lambda _: "text_muted"),
-    Column("Name", lambda one: one.name, width=130, bold=True),
-    Column("Host", lambda one: one.host or "", width=160, colour=lambda _: "text_muted"),
+    Column("Name", lambda one: one.name, width=170, bold=True),
+    # A host belongs to who owns the end of its name.
+    Column("Host", lambda one: one.host or "", width=190, colour=lambda _: "text_muted", elide_start=True),
     Column("Values", lambda one: _lines(one, "; "), tooltip=lambda one: _lines(one, "\n")),
 )
 
@@ -68,7 +69,7 @@ class ImportPreviewDialog(Dialog):
     """The changes that an import would make; accepting applies them."""
 
     def __init__(self, parent: QWidget | None, changes: Sequence[ChangeView]) -> None:
-        super().__init__(parent, "Import this configuration?", "Import", width=860)
+        super().__init__(parent, "Import this configuration?", "Import", width=960)
         # Entries defined by the config file are locked: an import cannot change them.
         real = [one for one in changes if one.change not in ("same", "locked")]
         self.body.addWidget(

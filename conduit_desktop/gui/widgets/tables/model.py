@@ -32,8 +32,9 @@ class Column(Generic[T]):
     `sort` returns a number or a text (None sorts lowest); without it the shown text is sorted, ignoring case. `colour` is the
     name of a palette token; `icon` a QIcon or None. `width` in pixels; 0 takes the remaining width. A `pill` is drawn as a
     coloured label with the tint of its colour token. `bar` draws a share (0 to 1, None: no bar) below the text, as a warning
-    from 0.8, or from the first of its `marks` (shares). `chips` are drawn instead of the text, as many as fit. In a narrow view,
-    columns are hidden in descending `hide_order`; 0 is never hidden.
+    from 0.8, or from the first of its `marks` (shares). `chips` are drawn instead of the text, as many as fit. A text that does
+    not fit is cut at its end, or with `elide_start` at its beginning, and is the tooltip where the column has no other. In a
+    narrow view, columns are hidden in descending `hide_order`; 0 is never hidden.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Column(Generic[T]):
     bar: Callable[[T], float | None] | None = None
     marks: Callable[[T], Sequence[float]] | None = None
     chips: Callable[[T], Sequence[str]] | None = None
+    elide_start: bool = False
     hide_order: int = 0
 
 

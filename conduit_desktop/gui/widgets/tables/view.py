@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QHelpEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -17,11 +17,13 @@ from PySide6.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
+    QToolTip,
     QWidget,
 )
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.labels import plain_tooltip
 from conduit_desktop.gui.widgets.pills import paint_bar, paint_chips, paint_pill
 from conduit_desktop.gui.widgets.tables.header import Header
 from conduit_desktop.gui.widgets.tables.model import Column, TableFilter, TableModel
@@ -29,6 +31,8 @@ from conduit_desktop.gui.widgets.tables.model import Column, TableFilter, TableM
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 38
+_ICON = 24
+"""Pixels of an icon in front of a text, with the space behind it."""
 MIN_STRETCH_WIDTH = 150
 """Pixels that a column without a fixed width should have."""
 
@@ -234,15 +238,28 @@ class _Cell(QStyledItemDelegate):
         return "hover" if index.row() == self._table.hovered else ""
 
     def _paint_text(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        rect = option.rect.adjusted(theme.M, 0, -theme.M, 0)
+        rect = self._text_rect(option, index)
         icon = index.data(Qt.ItemDataRole.DecorationRole)
         if icon is not None:
-            icon.paint(painter, rect.left(), rect.center().y() - 8, 16, 16)
-            rect.setLeft(rect.left() + 24)
+            icon.paint(painter, rect.left() - _ICON, rect.center().y() - 8, 16, 16)
         painter.setFont(index.data(Qt.ItemDataRole.FontRole) or option.font)
         painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole) or theme.colour("text"))
-        text = painter.fontMetrics().elidedText(str(index.data() or ""), Qt.TextElideMode.ElideRight, rect.width())
+        start = self._columns[index.column()].elide_start
+        mode = Qt.TextElideMode.ElideLeft if start else Qt.TextElideMode.ElideRight
+        text = painter.fontMetrics().elidedText(str(index.data() or ""), mode, rect.width())
         painter.drawText(rect, int(index.data(Qt.ItemDataRole.TextAlignmentRole)), text)
+
+    def _text_rect(self, option: QStyleOptionViewItem, index: Index) -> QRect:
+        indent = _ICON if index.data(Qt.ItemDataRole.DecorationRole) is not None else 0
+        return option.rect.adjusted(theme.M + indent, 0, -theme.M, 0)
+
+    def _is_cut(self, option: QStyleOptionViewItem, index: Index) -> bool:
+        """Whether the text of a cell does not fit."""
+        column = self._columns[index.column()]
+        if column.pill or column.bar is not None or column.chips is not None:
+            return False
+        metrics = QFontMetrics(index.data(Qt.ItemDataRole.FontRole) or option.font)
+        return metrics.horizontalAdvance(str(index.data() or "")) > self._text_rect(option, index).width()
 
     def _paint_pill(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         text = str(index.data() or "")
@@ -273,3 +290,10 @@ class _Cell(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         hint = super().sizeHint(option, index)
         return QSize(hint.width() + 2 * theme.M, ROW_HEIGHT)
+
+    def helpEvent(self, event: QHelpEvent, view: QAbstractItemView, option: QStyleOptionViewItem, index: Index) -> bool:
+        is_tooltip = event.type() == QEvent.Type.ToolTip and index.isValid()
+        if is_tooltip and self._columns[index.column()].tooltip is None and self._is_cut(option, index):
+            QToolTip.showText(event.globalPos(), plain_tooltip(str(index.data())), view)
+            return True
+        return super().helpEvent(event, view, option, index)
