@@ -20,7 +20,8 @@ from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import to_usd
 from conduit_desktop.core.records import CostCorrection, CostState, RequestRecord
 from conduit_desktop.core.tokens import CLASSES, total_input, total_output
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, Cost, price_answer
+from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice
+from conduit_desktop.gateway.accounting.cost import Cost, price_answer
 from conduit_desktop.gateway.accounting.pricing import PriceQuery, compile_prices
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.providers import ProviderKind

@@ -24,7 +24,7 @@ from conduit_desktop.core.errors import (
 from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import response_headers
-from conduit_desktop.gateway.accounting.cost import CompiledPrice
+from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller

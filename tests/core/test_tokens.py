@@ -38,7 +38,8 @@ from conduit_desktop.core.tokens import (
     total_input,
     total_output,
 )
-from conduit_desktop.gateway.accounting.cost import RateTier, compile_price, price_answer
+from conduit_desktop.gateway.accounting.compiled_price import RateTier, compile_price
+from conduit_desktop.gateway.accounting.cost import price_answer
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.server.metrics import Metrics
 from conduit_desktop.store.sqlite.records import TOTALS_OF_REQUEST

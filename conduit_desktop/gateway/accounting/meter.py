@@ -36,7 +36,8 @@ from conduit_desktop.core.records import AttemptRecord, RequestRecord, RequestSt
 from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES, total_input, total_output
 from conduit_desktop.gateway.accounting.attribution import attribute, model_name
-from conduit_desktop.gateway.accounting.cost import NO_UNITS, UNKNOWN, CompiledPrice, Cost, CostLine, price_answer
+from conduit_desktop.gateway.accounting.compiled_price import NO_UNITS, CompiledPrice
+from conduit_desktop.gateway.accounting.cost import UNKNOWN, Cost, CostLine, price_answer
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import DAY_MS

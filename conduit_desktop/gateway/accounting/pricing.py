@@ -13,7 +13,7 @@ from conduit_desktop.core.entities import Price
 from conduit_desktop.core.media import UNIT_RATES, Units
 from conduit_desktop.core.price_patterns import matches, names_of, precedence
 from conduit_desktop.core.tokens import RATE_NAMES
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
+from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice, compile_price
 from conduit_desktop.gateway.accounting.price_catalog import CatalogPrice, PriceCatalog
 from conduit_desktop.gateway.accounting.price_lists import ListedPrice, PriceLists
 from conduit_desktop.gateway.routing.targets import BoundTarget

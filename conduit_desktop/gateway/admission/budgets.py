@@ -16,7 +16,7 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Budget, BudgetPeriod, BudgetScope, VirtualKey
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.accounting.cost import CompiledPrice
+from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice
 from conduit_desktop.store.interface import Spending
 
 DAY_MS = 86_400_000

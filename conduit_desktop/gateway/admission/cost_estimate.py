@@ -8,7 +8,7 @@ from math import ceil
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
-from conduit_desktop.gateway.accounting.cost import NO_UNITS, CompiledPrice
+from conduit_desktop.gateway.accounting.compiled_price import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.bounds import input_bound, input_bounds
 from conduit_desktop.gateway.admission.media_units import MOST_HEARD_TOKENS_S, expected_units, reports_tokens, worst_units
 from conduit_desktop.gateway.call import Call

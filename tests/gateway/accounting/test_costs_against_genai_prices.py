@@ -22,7 +22,8 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, Cost, compile_price, price_answer
+from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice, compile_price
+from conduit_desktop.gateway.accounting.cost import Cost, price_answer
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 from conduit_desktop.gateway.call import Call, StreamReply, WholeReply
 from conduit_desktop.providers.catalog import CATALOG, bind

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from conduit_desktop.core.records import CostState
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price, price_answer
+from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice, compile_price
+from conduit_desktop.gateway.accounting.cost import price_answer
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 from conduit_desktop.wire.media.usage import read_media_usage, read_units, requested_units
 from tests.gateway.accounting.reported_answers import Answer, Fields, chat, converse, gemini_answer, messages, responses

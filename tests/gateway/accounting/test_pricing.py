@@ -16,7 +16,8 @@ import pytest
 from conduit_desktop.core.entities import OfferedModel, Price, Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.gateway.accounting import pricing
-from conduit_desktop.gateway.accounting.cost import compile_price, price_answer
+from conduit_desktop.gateway.accounting.compiled_price import compile_price
+from conduit_desktop.gateway.accounting.cost import price_answer
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 from conduit_desktop.gateway.accounting.price_lists import PriceLists
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices, PriceQuery, choose, compile_prices, resolve

@@ -10,7 +10,7 @@ import pytest
 from conduit_desktop.core.entities import Price, VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError, RateLimited
 from conduit_desktop.core.media import Units
-from conduit_desktop.gateway.accounting.cost import compile_price
+from conduit_desktop.gateway.accounting.compiled_price import compile_price
 from conduit_desktop.gateway.admission import limits
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
 from conduit_desktop.gateway.admission.cost_estimate import CostEstimate

@@ -11,7 +11,7 @@ import pytest
 from conduit_desktop.core.entities import Budget, BudgetScope, Price, VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
+from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice, compile_price
 from conduit_desktop.gateway.admission.budgets import Budgets, BudgetTerms
 from conduit_desktop.gateway.admission.cost_estimate import CostEstimate, cache_rate_of
 from conduit_desktop.gateway.admission.limits import BudgetInUse, RateLimiter, Reservation
