@@ -292,6 +292,13 @@ class RecordsRefused(GatewayError):
     code = "records_unavailable"
 
 
+class TooManyLargeBodies(GatewayError):
+    """Large bodies are in flight, and there was no room for another one in time."""
+
+    status = 503
+    code = "too_many_large_bodies"
+
+
 class Closing(GatewayError):
     """The gateway stops, and the grace period of running answers is over."""
 

@@ -27,6 +27,7 @@ from aiohttp.web_protocol import _ErrInfo
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, release
 from conduit_desktop.gateway.call import new_id
+from conduit_desktop.server.large_bodies import LargeBodies
 from conduit_desktop.server.middleware import dialect_of_path
 
 log = logging.getLogger(__name__)
@@ -448,6 +449,7 @@ class ClientServer(web.Server):
     def __init__(self, *args: Any, strangers: int = STRANGERS, **options: Any) -> None:
         super().__init__(*args, **options)
         self.strangers = Strangers(strangers)
+        self.large_bodies = LargeBodies()
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of a new connection."""

@@ -9,14 +9,15 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 import orjson
-from aiohttp import StreamReader, web
+from aiohttp import web
 from multidict import istr
 
 from conduit_desktop.core import full_collections
 from conduit_desktop.core.errors import BadRequest, BodyTimeout, PayloadTooLarge
 from conduit_desktop.gateway.admission.access import KEY_HEADER, KEY_PREFIX
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.server.unpacking import ENCODINGS, unpack
+from conduit_desktop.server.large_bodies import LARGE, HeldBody, held_body
+from conduit_desktop.server.unpacking import ALWAYS, ENCODINGS, MOST_TIMES, unpack
 from conduit_desktop.wire import json_limits, sliced_json
 
 _VERSION = re.compile(r"v?\d")
@@ -91,18 +92,20 @@ async def read_body(request: web.Request, max_mb: float) -> bytes | bytearray:
             # A stated length is refused before anything is read; one that is not stated is counted as it comes.
             if request.content_length is not None and request.content_length > limit:
                 raise _too_large(max_mb)
-            body = await _coming(content, limit, max_mb)
+            body = await _coming(request, limit, max_mb)
     except web.RequestPayloadError:
         # `from None`: it chains errors of the parser, and a client's broken body is no fault to trace.
         raise BadRequest("The request body is malformed.", code="invalid_body") from None
     if _ENCODING in request.headers:
-        return await _unpacked(request.headers[_ENCODING], body, max_mb)
+        return await _unpacked(request, body, max_mb)
     return body
 
 
-async def _coming(content: StreamReader, limit: int, max_mb: float) -> bytes | bytearray:
-    """A body that is still coming; raises PayloadTooLarge and BodyTimeout."""
-    loop = asyncio.get_running_loop()
+async def _coming(request: web.Request, limit: int, max_mb: float) -> bytes | bytearray:
+    """A body that is still coming; raises PayloadTooLarge, BodyTimeout and TooManyLargeBodies."""
+    content, loop = request.content, asyncio.get_running_loop()
+    held: HeldBody | None = None
+    counted = LARGE
     began = loop.time()
     # It grows in place. Joining pieces at the end would hold up every other stream for half a millisecond a megabyte.
     body = bytearray()
@@ -119,13 +122,31 @@ async def _coming(content: StreamReader, limit: int, max_mb: float) -> bytes | b
             raise BodyTimeout("The request body comes too slowly.")
         if len(body) > limit:
             raise _too_large(max_mb)
+        if len(body) > counted:
+            held = held or held_body(request, limit)
+            waits = loop.time()
+            await held.grow(len(body))
+            began += loop.time() - waits
+            counted = len(body) + LARGE
+    if held is not None:
+        held.came(len(body))
     return bytes(body) if len(body) < _COPIED else body
 
 
-async def _unpacked(encoding: str, body: bytes | bytearray, max_mb: float) -> bytes | bytearray:
+async def _unpacked(request: web.Request, body: bytes | bytearray, max_mb: float) -> bytes | bytearray:
+    encoding = request.headers[_ENCODING]
     named = encoding.strip().lower()
     if named in ENCODINGS:
-        return await unpack(body, named, max_mb)
+        limit = int(max_mb * _MB)
+        held = held_body(request, limit)
+        # What it unpacks to is known only afterwards. One that is hardly ever large is unpacked at once.
+        if MOST_TIMES * len(body) > LARGE:
+            await held.grow(min(limit, max(ALWAYS, MOST_TIMES * len(body))))
+        unpacked = await unpack(body, named, max_mb)
+        if len(unpacked) > max(LARGE, held.size):
+            await held.grow(len(unpacked))
+        held.came(len(unpacked))
+        return unpacked
     # Some clients name an encoding and send plain JSON.
     if named in ("", "identity") or body.lstrip()[:1] == b"{":
         return body
