@@ -107,6 +107,10 @@ class Call:
             self._has_media = not is_certain and has_media(self.body)
         return self._has_media
 
+    def receive(self, text: bytes | bytearray, body: dict[str, Json], is_heavy: bool) -> None:
+        """Take the text of the body, what it says, and whether it is heavy."""
+        self.received, self._is_heavy = (text, body), is_heavy
+
     @property
     def is_heavy(self) -> bool:
         """Whether the request is so large that what walks or writes it belongs into a thread, looked up once."""

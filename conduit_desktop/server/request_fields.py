@@ -174,13 +174,14 @@ async def read_json(request: web.Request, max_mb: int, call: Call | None = None)
     # .NET's and PowerShell's writers put a byte-order mark before the text; a parser may ignore it (RFC 8259, section 8.1).
     if raw[:1] == b"\xef":
         raw = raw.removeprefix(b"\xef\xbb\xbf")
-    body = await parse_spread(raw)
+    is_heavy = sliced_json.is_heavy(raw)
+    body = await parse_spread(raw, is_heavy=is_heavy)
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="invalid_json")
     if call is None:
         request[RECEIVED] = (raw, body)
     else:
-        call.received = (raw, body)
+        call.receive(raw, body, is_heavy)
     return with_model_of_path(request, body)
 
 
@@ -198,10 +199,10 @@ async def check_size(raw: bytes | bytearray) -> bool:
         raise _too_complex(error) from None
 
 
-async def parse_spread(raw: bytes | bytearray, what: str = "request body") -> Any:
-    """As `parse_json`; other requests go on while a large text is read."""
+async def parse_spread(raw: bytes | bytearray, what: str = "request body", is_heavy: bool | None = None) -> Any:
+    """As `parse_json`; other requests go on while a large text is read. `is_heavy`: see `sliced_json`, where it is known."""
     is_deep = await check_size(raw) if len(raw) > json_limits.LARGE else None
-    if not sliced_json.is_heavy(raw):
+    if not (sliced_json.is_heavy(raw) if is_heavy is None else is_heavy):
         return parse_json(raw, what, is_deep)
     try:
         with full_collections.put_off():
