@@ -265,6 +265,25 @@ class CompiledPrice:
         # Rounded up: it is a bound.
         return -(-scaled // (SCALE * denominator))
 
+    @cached_property
+    def _one_rate(self) -> tuple[int, int, int, int] | None:
+        """Rates of input and output, and the dearest of each side; None where steps, factors or other models count as well."""
+        if self.others or len(self.steps) > 1 or not self.is_plain or self._dearest_factors != ((1, 1), (1, 1)):
+            return None
+        step = self.steps[0]
+        _, dearest_input, dearest_output = step.dearest()
+        return step.input, max(step.output, step.reasoning), max(dearest_input, 0), max(dearest_output, 0)
+
+    def of_chat(self, sizes: tuple[int, int], most: tuple[int, int], cache_rate: str, speeds: bool) -> tuple[int, int]:
+        """`expected` for the input and output tokens of `sizes`, and `worst` for those of `most`."""
+        rates = self._one_rate
+        if rates is None or cache_rate:
+            return self.expected(*sizes, NO_UNITS, cache_rate), self.worst(*most, NO_UNITS, speeds)
+        # Written out for nearly every price, as it runs for every request.
+        exact = (sizes[0] * rates[0] + sizes[1] * rates[1]) * PER_TOKEN
+        bound = (most[0] * rates[2] + most[1] * rates[3]) * PER_TOKEN
+        return (2 * exact + SCALE) // (2 * SCALE), -(-bound // SCALE)
+
     def _media(self, units: Units) -> int:
         """What the model makes or hears, in 1/SCALE nano-dollars, at the rates there are."""
         total = 0

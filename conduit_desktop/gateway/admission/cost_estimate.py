@@ -88,12 +88,11 @@ class CostEstimate:
                 unpriced = True
                 continue
             unpriced = unpriced or not compiled_price.covers_chat
-            nano = compiled_price.expected(inputs, output, NO_UNITS, cache_rate)
+            nano, most_nano = compiled_price.of_chat((inputs, output), (bound, longest), cache_rate, speeds)
             if dearest is None or nano > cost:
                 dearest, cost = compiled_price, nano
-            nano = compiled_price.worst(bound, longest, NO_UNITS, speeds)
-            if nano > worst:
-                worst = nano
+            if most_nano > worst:
+                worst = most_nano
         return cls(inputs, output, dearest, cost, unpriced, worst, worst, bound + most_output, weigh)
 
     @classmethod

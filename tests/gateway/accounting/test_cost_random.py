@@ -13,7 +13,7 @@ from conduit_desktop.core.entities import Price, Rates, Tier
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.tokens import RATES
-from conduit_desktop.gateway.accounting.compiled_price import CompiledPrice, compile_price
+from conduit_desktop.gateway.accounting.compiled_price import NO_UNITS, CompiledPrice, compile_price
 from conduit_desktop.gateway.accounting.cost import price_answer
 from tests.gateway.accounting.sample_prices import CLASSES, compiled_price, cost
 
@@ -137,3 +137,15 @@ def test_no_call_costs_more_than_the_worst_case_of_its_size(price: Price, usage:
     slow = replace(usage, surcharges=tuple(name for name in usage.surcharges if not name.startswith("speed:")))
     assert spent(made, slow) <= made.worst(*size, Units(searches=usage.searches), speeds=False) <= worst
     assert made.worst(size[0] + 5, size[1] + 5, Units(searches=usage.searches)) >= worst
+
+
+@given(prices | st.builds(Price, pattern=st.just("p/m"), **both), st.lists(prices, max_size=1), counts, counts, counts, counts,
+       st.sampled_from(["", "cache_write", "cache_write_1h"]), st.booleans())  # fmt: skip
+def test_the_estimates_of_a_chat_are_the_expected_and_the_worst_cost_of_its_price(
+    price: Price, others: list[Price], inputs: int, outputs: int, most_in: int, most_out: int, cache_rate: str, speeds: bool
+):
+    made = compile_price(price)
+    assert made is not None
+    made = replace(made, others=tuple(other for one in others if (other := compile_price(one)) is not None))
+    found = made.of_chat((inputs, outputs), (most_in, most_out), cache_rate, speeds)
+    assert found == (made.expected(inputs, outputs, NO_UNITS, cache_rate), made.worst(most_in, most_out, NO_UNITS, speeds))
