@@ -7,10 +7,11 @@ through `SECRETS.redact`.
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 REDACTED = "[credential]"
 _SHORT = 8
@@ -26,17 +27,38 @@ _PLACEHOLDERS = frozenset({
 _MOST = 10_000
 """Values that are known at most, the newest: each change of a key adds one."""
 _KEY_NAME = re.compile(r"key|secret|token|password|passphrase|credential", re.IGNORECASE)
+_END = 16
+"""Characters of a beginning or an end by which a cut key is known: more than vendors show of one, or begin all of theirs with."""
+_LONG_KEY = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9_.=+/~-]{31,}")
+_ESCAPED_BYTE = re.compile("%[0-9A-F]{2}")
 _LEAST_PART = 16
 """Characters of a part of a credential, such as the private key of a service account, that is a secret by itself."""
 
 
 def forms_of(secret: str) -> Iterator[str]:
-    """The secret as it is, as in JSON, as in a URL, and the parts of its base64 that do not depend on what stands around it."""
+    """The secret as it is, as in JSON, a URL, a form, HTML and hexadecimal, and what its base64 has whatever stands around it."""
     yield secret
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield quote(secret, safe="", errors="replace")
+    for ascii_only in (False, True):
+        escaped = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield escaped.replace("/", "\\/")  # as PHP writes it
+    for quoted in (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")):
+        yield quoted
+        yield _ESCAPED_BYTE.sub(lambda found: found[0].lower(), quoted)
+    yield html.escape(secret)
     if len(secret) >= _SHORT:
-        yield from base64_forms(secret.encode("utf-8", "surrogateescape"))
+        data = secret.encode("utf-8", "surrogateescape")
+        yield data.hex()
+        yield data.hex().upper()
+        yield from base64_forms(data)
+
+
+def ends_of(secret: str) -> tuple[str, str] | None:
+    """The beginning and the end of a long key: one of them is left where a text was cut or broken within it.
+
+    None for what is no key by its shape, whose ends may be those of other texts: sentences, addresses, JSON.
+    """
+    return (secret[:_END], secret[-_END:]) if _LONG_KEY.fullmatch(secret) else None
 
 
 def base64_forms(data: bytes) -> Iterator[str]:
@@ -74,6 +96,10 @@ class SecretValues:
         self._values: dict[str, None] = {}
         self._forms: dict[str, None] | None = {}
         """The forms of all values, longest first; None after a change."""
+        self._ends: dict[str, str] = {}
+        """The value of each of the `ends_of` values."""
+        self.generation = 0
+        """Another number after each change, for what keeps redacted texts."""
 
     def add(self, *secrets: str | None) -> None:
         """Redact these from now on. What is too short, or a word that users type in place of a key, is left out."""
@@ -84,6 +110,7 @@ class SecretValues:
             for part in _parts(secret):
                 self._values[part] = None
             self._forms = None
+            self.generation += 1
         while len(self._values) > _MOST:
             del self._values[next(iter(self._values))]
 
@@ -92,6 +119,9 @@ class SecretValues:
         for form in self._known_forms():
             if form in text:
                 text = without(form, text)
+        for end in self._ends:
+            if end in text:
+                text = _without_part(self._ends[end], end, text)
         return _OWN_KEYS.sub(REDACTED, text) if _HAS_OWN_KEY.search(text) else text
 
     def redact_bytes(self, data: bytes) -> bytes:
@@ -104,10 +134,26 @@ class SecretValues:
         # Threads log too: a change meanwhile sets the attribute anew, and this list stays whole.
         forms = self._forms
         if forms is None:
-            found = {form for value in tuple(self._values) for form in forms_of(value)}
+            values = tuple(self._values)
+            found = {form for value in values for form in forms_of(value)}
+            self._ends = {end: value for value in values for end in ends_of(value) or ()}
             # The longest first: a secret may be a part of another.
             forms = self._forms = dict.fromkeys(sorted(found, key=len, reverse=True))
         return forms
+
+
+def _without_part(secret: str, end: str, text: str) -> str:
+    """`text` without the beginning, or the end, of a secret, and what else of it follows, or precedes."""
+    while (at := text.find(end)) >= 0:
+        start, stop = at, at + len(end)
+        if secret.startswith(end):
+            while stop - start < len(secret) and text[stop : stop + 1] == secret[stop - start]:
+                stop += 1
+        else:
+            while stop - start < len(secret) and start > 0 and text[start - 1] == secret[-(stop - start) - 1]:
+                start -= 1
+        text = text[:start] + REDACTED + text[stop:]
+    return text
 
 
 def _parts(secret: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from multidict import istr
 
 from conduit_desktop.core import full_collections
 from conduit_desktop.core.errors import BadRequest, BodyTimeout, PayloadTooLarge
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.gateway.admission.access import KEY_HEADER, KEY_PREFIX
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server.large_bodies import LARGE, HeldBody, held_body
@@ -45,6 +46,9 @@ class Keys(NamedTuple):
     credential: str | None = None
     own_key: str | None = None
     own_key_header: str = ""
+
+    def __repr__(self) -> str:
+        return "<Keys>"
 
 
 def keys(request: web.Request) -> Keys:
@@ -304,13 +308,18 @@ def client_name(request: web.Request) -> str:
     return product_name(request.headers.get("User-Agent", "")[:200])
 
 
-@lru_cache(maxsize=1024)
 def product_name(agent: str) -> str:
     """The product name of a User-Agent, without its version: `claude-cli`, `OpenAI/Python`, `codex_cli_rs`.
 
-    At most 80 characters; those that cannot be printed are left out. Totals by client would have a row for every version.
+    At most 80 characters; those that cannot be printed are left out, and secrets are redacted. Totals by client would have a row
+    for every version.
     """
-    product = agent.strip().split(" ", 1)[0]
+    return _product_name(agent, SECRETS.generation)
+
+
+@lru_cache(maxsize=1024)
+def _product_name(agent: str, _secrets: int) -> str:
+    product = SECRETS.redact(agent).strip().split(" ", 1)[0]
     # OpenAI's and Anthropic's SDKs put their language where other products have the version.
     parts = product.split("/")
     kept = list(takewhile(lambda part: _VERSION.match(part) is None, parts[1:]))

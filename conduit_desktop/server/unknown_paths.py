@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from conduit_desktop.core.secret_values import REDACTED, SECRETS
+
 log = logging.getLogger(__name__)
 
 MOST = 100
@@ -31,6 +33,8 @@ class UnknownPaths:
 
 def shown(path: str) -> str:
     """The path, printable, without ids, keys and more than ten segments."""
+    # Redacted before it is split: a key may have slashes.
+    path = SECRETS.redact(path).replace(REDACTED, "…")
     parts = ["…" if len(part) > _LONGEST_SEGMENT else part for part in path.split("/")[:11]]
     return _printable("/".join(parts))
 

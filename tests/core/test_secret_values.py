@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
-from urllib.parse import quote
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -84,3 +86,57 @@ def test_the_number_of_known_values_is_bounded() -> None:
     values.add(*(f"secret-number-{number}" for number in range(10_050)))
     assert values.redact("secret-number-10049") == REDACTED
     assert len(values._values) == 10_000
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+        lambda secret: json.dumps(secret)[1:-1],
+        quote_plus,
+        lambda secret: quote(secret, safe="").replace("%2F", "%2f").replace("%2B", "%2b").replace("%C3%A4", "%c3%a4"),
+        html.escape,
+        lambda secret: secret.encode().hex(),
+        lambda secret: secret.encode().hex().upper(),
+    ],
+    ids=["slashes escaped", "ascii", "form", "lower-case url", "html", "hex", "upper-case hex"],
+)
+def test_a_secret_is_redacted_as_other_programs_write_it(known: SecretValues, encode: Callable[[str], str]) -> None:
+    assert known.redact(f"<{encode(SECRET)}>") == f"<{REDACTED}>"
+
+
+KEY = "sk-proj-a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"Incorrect key {KEY[:-3]}", f"Incorrect key {REDACTED}"), (f"{KEY[:20]}… is wrong", f"{REDACTED}… is wrong"),
+        (f"{KEY[:24]}\n{KEY[24:]}", f"{REDACTED}\n{REDACTED}"), (f"…{KEY[-18:]}", f"…{REDACTED}"),
+        (f"{KEY[:16]}{KEY[:16]}", REDACTED * 2), (f"{KEY[:8]}****{KEY[-4:]}", f"{KEY[:8]}****{KEY[-4:]}"),
+    ],
+)  # fmt: skip
+def test_a_key_that_a_message_cuts_or_breaks_is_redacted_but_for_what_vendors_show_of_it(text: str, left: str) -> None:
+    values = SecretValues()
+    values.add(KEY)
+    assert values.redact(text) == left
+
+
+def test_the_beginning_of_a_secret_that_is_no_key_redacts_no_other_text() -> None:
+    values = SecretValues()
+    values.add("https://hooks.example.com/services/T0123456789/B0123456789", "a passphrase of 5 words that is long enough")
+    values.add('{"type": "service_account", "project_id": "p-0123456789"}', "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101")
+    text = (
+        "https://hooks.example.com/other, a passphrase of 5 words, Mozilla/5.0 (X11; Linux i686), " + '{"type": "service_account"}'
+    )
+    assert values.redact(text) == text
+
+
+def test_a_change_of_the_secrets_is_noticed_by_who_keeps_redacted_texts() -> None:
+    values = SecretValues()
+    before = values.generation
+    values.add("0123abcd4567")
+    assert values.generation != before
+    before = values.generation
+    values.add("0123abcd4567")
+    assert values.generation == before

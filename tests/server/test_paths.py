@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.server.unknown_paths import MOST, UnknownPaths, shown
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
@@ -167,6 +168,11 @@ async def test_what_is_refused_before_a_route_is_found_has_an_id(served: Served)
 def test_neither_keys_nor_control_characters_of_a_path_are_shown() -> None:
     assert shown(f"/v1/{KEY}/chat\x1b[31m") == "/v1/…/chat?[31m"
     assert len(shown("/a" * 1000)) == 20
+
+
+def test_a_secret_with_slashes_in_a_path_is_redacted() -> None:
+    SECRETS.add("pk/with+odd=chars 0987654321zz")
+    assert shown("/v1/nothing/pk/with+odd=chars 0987654321zz") == "/v1/nothing/…"
 
 
 def test_paths_that_callers_make_up_do_not_grow_the_counts_without_end() -> None:

@@ -15,6 +15,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.test_utils import TestServer, make_mocked_request
 
 from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.server import request_fields
 
 MB = 1024 * 1024
@@ -317,3 +318,14 @@ def test_absent_messages_are_missing() -> None:
 )  # fmt: skip
 def test_a_clients_name_is_the_product_of_its_user_agent_without_the_version(agent: str, name: str) -> None:
     assert request_fields.client_name(request(User_Agent=agent)) == name
+
+
+def test_a_secret_in_a_user_agent_is_no_name_of_a_client_also_where_it_was_seen_before_it_was_a_secret() -> None:
+    agent = "tool/master-of-all-0123456789"
+    assert request_fields.product_name(agent) == agent
+    SECRETS.add("master-of-all-0123456789")
+    assert request_fields.product_name(agent) == "tool/[credential]"
+
+
+def test_the_keys_of_a_request_are_not_printed() -> None:
+    assert "secret" not in repr(request_fields.Keys("secret-1", "secret-2", "x-api-key"))
