@@ -20,8 +20,8 @@ LARGE = 4 * 1024 * 1024
 """Bytes of a text above which reading it at once would hold the event loop for more than 10 ms."""
 _DENSE_FROM, _DENSE = 128 * 1024, 20_000
 """Fewer bytes with so many objects, lists and fields take 40 ms to be translated. Agents' bodies of a megabyte have fewer."""
-_TEXT = 128 * 1024
-"""Bytes, or characters, of one long string that are read or written at once."""
+_TEXT = 128 * 1024 - 2
+"""Bytes, or characters, of one long string that are read or written at once, without its quotation marks."""
 _SLICE = 16 * 1024
 """Bytes that are looked at, read or written at once; characters of a string that is written in slices."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
