@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.server import protocol
 from conduit_desktop.server.protocol import ClientServer
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
@@ -288,3 +289,26 @@ async def test_a_refused_body_has_an_id_that_the_log_names(raw: RawServer, body:
 
 async def test_a_byte_order_mark_before_the_body_is_ignored(raw: RawServer) -> None:
     assert (await raw.send(post(b"\xef\xbb\xbf" + BODY)))[0].status == 200
+
+
+async def test_a_body_of_single_bytes_is_read_in_parts_and_is_whole(raw: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """256 KB of such chunks held up every stream for 150 ms."""
+    fed: list[int] = []
+    feed = protocol._feed_data
+
+    def counted(parser: Any, data: bytes) -> Any:
+        fed.append(len(data))
+        return feed(parser, data)
+
+    monkeypatch.setattr(protocol, "_feed_data", counted)
+    body = orjson.dumps({"model": "alias", "messages": [{"role": "user", "content": "hello " * 20_000}]})
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n" % KEY.encode()
+    head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    answers = await raw.send(head, chunks, answers=1)
+    assert answers[0].status == 200
+    assert raw.vendor.requests[-1].body["messages"][0]["content"] == "hello " * 20_000
+    assert max(fed) <= 16 * 1024
+    # And the next request on such a connection.
+    small = b"".join([head, *(b"1\r\n%c\r\n" % byte for byte in BODY), b"0\r\n\r\n"])
+    assert [answer.status for answer in await raw.send(small, small, answers=2)] == [200, 200]
