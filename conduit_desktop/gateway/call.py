@@ -120,6 +120,10 @@ class Call:
             self._is_heavy = is_large_form or (received is not None and sliced_json.is_heavy(received[0]))
         return self._is_heavy
 
+    def count_as_heavy(self) -> None:
+        """The request is heavy, though its text is not kept."""
+        self._is_heavy = True
+
     def look_through(self) -> None:
         """Look up what admission needs to know of the body: for a thread, where the body is heavy."""
         _ = self.has_media, self.answers, self.output_cap

@@ -110,7 +110,13 @@ async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> 
     try:
         await response.prepare(request)
         async for data in reply.frames:
-            await response.write(data)
+            if len(data) <= LARGE:
+                await response.write(data)
+                continue
+            view = memoryview(data)
+            for start in range(0, len(view), _PIECE):
+                await response.write(view[start : start + _PIECE])
+                await asyncio.sleep(0)
         await response.write_eof()
     finally:
         # Also where the client hung up before the headers: the frames have not begun then, and would settle nothing.

@@ -25,7 +25,7 @@ from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call
 from conduit_desktop.server.identity import caller_of
 from conduit_desktop.server.middleware import Handler, error_response
-from conduit_desktop.wire import json_limits
+from conduit_desktop.wire import json_limits, sliced_json
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.sse import SseSplitter
 
@@ -104,7 +104,7 @@ class _Connection:
             text = await self._messages.get()
             self._waiting -= len(text)
             try:
-                await self._create(await _event(text))
+                await self._create(await _event(text), len(text))
             except GatewayError as error:
                 await self._fail(error)
             except ConnectionError:
@@ -113,7 +113,7 @@ class _Connection:
                 log.exception("a response over a WebSocket failed")
                 await self._fail(Internal("Internal error of the gateway; see its log."))
 
-    async def _create(self, event: dict[str, Any]) -> None:
+    async def _create(self, event: dict[str, Any], size: int) -> None:
         # Imported late: a dialect is loaded at its first request.
         from conduit_desktop.server.response_storage import StoringResponses
         from conduit_desktop.wire.openai_responses.compaction import is_triggered
@@ -125,6 +125,8 @@ class _Connection:
         body = {name: value for name, value in event.items() if name not in ("type", "stream", "stream_id")} | {"stream": True}
         dialect = StoringResponses(compacting=is_triggered(body))
         call = make_call(self._request, self._gateway, dialect, body, stream=True)
+        if size > sliced_json.LARGE:
+            call.count_as_heavy()
         if self._last_id and call.body.get("previous_response_id") == self._last_id:
             self._continue(call)
             dialect.previous = self._last_id
@@ -248,9 +250,7 @@ def _steer(text: str) -> dict[str, Any] | None:
 async def _event(text: str) -> dict[str, Any]:
     """The client's event; raises BadRequest."""
     raw = text.encode("utf-8", "surrogatepass")
-    if len(raw) > json_limits.LARGE:
-        await request_fields.check_size(raw)
-    event = request_fields.parse_json(raw, "event")
+    event = await request_fields.parse_spread(raw, "event")
     if not isinstance(event, dict) or event.get("type") != "response.create":
         raise BadRequest("The only event that is taken is response.create.", code="invalid_event", param="type")
     if event.get("background"):

@@ -226,7 +226,7 @@ class Meter:
 
     def _counted(self, text: str) -> None:
         if self.output_bytes < _SAMPLE:
-            self._sample.append(text)
+            self._sample.append(text[:_SAMPLE])
         # Nearly every piece of an answer is ASCII, whose size needs no encoding.
         self.output_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 

@@ -27,6 +27,10 @@ class Relay(Protocol):
         """
         ...
 
+    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        """As `feed`, for a thread: what keeps the reasoning has seen the events."""
+        ...
+
     def end(self, missing: bytes = b"") -> bytes:
         """The last bytes of a complete answer; `missing` is the terminal frame that the target left out."""
         ...
@@ -82,6 +86,13 @@ class PassthroughRelay:
             return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
         return whole
 
+    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        watch, self._watch = self._watch, None
+        try:
+            return self.feed(data, events, faulty, unread)
+        finally:
+            self._watch = watch
+
     def end(self, missing: bytes = b"") -> bytes:
         rest, self._buffer, self._held = b"".join([self._buffer, *self._held]), b"", []
         if rest.strip() and (missing or self._hide_usage):
@@ -128,6 +139,13 @@ class TranslatedRelay:
         write = self._writer.write
         return b"".join([write(event) for event in events])
 
+    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        watch, self._watch = self._watch, None
+        try:
+            return self.feed(data, events, faulty, unread)
+        finally:
+            self._watch = watch
+
     def end(self, missing: bytes = b"") -> bytes:
         return self._writer.end()
 
@@ -146,6 +164,9 @@ class ReframedRelay:
 
     def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
         return self._reframed(self._passthrough.feed(data, events, faulty, unread))
+
+    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        return self._reframed(self._passthrough.feed_large(data, events, faulty, unread))
 
     def _reframed(self, data: bytes) -> bytes:
         return b"".join([self._writer.frame(frame.data) for frame in sse.SseSplitter.split(data) if frame.data])

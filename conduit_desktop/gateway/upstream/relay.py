@@ -227,8 +227,17 @@ class ChatAnswerStream:
         return self._feed(data, self._read(data))
 
     async def take_large(self, data: bytes) -> bytes:
-        # Only what reads the frame: meter, budgets and reasoning belong to the event loop.
-        return self._feed(data, await asyncio.to_thread(self._read, data))
+        events = await asyncio.to_thread(self._read, data)
+        # Meter, budgets and the reasoning that is kept belong to the event loop.
+        self._count(events)
+        answer, reader = self.answer, self.answer.reader
+        if (watch := answer.prepared.watch) is not None:
+            watch.see(events)
+        unread = reader.unread if reader is not None else 0
+        out = await asyncio.to_thread(self._relay.feed_large, data, events, answer.failure is not None, unread)
+        self._meter.keep(out)
+        self.ended = answer.ended or (reader is not None and reader.done)
+        return out
 
     def _read(self, data: bytes) -> list[Event]:
         try:
@@ -239,19 +248,23 @@ class ChatAnswerStream:
             return []
 
     def _feed(self, data: bytes, events: list[Event]) -> bytes:
-        answer, meter = self.answer, self._meter
+        answer = self.answer
+        self._count(events)
+        reader = answer.reader
+        unread = reader.unread if reader is not None else 0
+        out = self._relay.feed(data, events, answer.failure is not None, unread)
+        self._meter.keep(out)
+        self.ended = answer.ended or (reader is not None and reader.done)
+        return out
+
+    def _count(self, events: list[Event]) -> None:
+        meter = self._meter
         # Counted before anything is passed on: output that the budget does not cover is not given away.
         before = meter.output_bytes
         meter.count(events)
         if not meter.covered():
             meter.output_bytes = before  # the client does not get these events
             raise BudgetExceeded("The key's budget does not cover the rest of this answer.")
-        reader = answer.reader
-        unread = reader.unread if reader is not None else 0
-        out = self._relay.feed(data, events, answer.failure is not None, unread)
-        meter.keep(out)
-        self.ended = answer.ended or (reader is not None and reader.done)
-        return out
 
     def check(self) -> None:
         self.answer.check()

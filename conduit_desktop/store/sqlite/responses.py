@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from typing import Any
 
 import orjson
 
+from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.store.interface import StoredResponse
 from conduit_desktop.store.sqlite.database import Database
 from conduit_desktop.store.sqlite.pruning import prune
+from conduit_desktop.wire import sliced_json
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one conversation with its response; a longer one is not kept."""
+_MOST_VALUES, _MOST_CHARACTERS = 5_000, 512 * 1024
+"""Of one that is written at once."""
 
 
 class StoredResponses:
@@ -23,7 +28,9 @@ class StoredResponses:
 
     async def put(self, id: str, owner: str, kept: StoredResponse, at: int) -> bool:
         """Keep a response made at `at` (epoch ms), durably; False for one that is too long."""
-        bodies = orjson.dumps(kept.conversation), orjson.dumps(kept.response)
+        bodies = (
+            await in_thread(_written, kept) if _is_large(kept) else (orjson.dumps(kept.conversation), orjson.dumps(kept.response))
+        )
         if sum(map(len, bodies)) > MAX_BYTES:
             return False
         await self._database.write(lambda connection: _put(connection, id, owner, bodies, at))
@@ -43,6 +50,28 @@ class StoredResponses:
     async def prune(self, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
         """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
         return await prune(self._database, "responses", max_age_days, max_mb, now_ms)
+
+
+def _is_large(kept: StoredResponse) -> bool:
+    """Whether writing it as JSON would hold up other streams."""
+    stack: list[Any] = [kept.conversation, kept.response]
+    values = characters = 0
+    while stack:
+        value = stack.pop()
+        values += 1
+        if type(value) is str:
+            characters += len(value)
+        elif type(value) is list:
+            stack += value
+        elif type(value) is dict:
+            stack += value.values()
+        if values > _MOST_VALUES or characters > _MOST_CHARACTERS:
+            return True
+    return False
+
+
+def _written(kept: StoredResponse) -> tuple[bytes, bytes]:
+    return bytes(sliced_json.run(sliced_json.write(kept.conversation))), bytes(sliced_json.run(sliced_json.write(kept.response)))
 
 
 def _put(connection: sqlite3.Connection, id: str, owner: str, bodies: tuple[bytes, bytes], at: int) -> None:
