@@ -341,7 +341,7 @@ class ChatAttempt(TargetAttempt):
         if len(body) > json_limits.LARGE:
             await check_size(body)
         is_heavy = sliced_json.is_heavy(body)
-        value = await _read_spread(body) if is_heavy else read_json(body)
+        value = await read_spread(body) if is_heavy else read_json(body)
         # What is passed through is not written again; a heavy one was read by what counts the levels.
         if not (self.prepared.passthrough or is_heavy):
             check_depth(body, value)
@@ -467,7 +467,7 @@ def check_depth(body: bytes, value: Json) -> None:
             raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
 
 
-async def _read_spread(body: bytes) -> Json:
+async def read_spread(body: bytes) -> Json:
     """As `read_json`; others go on while a large answer is read."""
     # Numbers that orjson would change are read by a slower parser, up to a size that it takes.
     if len(body) <= sliced_json.LARGE and json_text.has_long_number(body):

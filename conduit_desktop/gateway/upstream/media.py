@@ -23,6 +23,7 @@ from conduit_desktop.gateway.upstream.attempt import (
     check_size,
     content_type_of,
     read_json,
+    read_spread,
 )
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
@@ -31,6 +32,7 @@ from conduit_desktop.providers import Endpoint, UpstreamResponse
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaFormat, MediaRequest, OutgoingBody, format_for
 from conduit_desktop.wire.media.usage import READ_ONLY, read_media_usage
+from conduit_desktop.wire.sliced_json import is_heavy
 
 THREAD_FROM = 256 * 1024
 """Answers of more bytes are parsed and converted in a worker thread: on the loop they would hold up every stream."""
@@ -140,7 +142,7 @@ class MediaAttempt(TargetAttempt):
         if body[:3] == b"\xef\xbb\xbf":  # some servers' byte-order mark
             body = body[3:]
         await check_size(body, MOST_VALUES)
-        value = await _in_thread(len(body), _object, body)
+        value = _as_object(await read_spread(body)) if is_heavy(body) else await _in_thread(len(body), _object, body)
         # Before the format reads the answer: some Bedrock models report their input tokens in a header only.
         self.target.bound.kind.add_header_usage(value, response.headers)
         # A sound answer may have such a field among many others; an error that came with status 200 has little else.
@@ -182,9 +184,13 @@ async def _in_thread(size: int, work: Callable[..., T], *args: object) -> T:
     return await asyncio.to_thread(work, *args) if size > THREAD_FROM else work(*args)
 
 
-def _object(body: bytes) -> dict[str, Json]:
-    value = read_json(body)
-    check_depth(body, value)
+def _as_object(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
     return value
+
+
+def _object(body: bytes) -> dict[str, Json]:
+    value = read_json(body)
+    check_depth(body, value)
+    return _as_object(value)
