@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +44,7 @@ from conduit_desktop.actions.schemas.validation import Query, read
 from conduit_desktop.actions.status import status
 from conduit_desktop.core.bus import Topic
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid, NotFound
+from conduit_desktop.core.heavy_work import for_operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +387,7 @@ async def call(
     operation, names = match(method, path)
     result = await perform(context, operation, names, query or {}, body, actor)
     if isinstance(result, tuple) and len(result[0]) > MOST_ON_LOOP:
-        return operation.status, await asyncio.to_thread(as_json, result)
+        return operation.status, await for_operator(as_json, result)
     return operation.status, as_json(result)
 
 

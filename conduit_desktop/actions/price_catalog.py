@@ -13,6 +13,7 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.errors import Invalid, UpstreamError
+from conduit_desktop.core.heavy_work import for_operator
 from conduit_desktop.core.media import UNIT_RATES
 from conduit_desktop.core.tokens import RATE_NAMES
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog, install_catalog
@@ -26,7 +27,7 @@ _SHOWN = (*RATE_NAMES, *UNIT_RATES, "min_seconds", "service_tiers")
 
 async def listed(context: AppContext, query: CatalogQuery) -> CatalogPricesView:
     """The catalog's date and source, and a part of its prices: those that hold now."""
-    return await asyncio.to_thread(_listed, context.home.prices, query)
+    return await for_operator(_listed, context.home.prices, query)
 
 
 def _listed(installed: Path, query: CatalogQuery) -> CatalogPricesView:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +15,7 @@ from conduit_desktop.actions.schemas.views import PricesImportedView, PriceView,
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price, Source
 from conduit_desktop.core.errors import Invalid, NotFound
+from conduit_desktop.core.heavy_work import for_operator
 from conduit_desktop.core.media import UNIT_RATES
 from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES
 
@@ -39,7 +39,7 @@ async def all_prices(context: AppContext) -> list[PriceView]:
     """Every price set by the user, also those of the past and the future."""
     found = await context.store.prices.all()
     # An import may have set thousands, at 50 µs each.
-    return await asyncio.to_thread(_views, found) if len(found) > _MOST_ON_LOOP else _views(found)
+    return await for_operator(_views, found) if len(found) > _MOST_ON_LOOP else _views(found)
 
 
 def _views(prices: Iterable[Price]) -> list[PriceView]:
@@ -133,13 +133,13 @@ async def as_csv(context: AppContext) -> str:
     """Every price set by the user, as `price_csv` writes it."""
     prices = sorted(await all_prices(context), key=lambda price: (price.pattern.casefold(), price.valid_from or ""))
     # In a thread: an import may have set thousands.
-    return await asyncio.to_thread(price_csv.write, prices)
+    return await for_operator(price_csv.write, prices)
 
 
 async def import_csv(context: AppContext, text: str, actor: Actor) -> PricesImportedView:
     """Set every price of a CSV file, all or none; others stay. Raises Invalid with line and column, Conflict."""
     # In a thread: a large file would hold up the streams on this loop.
-    rows = await asyncio.to_thread(price_csv.parse, text)
+    rows = await for_operator(price_csv.parse, text)
 
     def put_all(edit: Edit) -> PricesImportedView:
         for line, pattern, price in rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +15,7 @@ from conduit_desktop.actions.schemas.views import RepricedView
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price, Provider
 from conduit_desktop.core.events import Usage
+from conduit_desktop.core.heavy_work import for_operator
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import to_usd
 from conduit_desktop.core.records import CostCorrection, CostState, RequestRecord
@@ -104,7 +104,7 @@ async def _corrections(context: AppContext, request: RepriceRequest) -> AsyncIte
     # one: records that stay as they are would otherwise be listed again without end.
     while records := await context.store.ledger.to_price(wanted, BATCH, after=last):
         # In a thread: it reads the catalog, and a batch takes some milliseconds.
-        batch = await asyncio.to_thread(_priced, records, prices)
+        batch = await for_operator(_priced, records, prices)
         if batch:
             yield batch
         last = records[-1]

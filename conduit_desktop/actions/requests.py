@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from conduit_desktop.actions.schemas.reports import AttemptView, CostLineView, F
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.errors import NotFound
+from conduit_desktop.core.heavy_work import for_operator
 from conduit_desktop.core.money import to_nano, to_usd
 from conduit_desktop.core.records import FormerCost, RequestRecord
 from conduit_desktop.store.interface import RequestFilter
@@ -64,7 +64,7 @@ async def page(context: AppContext, query: RequestQuery) -> tuple[list[RequestVi
     found, cursor = await records(context, query)
     # Five hundred views take a quarter of a second, for which every stream of this loop would stand still.
     if len(found) > MOST_ON_LOOP:
-        return await asyncio.to_thread(lambda: [view(record) for record in found]), cursor
+        return await for_operator(lambda: [view(record) for record in found]), cursor
     return [view(record) for record in found], cursor
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from conduit_desktop.core.csv_cells import as_cell
 from conduit_desktop.core.cursor import page as cut
 from conduit_desktop.core.cursor import read_cursor
 from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.heavy_work import for_operator
 from conduit_desktop.core.money import to_usd
 from conduit_desktop.core.records import UsageRow
 from conduit_desktop.core.tokens import CLASS_NAMES
@@ -114,7 +114,7 @@ async def _views(rows: Sequence[UsageRow], group_by: Sequence[Group]) -> list[Us
         return [UsageView(**view(row, group_by)) for row in rows]
 
     # Of many rows, this would hold up the streams on this loop.
-    return make() if len(rows) <= MOST_ON_LOOP else await asyncio.to_thread(make)
+    return make() if len(rows) <= MOST_ON_LOOP else await for_operator(make)
 
 
 def _value(row: UsageRow, group: Group) -> str | None:
@@ -131,7 +131,7 @@ async def csv_file(context: AppContext, query: UsageQuery) -> str:
         found = await _sums(context, query, group_by, CSV_ROWS, after)
         # In a thread: this would hold up the streams on this loop.
         shown = (view(row, group_by) for row in found)
-        parts.append(await asyncio.to_thread(as_csv, shown, query.group_by, not parts))
+        parts.append(await for_operator(as_csv, shown, query.group_by, not parts))
         if len(found) < CSV_ROWS or not group_by:
             return "".join(parts)
         after = tuple(_value(found[-1], group) or "" for group in group_by)

@@ -1,4 +1,4 @@
-"""One thread for what is done with large bodies: behind several, the event loop would wait for the interpreter's lock each time."""
+"""Threads for work in Python that takes long: behind several, the event loop would wait for the interpreter's lock each time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,20 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_worker = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
+_bodies = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
+_operator = ThreadPoolExecutor(1, thread_name_prefix="operator")
+"""Apart: a page must not wait for the bodies of callers."""
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """As `asyncio.to_thread`, but one piece of work after the other, in their order; one that is cancelled before is not begun."""
-    context = copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_worker, partial(context.run, work, *args, **options))
+    """As `asyncio.to_thread`, for large bodies: one piece of work after the other; one that is cancelled before is not begun."""
+    return await _run(_bodies, partial(work, *args, **options))
+
+
+async def for_operator(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """The same for what the window and the admin API show."""
+    return await _run(_operator, partial(work, *args, **options))
+
+
+async def _run(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool, partial(copy_context().run, work))

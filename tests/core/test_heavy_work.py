@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from conduit_desktop.core.heavy_work import in_thread
+from conduit_desktop.core.heavy_work import for_operator, in_thread
 
 
 async def test_work_is_done_by_one_thread_in_its_order() -> None:
@@ -35,3 +35,11 @@ async def test_work_that_is_cancelled_while_it_waits_is_not_begun() -> None:
 async def test_what_the_work_raises_reaches_its_caller() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         await in_thread(int, "x")
+
+
+async def test_what_a_page_shows_does_not_wait_for_a_body() -> None:
+    free = threading.Event()
+    body = asyncio.ensure_future(in_thread(free.wait))
+    assert await for_operator(int, "7") == 7
+    free.set()
+    assert await body

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from aiohttp import web
 from conduit_desktop.actions import master_key
 from conduit_desktop.actions.context import Actor
 from conduit_desktop.core.errors import ActionError, ConduitError, describe
+from conduit_desktop.core.heavy_work import for_operator
 from conduit_desktop.server.admin import feed
 from conduit_desktop.server.admin.access import let_in
 from conduit_desktop.server.admin.responses import as_json, refusal
@@ -74,7 +74,7 @@ def _guarded(context: AppContext, handler: _Handler) -> _Handler:
 def _operation(context: AppContext) -> _Handler:
     async def operation(request: web.Request) -> web.StreamResponse:
         # The table with every view takes some megabytes: it is loaded at the first call, in a thread, so that no stream waits.
-        answer = await asyncio.to_thread(_answer)
+        answer = await for_operator(_answer)
         return await answer(request, request.rel_url.raw_path.removeprefix(PREFIX), context, request[_ACTOR])
 
     return operation
