@@ -16,12 +16,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
 MB = 1024 * 1024
-CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+CHAT, MESSAGES, IMAGES = "/v1/chat/completions", "/v1/messages", "/v1/images/generations"
 _PARALLEL = 4
 _JSON = "content-type: application/json"
 _START = b'{"model":"%b","messages":[{"role":"user","content":"'
@@ -34,6 +36,8 @@ class Target:
 
     address: str
     who: str
+    operator: str = ""
+    """The line of the operator, for what the window does meanwhile."""
     outcomes: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -206,7 +210,7 @@ async def _websocket(target: Target, seconds: float) -> None:
         while time.monotonic() < until:
             try:
                 async with session.ws_connect(target.address + "/v1/responses", headers={name: value} if name else {}) as socket:
-                    body = {"type": "response.create", "model": "large-text", "input": "word " * (15 * MB // 5)}
+                    body = {"type": "response.create", "model": "good", "input": "word " * (15 * MB // 5)}
                     await socket.send_str(orjson.dumps(body).decode())
                     answer = await socket.receive(timeout=20)
                     target.outcomes[str(answer.type.name)] += 1
@@ -215,9 +219,58 @@ async def _websocket(target: Target, seconds: float) -> None:
                 await asyncio.sleep(0.1)
 
 
-def _upstream(model: str, stream: bool = False, path: str = CHAT) -> Attack:
-    body = {"model": model, "stream": stream, "max_tokens": 10, "messages": [{"role": "user", "content": "x"}]}
-    return _posts(path, lambda: orjson.dumps(body), _JSON, parallel=2)
+def _upstream(kind: str, stream: bool = False, path: str = CHAT) -> Attack:
+    """Calls of a model that answers as `hostile_vendor` says; each of its own name, as a circuit would open for one name."""
+    fields: dict[str, Any] = {"stream": stream, "max_tokens": 10, "messages": [{"role": "user", "content": "x"}]}
+    if path == IMAGES:
+        fields = {"prompt": "x", "n": 1}
+
+    async def attack(target: Target, seconds: float) -> None:
+        numbers = count()
+
+        async def call() -> None:
+            await _post(target, path, orjson.dumps({"model": f"{kind}.{next(numbers)}", **fields}), _JSON)
+
+        await _repeated(call, seconds, parallel=2)
+
+    return attack
+
+
+PAGES = (
+    "/status", "/providers?limit=500", "/provider-states", "/models?limit=500", "/health", "/keys?limit=500", "/budgets?limit=500",
+    "/requests?limit=500", "/usage", "/prices?limit=500", "/catalog/prices?limit=500", "/settings", "/notifications?limit=500",
+    "/catalog?limit=500", "/audit?limit=500", "/prices.csv", "/export",
+)  # fmt: skip
+"""What the pages of the window, and the commands of the operator, read."""
+
+
+async def _pages(target: Target, seconds: float) -> None:
+    """The window opens every page, all at once and again and again."""
+
+    async def open_all() -> None:
+        await asyncio.gather(*(_get(target, "/admin/v1" + page) for page in PAGES))
+
+    await _repeated(open_all, seconds, parallel=2)
+
+
+async def _get(target: Target, path: str) -> None:
+    reader, writer = await asyncio.open_connection(*target.host)
+    lines = (f"GET {path} HTTP/1.1", f"host: {urlsplit(target.address).netloc}", target.operator, "connection: close")
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+    status = "no answer"
+    with suppress(OSError):
+        status = (await reader.readline()).decode("latin-1")[9:12] or status
+        while await reader.read(MB):
+            pass
+    target.outcomes[f"{status} of pages"] += 1
+    writer.close()
+
+
+def _with_pages(attack: Attack) -> Attack:
+    async def both(target: Target, seconds: float) -> None:
+        await asyncio.gather(attack(target, seconds), _pages(target, seconds))
+
+    return both
 
 
 _GZIP, _GZIP_LINE = partial(gzip.compress, b" " * (100 * MB)), "content-encoding: gzip"
@@ -240,6 +293,10 @@ _GENERAL: dict[str, Attack] = {
     "websocket": _websocket,
 }
 ATTACKS: dict[str, tuple[str, Attack]] = {
+    "operator: every page": ("operator", _pages),
+    "caller: plain, and every page": ("caller", _with_pages(_GENERAL["plain"])),
+    "upstream: 60 MB, and every page": ("caller", _with_pages(_upstream("allowed", path=MESSAGES))),
+    "caller: 12 plain": ("caller", _posts(CHAT, partial(_text, "good", 99 * MB), parallel=12)),
     **{f"stranger: {name}": ("stranger", attack) for name, attack in _GENERAL.items()},
     "stranger: connections": ("stranger", _connections),
     **{f"caller: {name}": ("caller", attack) for name, attack in _GENERAL.items()},
@@ -259,6 +316,9 @@ ATTACKS: dict[str, tuple[str, Attack]] = {
     "upstream: endless line, translated": ("caller", _upstream("line", True, MESSAGES)),
     "upstream: frames of 1 MB": ("caller", _upstream("frames", True)),
     "upstream: frames of 1 MB, translated": ("caller", _upstream("frames", True, MESSAGES)),
+    "upstream: frames of 20 MB": ("caller", _upstream("large-frames", True)),
+    "upstream: frames of 20 MB, translated": ("caller", _upstream("large-frames", True, MESSAGES)),
+    "upstream: 300 MB of images": ("caller", _upstream("images", path=IMAGES)),
     "upstream: 10^6 frames": ("caller", _upstream("small-frames", True)),
     "upstream: 10^6 frames, translated": ("caller", _upstream("small-frames", True, MESSAGES)),
     "upstream: 10^6 frames, collected": ("caller", _upstream("small-frames")),
@@ -280,11 +340,11 @@ def _csv(rows: int) -> bytes:
 async def _main(address: str, key: str, master: str, name: str, seconds: float) -> None:
     who, attack = ATTACKS[name]
     line = {"stranger": "", "caller": f"authorization: Bearer {key}", "operator": f"authorization: Bearer {master}"}[who]
-    target = Target(address, line)
+    target = Target(address, line, f"authorization: Bearer {master}")
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds + 20):
             await attack(target, seconds)
-    print(", ".join(f"{count} x {what}" for what, count in target.outcomes.most_common()) or "none answered", flush=True)  # noqa: T201
+    print(", ".join(f"{times} x {what}" for what, times in target.outcomes.most_common()) or "none answered", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """An upstream that answers as the model's name says, in the worst ways: endless lines, bombs, depth, a million fields.
 
+A name may be followed by a point and a number, so that each call can have a name of its own.
+
 python -m tests.endurance.hostile_vendor --port 0
 """
 
@@ -66,6 +68,25 @@ def _endless_frames() -> Iterator[bytes]:
         yield _chunk(_FRAME % _PIECE)
 
 
+def _large_frames() -> Iterator[bytes]:
+    """Pictures come in single frames; these are larger than any."""
+    yield _STREAM
+    start, end = (_FRAME % b"|").split(b"|")
+    for _ in range(10):
+        yield _chunk(start)
+        for _ in range(20):
+            yield _chunk(_PIECE)
+        yield _chunk(end)
+
+
+def _images() -> Iterator[bytes]:
+    start, end = b'{"created":1,"data":[{"b64_json":"', b'"}]}'
+    yield _JSON + b"content-length: %d\r\n\r\n" % (len(start) + 300 * MB + len(end)) + start
+    for _ in range(300):
+        yield _PIECE
+    yield end
+
+
 def _small_frames() -> Iterator[bytes]:
     """A million small frames."""
     yield _STREAM
@@ -91,6 +112,8 @@ ANSWERS: dict[str, Callable[[], Iterator[bytes]]] = {
     "allowed": partial(_large, 60),
     "line": _endless_line,
     "frames": _endless_frames,
+    "large-frames": _large_frames,
+    "images": _images,
     "small-frames": _small_frames,
     "bomb": partial(_whole, _BOMB, b"content-encoding: gzip\r\n"),
     "deep": partial(_whole, b'{"choices":' + _DEEP),
@@ -128,7 +151,7 @@ class Hostile(Answering):
 
     def _reply(self, head: bytes, body: bytearray) -> None:
         found = _MODEL.search(body[:4096])
-        name = found[1].decode() if found else ""
+        name = found[1].decode().partition(".")[0] if found else ""
         if name in ANSWERS:
             self._task = asyncio.ensure_future(self._write(ANSWERS[name]()))
         else:
