@@ -5,8 +5,8 @@
 Each round kills one process: the server under load, during admin changes, writes of secrets, a backup or an import over the admin
 API; the commands `restore` and `import`; the migration of a database of the first release; the first start of a new home. Then the
 next start is checked: every answer that a client got whole has its record, every change that was confirmed is there, the secret of
-each provider is the one of its hint, databases are sound, an archive that is there can be restored, and no temporary file is left.
-Exits with 1 where one of these does not hold. POSIX only.
+each provider is the one of its hint, no secret is there without its provider, databases are sound, an archive that is there can be
+restored, and no temporary file is left. Exits with 1 where one of these does not hold. POSIX only.
 """
 
 # ruff: noqa: T201 (a command that prints its result)
@@ -71,6 +71,7 @@ class Rounds:
     draw: random.Random
     confirmed: Confirmed = field(default_factory=Confirmed)
     number: int = 0
+    restored: bool = False
     starts: list[float] = field(default_factory=list)
     command_s: float = 2.0
     """How long a command takes here: one that is killed is killed somewhere in that time, or just after it."""
@@ -214,6 +215,7 @@ class Rounds:
         found = [_names(path, "keys") for path in kept]
         assert any(self.confirmed.keys <= names for names in found), f"the originals are not kept whole ({newest.name})"
         assert len(keys) >= min(self.confirmed.archive, len(keys)), "the restored home lacks keys of its archive"
+        self.restored = True
         # From here on the restored home counts; the archive is older than what it is checked for.
         self.confirmed = Confirmed(keys=keys, secrets=self.confirmed.secrets, since=0, archive=len(keys))
         with conduit(self.home) as served:
@@ -278,11 +280,16 @@ class Rounds:
     def _check_secret(self, shown: str) -> None:
         """The secret that the row refers to is the one of its hint."""
         with contextlib.closing(sqlite3.connect(self.home / "conduit.db")) as connection:
-            text = connection.execute("SELECT credentials FROM providers WHERE name = 'changing'").fetchone()[0]
-        [credential] = json.loads(text)
-        value = Vault.open(Home(self.home), None).get(credential["secret"])
+            rows = connection.execute("SELECT name, credentials FROM providers").fetchall()
+        credentials = {name: json.loads(text) for name, text in rows}
+        [credential] = credentials["changing"]
+        vault = Vault.open(Home(self.home), None)
+        value = vault.get(credential["secret"])
         assert value is not None, "a provider's secret is gone"
         assert hint(value) == shown, "a provider's secret is another one than its row says"
+        named = {one["secret"] for each in credentials.values() for one in each}
+        # A restored database does not name the secrets of the one that it replaced, which stays there.
+        assert self.restored or set(vault.names()) == named, f"secrets without a row: {set(vault.names()) - named}"
 
 
 COMMAND = (sys.executable, "-m", "conduit_desktop")
