@@ -10,9 +10,9 @@ from aiohttp import web
 from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.server import request_fields, threads
+from conduit_desktop.server.answers import StreamedAnswer, WholeAnswer
 from conduit_desktop.server.identity import IDENTIFIED, head_of, identified
 from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers
-from conduit_desktop.server.whole_answer import WholeAnswer
 from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def in_pieces(request: web.Request, gateway: Gateway, reply: WholeReply) -
 
 async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> web.StreamResponse:
     """Send a streamed answer; when the client hangs up, the upstream is stopped."""
-    response = web.StreamResponse(headers=reply.headers)
+    response = StreamedAnswer(headers=reply.headers)
     response.headers["Content-Type"] = reply.content_type
     response.headers["Cache-Control"] = "no-cache"
     # nginx would hold events back until its buffer is full (its directive proxy_buffering names this header).

@@ -78,6 +78,8 @@ class Meter:
     """The costs of failed attempts that reported usage, or may have been billed without."""
     _unanswered = 0
     _tokens_per_byte = 0.0
+    _weighed_at = 0
+    """`output_bytes` when the sample was last weighed."""
     _reported_at = 0
     """`output_bytes` when usage was last reported."""
     _is_whole_report = False
@@ -140,7 +142,7 @@ class Meter:
         """An attempt at a target begins: what was counted of an earlier one is void."""
         if self._target is not None:
             self.output_bytes, self.usage, self.answered_model = 0, None, ""
-            self._sample, self._tokens_per_byte = [], 0.0
+            self._sample, self._tokens_per_byte, self._weighed_at = [], 0.0, 0
             self._reported_at, self._is_whole_report = 0, False
         self._target, self._tried, self._answered = target, True, False
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
@@ -233,14 +235,18 @@ class Meter:
     @property
     def output_tokens(self) -> int:
         """Output counted so far, as an estimate by how the answer begins."""
+        return self._estimated_output(self.output_bytes)
+
+    def _estimated_output(self, weighed_until: int) -> int:
+        """The same; how the answer begins is not weighed again before it has that many bytes."""
         size = self.output_bytes
         if not size or not self._sample:
             return output_tokens(size)
         # The beginning is weighed once it is there, not for each piece of a long stream.
-        if size >= _SAMPLE and self._tokens_per_byte:
-            return math.ceil(size * self._tokens_per_byte)
-        sample = "".join(self._sample).encode("utf-8", "replace")[:_SAMPLE]
-        self._tokens_per_byte = text_tokens(sample) / len(sample) if sample else 0.25
+        if not self._tokens_per_byte or (self._weighed_at < _SAMPLE and size >= weighed_until):
+            sample = "".join(self._sample).encode("utf-8", "replace")[:_SAMPLE]
+            self._tokens_per_byte = text_tokens(sample) / len(sample) if sample else 0.25
+            self._weighed_at = size
         return math.ceil(size * self._tokens_per_byte)
 
     def covered(self) -> bool:
@@ -249,7 +255,10 @@ class Meter:
         # No text has more tokens than bytes: most answers need no estimate.
         if reservation is None or self.output_bytes <= reservation.output_tokens:
             return True
-        return reservation.covers(self.output_tokens if reservation.is_limited else output_tokens(self.output_bytes))
+        if not reservation.is_limited:
+            return reservation.covers(output_tokens(self.output_bytes))
+        # Weighed whenever it has doubled: for each piece, that would take a fifth of a stream's time.
+        return reservation.covers(self._estimated_output(2 * self._weighed_at))
 
     def keep(self, data: bytes) -> None:
         """Collect the answer's bytes where payloads are kept, up to MAX_PAYLOAD."""

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
-from conduit_desktop.server.whole_answer import WholeAnswer
+from conduit_desktop.server.answers import WholeAnswer
 
 HEADERS = {"x-conduit-provider": "vendor", "Content-Type": "application/json"}
 REQUEST = b"POST /%s HTTP/%s\r\nHost: localhost\r\nContent-Length: 0\r\n%s\r\n"
