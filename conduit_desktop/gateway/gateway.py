@@ -322,7 +322,9 @@ class Gateway:
         return self._stream_reply(admitted, run, answer, frames, call.dialect.content_type)
 
     def _relay(self, admitted: AdmittedCall, run: FailoverRun, keepalive_s: float, stream: AnswerStream) -> AsyncGenerator[bytes]:
-        return relay(stream, admitted.meter, keepalive_s, admitted.route.timeouts.idle_s, run.broke, self.state.streams)
+        return relay(
+            stream, admitted.meter, keepalive_s, admitted.route.timeouts.idle_s, run.broke, self.state.streams, self.state.pacer
+        )
 
     def _stream_reply(
         self,

@@ -14,6 +14,7 @@ from conduit_desktop.core import shown_text
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Notification, OfferedModel
 from conduit_desktop.core.errors import DatabaseUnusable
+from conduit_desktop.core.pacing import Pacer
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.core.settings import Settings
@@ -70,6 +71,8 @@ class GatewayState:
         self.health_monitor = HealthMonitor(store.meta, self.health, lambda: self.snapshot, lambda: self.upstream)
         self.streams: set[TimedReader] = set()
         """The readers of the streams that are running."""
+        self.pacer = Pacer()
+        """Spreads requests that begin, and streams that end, at the same time."""
         self._calls: set[str] = set()
         self._idle = asyncio.Event()
         self._refreshing = asyncio.Lock()

@@ -27,6 +27,7 @@ from conduit_desktop.core.errors import (
     release,
 )
 from conduit_desktop.core.events import Event
+from conduit_desktop.core.pacing import Pacer
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import redact
@@ -406,11 +407,18 @@ class SseWatcher:
 
 
 async def relay(
-    stream: AnswerStream, meter: Meter, keepalive_s: float, idle_s: float, on_break: OnBreak, running: set[TimedReader]
+    stream: AnswerStream,
+    meter: Meter,
+    keepalive_s: float,
+    idle_s: float,
+    on_break: OnBreak,
+    running: set[TimedReader],
+    pacer: Pacer,
 ) -> AsyncGenerator[bytes]:
     """The client's bytes. The record is durable before the last of them; a break ends in the dialect's error event.
 
-    `running` holds the readers of all streams, so that the gateway can close them. Raises ConnectionCut, see `AnswerStream.fail`.
+    `running` holds the readers of all streams, so that the gateway can close them; `pacer` spreads those that end together. Raises
+    ConnectionCut, see `AnswerStream.fail`.
     """
     response = stream.answer.response
     reader = TimedReader(response, keepalive_s, idle_s)
@@ -440,6 +448,8 @@ async def relay(
         # Before the record is written: the connection need not wait for the disk.
         response.finish()
         meter.streamed_ms = reader.waited_s * 1000
+        if (turn := pacer.turn()) is not None:
+            await turn
         await meter.settle("success")
         if out:
             yield out
