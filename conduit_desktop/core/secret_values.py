@@ -10,7 +10,8 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 REDACTED = "[credential]"
@@ -123,6 +124,14 @@ class SecretValues:
             if end in text:
                 text = _without_part(self._ends[end], end, text)
         return _OWN_KEYS.sub(REDACTED, text) if _HAS_OWN_KEY.search(text) else text
+
+    def redact_values(self, value: Any) -> Any:
+        """A JSON value without secrets in its texts."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, Mapping):
+            return {name: self.redact_values(one) for name, one in value.items()}
+        return [self.redact_values(one) for one in value] if isinstance(value, (list, tuple)) else value
 
     def redact_bytes(self, data: bytes) -> bytes:
         """The same of bytes; those that are not UTF-8 stay as they are."""

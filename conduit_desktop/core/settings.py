@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Group = Literal["Server", "Routing", "Money", "Logging", "Appearance", "Security"]
 
@@ -138,3 +138,11 @@ class Settings(BaseModel):
         "Warnings and errors are shown by the system while the window is not in front.",
     )
     welcome_done: bool = option(False, "Appearance", "Welcome page closed", "Set when the welcome page of the first start is left.")
+
+    @field_validator("catalog_url")
+    @classmethod
+    def _without_credential(cls, url: str) -> str:
+        # Settings are no secrets: they are shown, exported and written into the audit log.
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("must not hold a user name or password")
+        return url

@@ -19,6 +19,7 @@ from conduit_desktop.actions.schemas.inputs import KeyPatch, NewIpRule, NewKey, 
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.sqlite import audit
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.actions.conftest import OPENAI
@@ -176,6 +177,7 @@ from pathlib import Path
 from conduit_desktop.actions import ip_rules
 from conduit_desktop.actions.schemas.inputs import NewIpRule, read
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.secret_values import SECRETS
 from tests.fakes.app_context import open_context
 
 async def main():
@@ -207,3 +209,15 @@ async def test_a_killed_process_leaves_each_change_with_its_audit_entry(home: Ho
         await store.close()
     assert rules == entries
     assert len(rules) >= 31
+
+
+async def test_a_credential_in_another_field_than_its_own_is_not_in_the_audit_log(context: AppContext) -> None:
+    made = await providers.create(context, read(NewProvider, OPENAI), "gui")
+    assert made.keys
+    SECRETS.add(OPENAI["api_key"])
+    alias = {"alias": "a", "targets": [{"provider": "openai", "model": "m"}], "overrides": {"set": {"key": OPENAI["api_key"]}}}
+    await models.create(context, read(NewModel, alias), "gui")
+    [entry, *_] = (await context.store.audit.list())[0]
+    assert entry.action == "model.create"
+    assert OPENAI["api_key"] not in str(entry)
+    assert "[credential]" in str(entry.changes)

@@ -80,6 +80,13 @@ async def test_a_catalog_that_is_not_newer_is_refused(do: Do):
             await do("POST", "/catalog/prices/refresh")
 
 
+@pytest.mark.parametrize("url", ["https://user:secret@host/prices.json", "https://token@host"])
+async def test_an_address_with_a_credential_is_refused_since_settings_are_no_secrets(do: Do, url: str):
+    with pytest.raises(Invalid, match="catalog_url: must not hold a user name or password"):
+        await do("PATCH", "/settings", {"catalog_url": url})
+    await do("PATCH", "/settings", {"catalog_url": "https://host/@user/prices.json"})
+
+
 @pytest.mark.parametrize("url", ["", "http://prices.example.org/prices.json", "ftp://127.0.0.1/x"])
 async def test_only_an_address_of_the_operator_that_nobody_can_write_on_the_way_is_called(do: Do, url: str):
     await do("PATCH", "/settings", {"catalog_url": url})

@@ -11,6 +11,7 @@ import orjson
 from conduit_desktop.core import clock
 from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.entities import AuditEntry
+from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.sqlite.database import Database
 
 MAX_AGE_DAYS = 365
@@ -55,11 +56,14 @@ def add_in(
 ) -> AuditEntry:
     """Write an entry on a connection of `database.write`; `at` is epoch milliseconds, now by default."""
     now = clock.now_ms() if at is None else at
-    values = (now, actor, action, subject, orjson.dumps(dict(changes or {})).decode())
+    shown = SECRETS.redact_values(dict(changes or {}))
+    subject = SECRETS.redact(subject)
+    values = (now, actor, action, subject, orjson.dumps(shown).decode())
     id = connection.execute("INSERT INTO audit (at, actor, action, subject, changes) VALUES (?, ?, ?, ?, ?)", values).lastrowid
-    return AuditEntry(id=id or 0, at=now, actor=actor, action=action, subject=subject, changes=dict(changes or {}))
+    return AuditEntry(id=id or 0, at=now, actor=actor, action=action, subject=subject, changes=shown)
 
 
 def amend_in(connection: sqlite3.Connection, entry_id: int, changes: Mapping[str, Any]) -> None:
     """Replace the changes of an entry."""
-    connection.execute("UPDATE audit SET changes = ? WHERE id = ?", (orjson.dumps(dict(changes)).decode(), entry_id))
+    shown = orjson.dumps(SECRETS.redact_values(dict(changes))).decode()
+    connection.execute("UPDATE audit SET changes = ? WHERE id = ?", (shown, entry_id))
