@@ -43,17 +43,38 @@ class Relay(Protocol):
         ...
 
 
-class PassthroughRelay:
+class WatchedRelay:
+    """A relay whose events something sees that keeps their reasoning, where there is one."""
+
+    __slots__ = ("_watch",)
+
+    def __init__(self, watch: ReasoningRecorder | None) -> None:
+        self._watch = watch
+
+    def feed(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        """See `Relay`."""
+        raise NotImplementedError
+
+    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        """See `Relay`."""
+        watch, self._watch = self._watch, None
+        try:
+            return self.feed(data, events, faulty, unread)
+        finally:
+            self._watch = watch
+
+
+class PassthroughRelay(WatchedRelay):
     """Relays whole frames unchanged; an incomplete frame waits for its rest, so a broken one never reaches the client.
 
     With `hide_usage`, frames that hold only usage are left out: the gateway requested them, the client did not. `watch` keeps
     the reasoning that the vendor wants returned.
     """
 
-    __slots__ = ("_buffer", "_held", "_hide_usage", "_splitter", "_unfit", "_upstream", "_watch")
+    __slots__ = ("_buffer", "_held", "_hide_usage", "_splitter", "_unfit", "_upstream")
 
     def __init__(self, upstream: Dialect, hide_usage: bool, watch: ReasoningRecorder | None = None) -> None:
-        self._watch = watch
+        super().__init__(watch)
         self._upstream = upstream
         self._splitter = splitter_of(upstream.content_type)
         self._hide_usage = hide_usage
@@ -86,13 +107,6 @@ class PassthroughRelay:
             return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
         return whole
 
-    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
-        watch, self._watch = self._watch, None
-        try:
-            return self.feed(data, events, faulty, unread)
-        finally:
-            self._watch = watch
-
     def end(self, missing: bytes = b"") -> bytes:
         rest, self._buffer, self._held = b"".join([self._buffer, *self._held]), b"", []
         if rest.strip() and (missing or self._hide_usage):
@@ -111,21 +125,21 @@ class PassthroughRelay:
         )
 
 
-class TranslatedRelay:
+class TranslatedRelay(WatchedRelay):
     """Writes the events in the client's dialect; `watch` keeps the reasoning that it cannot express.
 
     `names`: the client's own names of the tools that the target was sent other names of; `customs`: those of its custom tools,
     in place of which the target was sent functions.
     """
 
-    __slots__ = ("_customs", "_names", "_watch", "_writer")
+    __slots__ = ("_customs", "_names", "_writer")
 
     def __init__(
         self, writer: StreamWriter, watch: ReasoningRecorder | None = None, names: Names | None = None,
         customs: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
+        super().__init__(watch)
         self._writer = writer
-        self._watch = watch
         self._names = names
         self._customs = CustomCalls(customs) if customs else None
 
@@ -138,13 +152,6 @@ class TranslatedRelay:
             events = self._customs.restored(events)
         write = self._writer.write
         return b"".join([write(event) for event in events])
-
-    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
-        watch, self._watch = self._watch, None
-        try:
-            return self.feed(data, events, faulty, unread)
-        finally:
-            self._watch = watch
 
     def end(self, missing: bytes = b"") -> bytes:
         return self._writer.end()
