@@ -12,6 +12,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.records import AttemptRecord
 from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.pages.dashboard.cards import recent_table
 from conduit_desktop.gui.pages.models.dialogs import ModelDialog
 from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.pages.requests.page import RequestsPage
@@ -161,3 +162,12 @@ def test_the_hint_of_a_key_is_cut_in_its_middle(qtbot: QtBot):
         chips.setFixedSize(120, 22)
         images.append(chips.grab().toImage())
     assert images[0] != images[1]
+
+
+def test_the_latest_requests_show_all_columns_in_a_window_of_the_usual_size(qtbot: QtBot):
+    view = recent_table()
+    qtbot.addWidget(view)
+    view.resize(628, 300)  # the width of its card in a window of 1280 pixels
+    view.show()
+    QApplication.processEvents()
+    assert not [column.title for at, column in enumerate(view.model.columns) if view.table.isColumnHidden(at)]

@@ -32,14 +32,14 @@ def recent_table() -> TableView[RequestRow]:
     """A table of the latest requests with few columns."""
     model: TableModel[RequestRow] = TableModel(
         [
-            Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=116, colour=lambda _: "text_muted"),
-            Column("Status", lambda row: STATUS_LABELS[row.status], width=100, pill=True, colour=lambda row: TONES[row.status]),
+            Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=112, colour=lambda _: "text_muted"),
+            Column("Status", lambda row: STATUS_LABELS[row.status], width=96, pill=True, colour=lambda row: TONES[row.status]),
             Column("Model", lambda row: row.model, tooltip=lambda row: row.target),
-            Column("Tokens", lambda row: formatting.count(row.tokens_in + row.tokens_out), align="right", width=86, hide_order=2),
+            Column("Tokens", lambda row: formatting.count(row.tokens_in + row.tokens_out), align="right", width=80, hide_order=2),
             Column(
                 "Cost", cost_text, align="right", width=92, colour=lambda row: None if row.cost_nano is not None else "text_faint"
             ),
-            Column("Duration", lambda row: formatting.duration(row.duration_ms), align="right", width=96, hide_order=1),
+            Column("Duration", lambda row: formatting.duration(row.duration_ms), align="right", width=88, hide_order=1),
         ],
         key=lambda row: row.id,
     )
