@@ -209,9 +209,14 @@ class _Reader:
         value = ""
         while True:
             # Escapes take fifty times as long.
-            limit = min(at + (_TEXT if text.find(b"\\", at, at + _TEXT) < 0 else _SLICE), size)
-            match = _INSIDE.match(text, at, limit)
-            end = match.end() if match is not None else at
+            is_plain = text.find(b"\\", at, at + _TEXT) < 0
+            limit = min(at + (_TEXT if is_plain else _SLICE), size)
+            if is_plain:
+                end = text.find(b'"', at, limit)
+                end = limit if end < 0 else end
+            else:
+                match = _INSIDE.match(text, at, limit)
+                end = match.end() if match is not None else at
             is_end = end < size and text[end] == _QUOTE
             if not is_end:
                 # Not within a character.
