@@ -114,8 +114,9 @@ class FoldingParser(HttpRequestParser):
     def _feed_later(self, data: bytes) -> Any:
         """Read a body of very small chunks in parts, between which others go on: each chunk takes 3 µs, however small it is."""
         if not self._parts:
-            self._connection._pause_reading_for_buffer()
             self._loop.call_soon(self._feed_part)
+        # Each time: aiohttp, which knows nothing of the parts, may have resumed reading for another reason.
+        self._connection._pause_reading_for_buffer()
         self._parts.extend(data[at : at + _PART] for at in range(0, len(data), _PART))
         return (), False, b""
 
