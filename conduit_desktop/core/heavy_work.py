@@ -16,6 +16,7 @@ T = TypeVar("T")
 _bodies = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
 _operator = ThreadPoolExecutor(1, thread_name_prefix="operator")
 """Apart: a page must not wait for the bodies of callers."""
+_frames = ThreadPoolExecutor(1, thread_name_prefix="large-frames")
 YIELD_S = 0.0002
 _lock = threading.Lock()
 _users, _usual_s = 0, 0.0
@@ -31,12 +32,12 @@ async def for_operator(work: Callable[P, T], *args: P.args, **options: P.kwargs)
     return await _run(_operator, partial(work, *args, **options))
 
 
-async def beside_others(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """The same for short work that must not wait for any other: a frame of a stream."""
-    return await _run(None, partial(work, *args, **options))
+async def for_frame(work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """The same for work that must not wait for whole bodies: a frame of a stream."""
+    return await _run(_frames, partial(work, *args, **options))
 
 
-async def _run(pool: ThreadPoolExecutor | None, work: Callable[[], T]) -> T:
+async def _run(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(pool, partial(copy_context().run, _yielding, work))
 
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from conduit_desktop.core import heavy_work
-from conduit_desktop.core.heavy_work import beside_others, for_operator, in_thread
+from conduit_desktop.core.heavy_work import for_frame, for_operator, in_thread
 
 
 async def test_work_is_done_by_one_thread_in_its_order() -> None:
@@ -55,7 +55,7 @@ async def test_the_interpreters_lock_is_given_away_sooner_while_there_is_work() 
     waiting = asyncio.ensure_future(for_operator(lambda: (begun.set(), free.wait())))
     await asyncio.to_thread(begun.wait)
     assert await in_thread(sys.getswitchinterval) == pytest.approx(heavy_work.YIELD_S)
-    assert await beside_others(sys.getswitchinterval) == pytest.approx(heavy_work.YIELD_S)
+    assert await for_frame(sys.getswitchinterval) == pytest.approx(heavy_work.YIELD_S)
     assert sys.getswitchinterval() == pytest.approx(heavy_work.YIELD_S)  # that of the one which goes on
     free.set()
     await waiting

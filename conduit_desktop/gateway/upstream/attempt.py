@@ -16,7 +16,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event, Finished, last_usage
-from conduit_desktop.core.heavy_work import beside_others, in_thread
+from conduit_desktop.core.heavy_work import for_frame, in_thread
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
 from conduit_desktop.gateway.redaction import redact
@@ -408,7 +408,7 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
         answer.check()
         data, first = first or await answer.response.chunk(), b""
         size += len(data)
-        answer.events += answer.take(data) if size <= LARGE_FRAME else await beside_others(answer.take, data)
+        answer.events += answer.take(data) if size <= LARGE_FRAME else await for_frame(answer.take, data)
         held.append(data)
         # Past the limit the stream is committed to without content: holding back more would let one stream fill the memory.
         if answer.ended or size > _MAX_HELD or reader.done:
@@ -426,7 +426,7 @@ async def _read_rest(answer: UpstreamAnswer) -> None:
         answer.check()
         data = await answer.response.chunk()
         coming += len(data)
-        events = answer.take(data) if coming <= LARGE_FRAME else await beside_others(answer.take, data)
+        events = answer.take(data) if coming <= LARGE_FRAME else await for_frame(answer.take, data)
         answer.events += events
         coming = 0 if events else coming
         size += len(data)

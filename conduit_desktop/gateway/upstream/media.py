@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.core.heavy_work import beside_others
+from conduit_desktop.core.heavy_work import for_frame
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
@@ -182,7 +182,7 @@ def _is_relayed(endpoint: Endpoint, content_type: str) -> bool:
 
 async def _in_thread(size: int, work: Callable[..., T], *args: object) -> T:
     """The result of `work`, which runs in a worker thread where `size` bytes are many."""
-    return await beside_others(work, *args) if size > THREAD_FROM else work(*args)
+    return await for_frame(work, *args) if size > THREAD_FROM else work(*args)
 
 
 def _as_object(value: Json) -> dict[str, Json]:

@@ -27,7 +27,7 @@ from conduit_desktop.core.errors import (
     release,
 )
 from conduit_desktop.core.events import Event
-from conduit_desktop.core.heavy_work import beside_others
+from conduit_desktop.core.heavy_work import for_frame
 from conduit_desktop.core.pacing import Pacer
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Call
@@ -229,14 +229,14 @@ class ChatAnswerStream:
         return self._feed(data, self._read(data))
 
     async def take_large(self, data: bytes) -> bytes:
-        events = await beside_others(self._read, data)
+        events = await for_frame(self._read, data)
         # Meter, budgets and the reasoning that is kept belong to the event loop.
         self._count(events)
         answer, reader = self.answer, self.answer.reader
         if (watch := answer.prepared.watch) is not None:
             watch.see(events)
         unread = reader.unread if reader is not None else 0
-        out = await beside_others(self._relay.feed_large, data, events, answer.failure is not None, unread)
+        out = await for_frame(self._relay.feed_large, data, events, answer.failure is not None, unread)
         self._meter.keep(out)
         self.ended = answer.ended or (reader is not None and reader.done)
         return out
@@ -319,7 +319,7 @@ class ByteStream:
         return out
 
     async def take_large(self, data: bytes) -> bytes:
-        return self.take(data) if self._events is None else await beside_others(self.take, data)
+        return self.take(data) if self._events is None else await for_frame(self.take, data)
 
     def check(self) -> None:
         if self._events is not None and self._events.failure is not None:

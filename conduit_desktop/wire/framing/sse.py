@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.wire.framing.base import Frame, Splitter
 
+_LARGE = 64 * 1024
 _BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\r")
 
 
@@ -38,7 +39,7 @@ class SseSplitter(Splitter):
                 self._tail = (self._tail + data)[-3:]
                 self._hold_more(data)
                 return []
-            data = self.rest + data
+            data = b"".join([*self._held, data])  # one copy of what may be megabytes
         frames: list[Frame] = []
         start = 0
         while (end := _frame_end(data, start)) is not None:
@@ -80,6 +81,9 @@ def _frame_end(data: bytes, start: int) -> int | None:
 
 def parse(raw: bytes) -> Frame:
     """The frame of one event's bytes. Its data lines are joined by newlines."""
+    # A picture is one line of megabytes, which is copied once here, and twice below.
+    if len(raw) > _LARGE and raw.startswith(b"data: ") and b"\r" not in raw and raw.find(b"\n") == len(raw) - 2:
+        return Frame(None, raw[6:-2], raw)
     event: str | None = None
     data: list[bytes] = []
     # `splitlines` is for CR and CRLF; nearly every vendor ends lines in LF.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +62,10 @@ def test_one_space_after_the_colon_belongs_to_the_format_and_no_more() -> None:
 
 def test_a_frame_written_is_a_frame_read() -> None:
     assert SseSplitter().feed(sse.write(b"{}", "error")) == [Frame("error", b"{}", b"event: error\ndata: {}\n\n")]
+
+
+@pytest.mark.parametrize("after", [b"\n\n", b"\r\n\r\n", b"\nevent: a\n\n", b"\ndata: b\n\n"])
+@pytest.mark.parametrize("before", [b"data: ", b"data:", b"event: b\ndata: ", b": c\ndata: "])
+def test_a_large_frame_is_parsed_as_a_small_one_is(before: bytes, after: bytes) -> None:
+    small, large = sse.parse(before + b"x" + after), sse.parse(before + b"x" * 100_000 + after)
+    assert (large.event, large.data.replace(b"x" * 100_000, b"x")) == (small.event, small.data)
