@@ -19,6 +19,7 @@ from conduit_desktop.core.records import AttemptRecord, CostCorrection, FormerCo
 from conduit_desktop.store.interface import PricedRequests, RequestFilter, Spending
 from conduit_desktop.store.sqlite import usage
 from conduit_desktop.store.sqlite.store import SqliteStore
+from tests.store.conftest import Fill, OpenFilled
 from tests.store.samples import DAY, NOON, record, total, write
 
 
@@ -272,7 +273,24 @@ async def test_the_running_hour_is_not_summed_up_and_not_pruned(store: SqliteSto
     assert [row.id for row in (await store.ledger.list())[0]] == [record(2).id]
 
 
-@pytest.mark.parametrize("summed", [False, True])
+async def long_log(store: SqliteStore) -> None:
+    """60 days with a record each, and two rare ones."""
+    rare = [
+        record(100, started_at=NOON + 40 * DAY, key_id="key_rare", key_name="old name", model="rare", provider="other",
+               session="s", user="u", tags=("t",), cost_nano=10**9, endpoint="speech", upstream_model="up", status="broken",
+               error_text="it timed out"),
+        record(101, started_at=NOON + 20 * DAY, model="made up", status="refused", error_code="model_not_found", key_id="",
+               client="stranger"),
+    ]  # fmt: skip
+    await write(store, *(record(n, started_at=NOON + n * DAY) for n in range(60)), *rare)
+
+
+async def long_log_summed_up(store: SqliteStore) -> None:
+    await long_log(store)
+    await store.ledger.summarize(NOON + 70 * DAY)
+
+
+@pytest.mark.parametrize("fill", [long_log, long_log_summed_up], ids=lambda fill: fill.__name__)
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -284,21 +302,12 @@ async def test_the_running_hour_is_not_summed_up_and_not_pruned(store: SqliteSto
     ids=str,
 )  # fmt: skip
 async def test_a_rare_record_is_found_in_a_long_log_page_by_page(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, wanted: dict, summed: bool
+    open_filled: OpenFilled, monkeypatch: pytest.MonkeyPatch, wanted: dict, fill: Fill
 ):
     """With small steps and no time, so that each page looks at a few records."""
     monkeypatch.setattr("conduit_desktop.store.sqlite.search.STEP", 3)
     monkeypatch.setattr("conduit_desktop.store.sqlite.search.MAX_S", 0.0)
-    rare = [
-        record(100, started_at=NOON + 40 * DAY, key_id="key_rare", key_name="old name", model="rare", provider="other",
-               session="s", user="u", tags=("t",), cost_nano=10**9, endpoint="speech", upstream_model="up", status="broken",
-               error_text="it timed out"),
-        record(101, started_at=NOON + 20 * DAY, model="made up", status="refused", error_code="model_not_found", key_id="",
-               client="stranger"),
-    ]  # fmt: skip
-    await write(store, *(record(n, started_at=NOON + n * DAY) for n in range(60)), *rare)
-    if summed:
-        await store.ledger.summarize(NOON + 70 * DAY)
+    store, _ = await open_filled(fill)
     found: list[str] = []
     cursor = None
     for _ in range(100):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import random
 import sqlite3
@@ -20,6 +21,7 @@ from conduit_desktop.store.interface import Spending, UsageGroup
 from conduit_desktop.store.sqlite import ledger
 from conduit_desktop.store.sqlite.store import SqliteStore
 from conduit_desktop.store.sqlite.summaries import PAIRS, PAIRS_OF_QUARTERS, PAIRS_OF_REQUESTS, PARTS
+from tests.store.conftest import OpenFilled
 from tests.store.samples import write
 
 HOUR = 3_600_000
@@ -97,14 +99,19 @@ async def pruned(store: SqliteStore) -> list[RequestRecord]:
     return made
 
 
+@functools.cache
+def day_and_hour(at_ms: int, zone: tzinfo) -> tuple[str, str]:
+    at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
+    text = at.replace(minute=0, second=0, microsecond=0).isoformat()
+    return at.date().isoformat(), text.replace("+00:00", "Z") if zone is UTC else text
+
+
 def values_of(record: RequestRecord, group: str, zone: tzinfo) -> tuple[str, ...]:
-    at = datetime.fromtimestamp(record.started_at / 1000, UTC).astimezone(zone)
     match group:
         case "day":
-            return (at.date().isoformat(),)
+            return (day_and_hour(record.started_at, zone)[0],)
         case "hour":
-            text = at.replace(minute=0, second=0, microsecond=0).isoformat()
-            return (text.replace("+00:00", "Z") if zone is UTC else text,)
+            return (day_and_hour(record.started_at, zone)[1],)
         case "key":
             return (record.key_id,)
         case "tag":
@@ -144,8 +151,10 @@ GROUPS: list[tuple[UsageGroup, ...]] = [
 
 
 @pytest.mark.parametrize("made", [summed_up, corrected, stale, pruned], ids=lambda made: made.__name__)
-async def test_every_group_and_pair_of_a_long_range_is_the_sum_of_its_records(store: SqliteStore, made: Callable[..., Any]) -> None:
-    records = await made(store)
+async def test_every_group_and_pair_of_a_long_range_is_the_sum_of_its_records(
+    open_filled: OpenFilled, made: Callable[..., Any]
+) -> None:
+    store, records = await open_filled(made)
     for name in ZONES:
         zone = UTC if name == "UTC" else ZoneInfo(name)
         midnight = round(datetime(2026, 10, 20, tzinfo=zone).timestamp() * 1000)
@@ -172,8 +181,8 @@ async def test_every_group_and_pair_of_a_long_range_is_the_sum_of_its_records(st
 
 
 @pytest.mark.parametrize("made", [summed_up, stale], ids=lambda made: made.__name__)
-async def test_rows_come_in_parts_that_make_up_the_whole(store: SqliteStore, made: Callable[..., Any]) -> None:
-    await made(store)
+async def test_rows_come_in_parts_that_make_up_the_whole(open_filled: OpenFilled, made: Callable[..., Any]) -> None:
+    store, _ = await open_filled(made)
     for name in ("UTC", "Europe/Berlin"):
         zone = UTC if name == "UTC" else ZoneInfo(name)
         for groups in (
@@ -210,8 +219,8 @@ def remove(connection: sqlite3.Connection, *statements: str) -> None:
         connection.execute(statement)
 
 
-async def test_a_long_range_is_read_from_its_largest_blocks(store: SqliteStore) -> None:
-    records = await summed_up(store)
+async def test_a_long_range_is_read_from_its_largest_blocks(open_filled: OpenFilled) -> None:
+    store, records = await open_filled(summed_up)
     statements = (
         f"DELETE FROM blocks WHERE hours < {64 * 24} AND block * hours < {(FIRST_DAY + 64) * 24}",
         "DELETE FROM hourly", "DELETE FROM totals", "DELETE FROM daily_combinations", "DELETE FROM requests",
@@ -224,8 +233,8 @@ async def test_a_long_range_is_read_from_its_largest_blocks(store: SqliteStore) 
     assert spent == [sum(one.cost_nano or 0 for one in records if one.model in models) for models in ("a", "abc")]
 
 
-async def test_a_long_range_of_pairs_with_a_session_user_or_tag_is_read_from_blocks_of_16_days(store: SqliteStore) -> None:
-    records = await summed_up(store)
+async def test_a_long_range_of_pairs_with_a_session_user_or_tag_is_read_from_blocks_of_16_days(open_filled: OpenFilled) -> None:
+    store, records = await open_filled(summed_up)
     statements = (
         f"DELETE FROM blocks WHERE hours < {16 * 24} AND block * hours < {(FIRST_DAY + 80) * 24}",
         "DELETE FROM hourly", "DELETE FROM totals", "DELETE FROM daily_combinations", "DELETE FROM requests",
@@ -236,8 +245,8 @@ async def test_a_long_range_of_pairs_with_a_session_user_or_tag_is_read_from_blo
         assert sums_of(rows, groups) == naive(records, groups, UTC, FIRST, END), groups
 
 
-async def test_the_quarters_of_a_day_at_the_ends_of_a_range_are_read_from_blocks(store: SqliteStore) -> None:
-    records = await summed_up(store)
+async def test_the_quarters_of_a_day_at_the_ends_of_a_range_are_read_from_blocks(open_filled: OpenFilled) -> None:
+    store, records = await open_filled(summed_up)
     since, until = FIRST + 18 * HOUR, END - 12 * HOUR
     statements = ("DELETE FROM hourly", "DELETE FROM totals", "DELETE FROM daily_combinations", "DELETE FROM requests")
     await store.database.write(lambda connection: remove(connection, *statements))
@@ -275,9 +284,9 @@ async def test_quarters_of_pairs_of_totals_are_removed_once_their_day_is_summed_
 
 
 async def test_an_interrupted_summary_of_a_quarter_of_a_day_is_made_again(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    open_filled: OpenFilled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = await summed_up(store)
+    store, records = await open_filled(summed_up)
     late = dataclasses.replace(records[0], id="late", cost_nano=5)
     await write(store, late)
     monkeypatch.setattr("conduit_desktop.store.sqlite.summaries.pairs_of_quarter", lambda *args, **options: 1 / 0)
@@ -292,9 +301,9 @@ async def test_an_interrupted_summary_of_a_quarter_of_a_day_is_made_again(
 
 @pytest.mark.parametrize("groups", [("session", "tag"), ("tag", "user"), ("session", "model", "key")], ids="-".join)
 async def test_groups_without_sums_are_refused_where_too_many_requests_would_be_read(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, groups: tuple[UsageGroup, ...]
+    open_filled: OpenFilled, monkeypatch: pytest.MonkeyPatch, groups: tuple[UsageGroup, ...]
 ) -> None:
-    records = await summed_up(store)
+    store, records = await open_filled(summed_up)
     monkeypatch.setattr("conduit_desktop.store.sqlite.usage.MOST_SINGLE", 100)
     with pytest.raises(Invalid, match="choose a shorter range") as refused:
         await store.ledger.usage(groups, limit=10)
@@ -322,8 +331,8 @@ async def test_pruning_gives_way_to_live_requests_after_a_bounded_time(store: Sq
 
 
 @pytest.mark.parametrize("name", ZONES[1:])
-async def test_days_of_another_time_zone_are_read_without_hours(store: SqliteStore, name: str) -> None:
-    records = await summed_up(store)
+async def test_days_of_another_time_zone_are_read_without_hours(open_filled: OpenFilled, name: str) -> None:
+    store, records = await open_filled(summed_up)
     zone = ZoneInfo(name)
     since, until = (round(datetime(2026, *day, tzinfo=zone).timestamp() * 1000) for day in ((10, 15), (12, 1)))
     await store.database.write(
@@ -335,8 +344,10 @@ async def test_days_of_another_time_zone_are_read_without_hours(store: SqliteSto
 
 
 @pytest.mark.parametrize("pair", [("key", "model"), ("provider", "upstream_model")], ids="-".join)
-async def test_pairs_of_groups_that_the_window_shows_are_read_by_the_hour(store: SqliteStore, pair: tuple[UsageGroup, ...]) -> None:
-    records = await summed_up(store)
+async def test_pairs_of_groups_that_the_window_shows_are_read_by_the_hour(
+    open_filled: OpenFilled, pair: tuple[UsageGroup, ...]
+) -> None:
+    store, records = await open_filled(summed_up)
     await store.database.write(
         lambda connection: remove(connection, "DELETE FROM totals", "DELETE FROM daily_combinations", "DELETE FROM requests")
     )
@@ -344,9 +355,9 @@ async def test_pairs_of_groups_that_the_window_shows_are_read_by_the_hour(store:
     assert sums_of(await store.ledger.usage(pair, since, until), pair) == naive(records, pair, UTC, since, until)
 
 
-async def test_an_interrupted_summary_of_a_day_is_made_again(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupted_summary_of_a_day_is_made_again(open_filled: OpenFilled, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ended before the larger blocks were written: until then, neither they nor the day are read."""
-    records = await summed_up(store)
+    store, records = await open_filled(summed_up)
     late = dataclasses.replace(records[0], id="late", cost_nano=5)
     await write(store, late)
     monkeypatch.setattr("conduit_desktop.store.sqlite.summaries.sums_of_larger_blocks", lambda *args, **options: 1 / 0)

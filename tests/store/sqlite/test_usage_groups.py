@@ -13,6 +13,7 @@ import pytest
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.store.interface import RequestFilter
 from conduit_desktop.store.sqlite.store import SqliteStore
+from tests.store.conftest import OpenFilled
 from tests.store.samples import write
 
 HOUR = 3_600_000
@@ -42,16 +43,35 @@ def records() -> list[RequestRecord]:
     return made
 
 
-@pytest.fixture(params=["totals", "summaries", "stale"])
-async def filled(request: pytest.FixtureRequest, store: SqliteStore) -> SqliteStore:
-    """The same requests three times: not summed up yet, all summed up, and some written after their hour was summed up."""
+async def totals(store: SqliteStore) -> None:
+    """Not summed up yet."""
+    await write(store, *records())
+
+
+async def summaries(store: SqliteStore) -> None:
+    """All summed up."""
+    await write(store, *records())
+    await _summarize(store)
+
+
+async def stale(store: SqliteStore) -> None:
+    """Some written after their hour was summed up."""
     made = records()
-    late = made[::5] if request.param == "stale" else []
+    late = made[::5]
     await write(store, *(one for one in made if one not in late))
-    if request.param != "totals":
-        # In the middle of a day: that day has summaries by hour alone, its last hours none.
-        assert await store.ledger.summarize(SET_BACK + 55 * HOUR) > 24
+    await _summarize(store)
     await write(store, *late)
+
+
+async def _summarize(store: SqliteStore) -> None:
+    # In the middle of a day: that day has summaries by hour alone, its last hours none.
+    assert await store.ledger.summarize(SET_BACK + 55 * HOUR) > 24
+
+
+@pytest.fixture(params=[totals, summaries, stale], ids=lambda fill: fill.__name__)
+async def filled(request: pytest.FixtureRequest, open_filled: OpenFilled) -> SqliteStore:
+    """The same requests three times."""
+    store, _ = await open_filled(request.param)
     return store
 
 
