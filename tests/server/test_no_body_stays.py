@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +85,21 @@ async def _nothing_is_left(gateway: GatewayFixture, what: str) -> None:
     assert not message, f"{what}: a body is held by\n{message}"
 
 
-@pytest.fixture
-def no_collector() -> Any:
-    gc.collect()
-    gc.disable()
-    # What was there before is not searched: the whole process has a million objects.
-    gc.freeze()
+@pytest.fixture(scope="module")
+def _frozen_objects() -> Iterator[None]:
     yield
     gc.unfreeze()
-    gc.enable()
+    gc.collect()
+    gc.freeze()  # as it is for every other test
+
+
+@pytest.fixture
+def no_collector(_frozen_objects: None) -> None:
+    """Nothing is collected in any test (see tests/conftest.py); what was there before is not searched."""
+    assert not gc.isenabled()
+    gc.collect()
+    # Until the end of the module: the whole process has a million objects, and to collect them takes seconds.
+    gc.freeze()
 
 
 def _as_responses(body: bytes) -> bytes:
