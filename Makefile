@@ -8,8 +8,10 @@ PY = .venv/bin/python
 run:
 	@tools/setup.sh start $(ARGS)
 
+# With compiled files kept, even where the environment forbids it: the tests start hundreds of processes, and each would compile the
+# program anew.
 test: setup
-	$(PY) -m pytest -n 2 $(PYTEST)
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 2 $(PYTEST)
 
 # Mutated requests, 20,000 per path over all kinds of targets, and requests generated from the OpenAPI description.
 fuzz: setup
