@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from typing import Any
 
 import orjson
@@ -28,8 +29,11 @@ def shipped() -> PriceCatalog:
     return PriceCatalog.read(resource("prices.json").read_bytes())
 
 
+_decisions = cache(decisions)
+
+
 def deciding(provider: str, model: str, field: str) -> Decision | None:
-    return next((one for one in decisions() if one.fits(provider, model, field)), None)
+    return next((one for one in _decisions() if one.fits(provider, model, field)), None)
 
 
 def test_every_disagreement_of_the_sources_is_decided(differences: list[tuple[str, str, str]]):

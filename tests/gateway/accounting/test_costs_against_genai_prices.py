@@ -100,10 +100,13 @@ def differing() -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
+_hand = cache(hand)
+
+
 @cache
 def entered_by_hand(provider: str) -> tuple[str, ...]:
     """Patterns of models of which hand.toml has the price, a fee for each request, or another model for the name."""
-    given = hand()
+    given = _hand()
     prices = (row for row in given["price"] if row["provider"] == provider and ("per_request" in row or not row.get("adds")))
     names = (row["name"] for row in given["alias"] if row["provider"] == provider)
     return (*(pattern for row in prices for pattern in row["models"]), *names)

@@ -9,6 +9,7 @@ import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import pytest
@@ -282,11 +283,15 @@ def sampled_pairs(count: int) -> list[tuple[Any, Any]]:
     return [*hosted, *random.Random(7).sample(pairs, count)]
 
 
+# To read them for each of the models took most of the test's time.
+_decisions, _hand = cache(decisions), cache(hand)
+
+
 def overruled(provider: str, model: str) -> bool:
     """Whether a decision, or a price entered by hand, holds in place of genai-prices' own."""
-    entered = any(model in row["models"] for row in hand()["price"] if row["provider"] == provider)
-    renamed = any(model == row["name"] for row in hand()["alias"] if row["provider"] == provider)
-    decided = (one for one in decisions() if one.provider == provider and one.take == "table")
+    entered = any(model in row["models"] for row in _hand()["price"] if row["provider"] == provider)
+    renamed = any(model == row["name"] for row in _hand()["alias"] if row["provider"] == provider)
+    decided = (one for one in _decisions() if one.provider == provider and one.take == "table")
     return entered or renamed or any(fnmatchcase(model, pattern) for one in decided for pattern in one.models)
 
 
