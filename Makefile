@@ -8,10 +8,11 @@ PY = .venv/bin/python
 run:
 	@tools/setup.sh start $(ARGS)
 
-# With compiled files kept, even where the environment forbids it: the tests start hundreds of processes, and each would compile the
-# program anew.
+# Three at a time: many tests wait for a timeout or a process, and the third uses that time of two processors. Whoever is done takes
+# tests from the others. Compiled files are kept, even where the environment forbids it: the tests start hundreds of processes, and each
+# would compile the program anew.
 test: setup
-	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 2 $(PYTEST)
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 3 --dist worksteal $(PYTEST)
 
 # Mutated requests, 20,000 per path over all kinds of targets, and requests generated from the OpenAPI description.
 fuzz: setup
