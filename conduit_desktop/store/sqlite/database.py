@@ -114,11 +114,9 @@ class Database:
             self._hand_over()
             for _ in self._readers:
                 self._read_jobs.put(None)
+            # The readers go first, before the writer knows of the end: the last connection to close removes the WAL, and only a
+            # writing one can. On a disk the writer's last checkpoint takes longer than they do; in memory it does not.
+            for reader in self._readers:
+                reader.join()
             self._writer.queue.put(None)
-            self._join()
-
-    def _join(self) -> None:
-        # The readers go first: the last connection to close removes the WAL, and only a writing one can.
-        for reader in self._readers:
-            reader.join()
-        self._writer.join()
+            self._writer.join()
