@@ -17,7 +17,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, MethodNotAllowed
+from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, MethodNotAllowed, release
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply
 from conduit_desktop.gateway.routing.resolve import resolve_model
@@ -84,6 +84,8 @@ class _Connection:
     async def serve(self) -> None:
         """Read until the client closes; then the response in progress is stopped."""
         working = asyncio.ensure_future(self._work())
+        # A callback: this task is cancelled itself where the connection is lost.
+        working.add_done_callback(_let_go)
         try:
             async for message in self._socket:
                 if message.type is not WSMsgType.TEXT:
@@ -245,6 +247,14 @@ def _steer(text: str) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return event if isinstance(event, dict) and event.get("type") == "response.steer" else None
+
+
+def _let_go(working: asyncio.Task[None]) -> None:
+    """Cut the error of a task that was cancelled from its frames, which hold the event and the answer."""
+    try:
+        working.result()
+    except asyncio.CancelledError as error:
+        release(error)
 
 
 async def _event(text: str) -> dict[str, Any]:

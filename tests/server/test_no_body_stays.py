@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import orjson
 import pytest
 
 from conduit_desktop.core.paths import Home
 from conduit_desktop.server.protocol import ClientConnection
 from tests.endurance import failing_calls
-from tests.fakes.failing_upstream import MARK, MODES, RawCaller, failing_upstream
-from tests.fakes.gateway import GatewayFixture, open_gateway
+from tests.fakes.failing_upstream import MARK, MODES, RawCaller, failing_upstream, filling
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
 from tests.fakes.waiting import until
 
@@ -165,6 +167,22 @@ async def test_nothing_of_a_refused_head_outlives_its_connection(
     await reader.read()
     writer.close()
     await _nothing_is_left(gateway, "a refused head")
+
+
+@pytest.mark.parametrize("mode", ["ok", "stalled", "status-500"])
+async def test_nothing_of_an_event_outlives_its_websocket(
+    served: tuple[GatewayFixture, RawCaller], no_collector: None, mode: str
+) -> None:
+    gateway, client = served
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(
+            f"http://{client.host}:{client.port}/v1/responses", headers={"authorization": f"Bearer {KEY}"}
+        ) as socket,
+    ):
+        await socket.send_str(orjson.dumps({"type": "response.create", "model": mode, "input": filling(SIZE)}).decode())
+        await socket.receive()
+    await _nothing_is_left(gateway, f"a WebSocket, {mode}")
 
 
 def test_memory_after_many_failing_calls_is_what_it_was(tmp_path: Path) -> None:
