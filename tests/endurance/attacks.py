@@ -308,7 +308,10 @@ ATTACKS: dict[str, tuple[str, Attack]] = {
     "caller: large, translated": ("caller", _posts(CHAT, partial(_text, "other-dialect", 99 * MB))),
     "caller: 40,000 messages": ("caller", _posts(CHAT, partial(_many_messages, "good", 40_000))),
     "caller: 40,000, translated": ("caller", _posts(CHAT, _MANY)),
-    "caller: embeddings": ("caller", _posts("/v1/embeddings", lambda: orjson.dumps({"model": "good", "input": ["x"] * 500_000}))),
+    "caller: embeddings": (
+        "caller",
+        _posts("/v1/embeddings", lambda: orjson.dumps({"model": "embeddings", "input": ["x"] * 500_000})),
+    ),
     "upstream: 500 MB": ("caller", _upstream("large")),
     "upstream: 60 MB": ("caller", _upstream("allowed")),
     "upstream: 60 MB, translated": ("caller", _upstream("allowed", path=MESSAGES)),

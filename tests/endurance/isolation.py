@@ -89,6 +89,8 @@ def configure(admin: Admin, good: str, hostile: str) -> str:
         )
     admin.send("POST", "/providers", {"name": "messages", "kind": "anthropic", "base_url": good, "api_key": "sk-x"})
     admin.send("POST", "/models", {"alias": "good", "targets": [{"provider": "good", "model": "bench-model"}]})
+    # Of its own: the upstream makes no embeddings, and its failures would open the circuit of the good callers' target.
+    admin.send("POST", "/models", {"alias": "embeddings", "targets": [{"provider": "good", "model": "embedding-model"}]})
     admin.send("POST", "/models", {"alias": "other-dialect", "targets": [{"provider": "messages", "model": "claude-sonnet-4-5"}]})
     admin.send("POST", "/models", {"alias": "*", "targets": [{"provider": "hostile", "model": "*"}], "retries": 0})
     for pattern in ("bench-model", "*"):
