@@ -25,6 +25,8 @@ from conduit_desktop.wire.media.rerank import documents
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
 
+MOST_INPUTS = 20_000
+"""Of one request for embeddings, ten times what OpenAI takes: 500,000 held up streams for a second."""
 _DEFAULT_MODERATION = "omni-moderation-latest"
 """OpenAI's default where a request for moderation names no model."""
 
@@ -162,6 +164,8 @@ def _text(name: str) -> Check:
 def _embeddings(body: Mapping[str, Any]) -> None:
     if body.get("input") is None:
         raise BadRequest("The field 'input' is missing.", code="missing_parameter", param="input")
+    if isinstance(body["input"], list) and len(body["input"]) > MOST_INPUTS:
+        raise BadRequest(f"The field 'input' may have {MOST_INPUTS:,} entries.", param="input")
     inputs_of(dict(body))
     # openai-node asks for base64 and decodes whatever comes: a list of floats would silently become a wrong vector.
     wants_base64(dict(body))

@@ -13,7 +13,7 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway import call as call_module
 from conduit_desktop.gateway.call import Call, WholeReply
-from conduit_desktop.server import request_fields
+from conduit_desktop.server import media, request_fields
 from conduit_desktop.wire import dialect, sliced_json
 from conduit_desktop.wire.framing.multipart import Multipart
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -99,3 +99,9 @@ async def test_a_large_body_is_looked_through_off_the_loop(
 def test_a_large_form_is_heavy() -> None:
     form = Multipart(b"x" * (sliced_json.LARGE + 1), b"b")
     assert Call(dialect("openai_chat"), {}, "m", media_request=MediaRequest("transcriptions", {}, form)).is_heavy
+
+
+def test_a_request_for_very_many_embeddings_is_refused_by_their_number() -> None:
+    media._embeddings({"input": ["x"] * media.MOST_INPUTS})
+    with pytest.raises(BadRequest, match="may have 20,000 entries"):
+        media._embeddings({"input": ["x"] * (media.MOST_INPUTS + 1)})
