@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from conduit_desktop.gateway.health import circuit
-from conduit_desktop.gateway.upstream import client, failover
+from conduit_desktop.gateway.upstream import failover, responses
 from conduit_desktop.gateway.upstream.attempt import check_size
 from tests.fakes.scenario import LONG, Scenario
 from tests.fakes.script import Step
@@ -557,7 +557,7 @@ def test_s03_pauses_are_drawn_from_a_span_that_doubles_and_each_is_longer_than_t
 
 
 async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "WHOLE_LIMIT", 1024 * 1024)
+    monkeypatch.setattr(responses, "WHOLE_LIMIT", 1024 * 1024)
     await wholes.configure(retries=0)
     wholes.a.script(Step(body="[" * (2 * 1024 * 1024)))
     assert (await wholes.ask()).by == "b"
