@@ -203,6 +203,20 @@ async def test_a_stream_uses_a_budget_to_its_end_and_no_further(
     assert (gateway.records[-1].status, gateway.records[-1].error_code) == ("broken", "billing_hard_limit_reached")
 
 
+async def test_a_stream_whose_text_becomes_denser_ends_where_the_budget_does(gateway: GatewayFixture, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    # Random digits have two to three times as many tokens for each byte as the prose before.
+    digits = " ".join(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(1, 400))
+    vendor.script(Step(text="The fox goes home. " * 55 + digits))
+    budget = 600 * 2_000
+    await gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=budget)
+    gateway.state.overrides["reserve_output_tokens"] = 10
+    await gateway.refresh()
+    stream = await gateway.stream("to-openai", key="condt_" + "p" * 43, max_tokens=9000)
+    assert b"budget does not cover" in stream
+    assert 0.9 * budget <= gateway.account("key_poor").spend_nano <= budget
+
+
 async def test_an_answer_of_an_undated_dialect_is_dated(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     body = await gateway.ask("to-anthropic")

@@ -235,15 +235,11 @@ class Meter:
     @property
     def output_tokens(self) -> int:
         """Output counted so far, as an estimate by how the answer begins."""
-        return self._estimated_output(self.output_bytes)
-
-    def _estimated_output(self, weighed_until: int) -> int:
-        """The same; how the answer begins is not weighed again before it has that many bytes."""
         size = self.output_bytes
         if not size or not self._sample:
             return output_tokens(size)
         # The beginning is weighed once it is there, not for each piece of a long stream.
-        if not self._tokens_per_byte or (self._weighed_at < _SAMPLE and size >= weighed_until):
+        if not self._tokens_per_byte or self._weighed_at < min(size, _SAMPLE):
             sample = "".join(self._sample).encode("utf-8", "replace")[:_SAMPLE]
             self._tokens_per_byte = text_tokens(sample) / len(sample) if sample else 0.25
             self._weighed_at = size
@@ -252,13 +248,14 @@ class Meter:
     def covered(self) -> bool:
         """Whether the reservation, grown where needed, covers the output so far."""
         reservation = self._reservation
-        # No text has more tokens than bytes: most answers need no estimate.
-        if reservation is None or self.output_bytes <= reservation.output_tokens:
+        if reservation is None:
             return True
-        if not reservation.is_limited:
-            return reservation.covers(output_tokens(self.output_bytes))
-        # Weighed whenever it has doubled: for each piece, that would take a fifth of a stream's time.
-        return reservation.covers(self._estimated_output(2 * self._weighed_at))
+        # No text has more tokens than bytes. Only where what came since the last estimate may not fit, all is estimated anew: for
+        # each piece, that would take a fifth of a stream's time.
+        estimated = self._weighed_at
+        if math.ceil(estimated * self._tokens_per_byte) + self.output_bytes - estimated <= reservation.output_tokens:
+            return True
+        return reservation.covers(self.output_tokens if reservation.is_limited else output_tokens(self.output_bytes))
 
     def keep(self, data: bytes) -> None:
         """Collect the answer's bytes where payloads are kept, up to MAX_PAYLOAD."""
