@@ -248,10 +248,11 @@ class Meter:
     def covered(self) -> bool:
         """Whether the reservation, grown where needed, covers the output so far."""
         reservation = self._reservation
-        if reservation is None:
+        # No text has more tokens than bytes: most answers need no estimate.
+        if reservation is None or self.output_bytes <= reservation.output_tokens:
             return True
-        # No text has more tokens than bytes. Only where what came since the last estimate may not fit, all is estimated anew: for
-        # each piece, that would take a fifth of a stream's time.
+        # Only where what came since the last estimate may not fit, all is estimated anew: for each piece, that would take a fifth
+        # of a stream's time.
         estimated = self._weighed_at
         if math.ceil(estimated * self._tokens_per_byte) + self.output_bytes - estimated <= reservation.output_tokens:
             return True
