@@ -60,8 +60,8 @@ def _view(context: AppContext, name: str, aliases: list[str]) -> TargetHealthVie
         errors=health.recent_faults(name, ERRORS_WITHIN_S),
         last_error=known.last_error,
         next_probe_s=health.next_probe_s(name),
-        rest_s=health.target_cooldown_s(name),
-        turns=_transitions(context, name),
+        cooldown_s=health.target_cooldown_s(name),
+        transitions=_transitions(context, name),
         credentials=[_credential(context, bound, credential.label, model) for credential in bound.credentials],
     )
 
@@ -91,9 +91,9 @@ def _credential(context: AppContext, bound: BoundProvider, label: str, model: st
     health, owner = context.gateway.health, bound.provider.id
     wait = health.credential_wait_s(owner, label, model)
     if wait is None:
-        return CredentialHealthView(label=label, state="parked", reason=health.disabled_reason(owner, label, model), wait_s=None)
+        return CredentialHealthView(label=label, state="disabled", reason=health.disabled_reason(owner, label, model), wait_s=None)
     reason = "in cooldown after a rate limit" if wait else ""
-    return CredentialHealthView(label=label, state="resting" if wait else "ready", reason=reason, wait_s=wait)
+    return CredentialHealthView(label=label, state="cooldown" if wait else "ready", reason=reason, wait_s=wait)
 
 
 async def pause(context: AppContext, target: str, actor: Actor) -> None:

@@ -65,8 +65,8 @@ async def test_the_transitions_of_a_circuit_and_the_speed_are_shown(open_gateway
     known.succeeded(A, owner, "default", 100.0, known.begin(A))
     known.target(A).finished(100.0, 500.0, 100)
     one = _one(open_gateway, A)
-    assert [transition.state for transition in one.turns] == ["open", "closed"]
-    assert one.turns[0].at <= one.turns[1].at
+    assert [transition.state for transition in one.transitions] == ["open", "closed"]
+    assert one.transitions[0].at <= one.transitions[1].at
     assert one.tokens_per_s == pytest.approx(200)
 
 
@@ -93,7 +93,7 @@ async def test_a_disabled_credential_is_released(open_gateway: AppContext):
     label = bound.credentials[0].label
     open_gateway.gateway.health.failed(A, bound.provider.id, label, UpstreamError("no such key", status=401, reason="auth"))
     [credential] = _one(open_gateway, A).credentials
-    assert (credential.state, credential.reason, credential.wait_s) == ("parked", "no such key", None)
+    assert (credential.state, credential.reason, credential.wait_s) == ("disabled", "no such key", None)
     await call(open_gateway, "POST", f"/health/one/credentials/{label}/release")
     [credential] = _one(open_gateway, A).credentials
     assert (credential.state, credential.wait_s) == ("ready", 0.0)
@@ -160,7 +160,7 @@ async def test_a_credential_after_a_rate_limit_is_in_cooldown_until_it_is_releas
     limited = UpstreamError("slow down", status=429, reason="rate_limit", retry_after=60.0)
     open_gateway.gateway.health.failed(A, bound.provider.id, label, limited)
     [credential] = _one(open_gateway, A).credentials
-    assert credential.state == "resting"
+    assert credential.state == "cooldown"
     assert credential.wait_s is not None
     assert 0 < credential.wait_s <= 60
     for path in (f"/health/two/credentials/{label}x/release", "/health/missing/credentials/default/release"):

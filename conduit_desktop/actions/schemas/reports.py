@@ -11,7 +11,7 @@ from conduit_desktop.core.entities import NotificationKind, Severity
 from conduit_desktop.core.records import CostState, PriceSource, RequestStatus
 
 TargetState = Literal["answering", "unused", "failing", "probing", "paused", "unready", "disabled"]
-CredentialState = Literal["ready", "resting", "parked"]
+CredentialState = Literal["ready", "cooldown", "disabled"]
 
 
 class AttemptView(View):
@@ -48,8 +48,8 @@ class CircuitTransitionView(View):
 class TargetHealthView(View):
     """A target, `provider/model`. `latencies_ms` of the latest answers in order; `errors` of the last hour by reason.
 
-    `next_probe_s`: seconds until an open circuit lets one request through; `rest_s`: seconds until the provider's rate limit
-    ends. `turns`: when its circuit opened and closed in the last day, the newest last.
+    `next_probe_s`: seconds until an open circuit lets one request through; `cooldown_s`: seconds until the provider's rate
+    limit ends. `transitions`: when its circuit opened and closed in the last day, the newest last.
     """
 
     name: str
@@ -65,8 +65,8 @@ class TargetHealthView(View):
     errors: dict[str, int]
     last_error: str
     next_probe_s: float | None
-    rest_s: float
-    turns: list[CircuitTransitionView]
+    cooldown_s: float
+    transitions: list[CircuitTransitionView]
     credentials: list[CredentialHealthView]
 
 

@@ -322,7 +322,7 @@ def test_a_wait_named_with_another_fault_is_not_the_targets(health: Health, reas
     assert health.may_try(TARGET)
 
 
-def test_a_rest_holds_while_the_circuit_would_let_a_probe_through(health: Health, clock: Clock) -> None:
+def test_a_cooldown_holds_while_the_circuit_would_let_a_probe_through(health: Health, clock: Clock) -> None:
     fail(health, 5, "overloaded", 30)
     clock.advance(29)
     assert not health.may_try(TARGET)
@@ -331,7 +331,7 @@ def test_a_rest_holds_while_the_circuit_would_let_a_probe_through(health: Health
     assert health.may_try(TARGET)
 
 
-def test_the_wait_for_a_target_is_the_longer_of_its_rest_and_its_circuits(health: Health) -> None:
+def test_the_wait_for_a_target_is_the_longer_of_its_cooldown_and_its_circuits(health: Health) -> None:
     assert health.wait_s(TARGET) == 0.0
     fail(health, 5, "overloaded", 2)
     assert health.wait_s(TARGET) == 5.0
@@ -386,7 +386,7 @@ def test_an_unknown_credential_is_used(health: Health) -> None:
     assert health.disabled_reason(PROVIDER, LABEL, MODEL) == ""
 
 
-def test_a_rate_limited_credential_rests_as_long_as_the_provider_named_to_the_moment(health: Health, clock: Clock) -> None:
+def test_a_rate_limited_credential_is_in_cooldown_exactly_as_long_as_the_provider_named(health: Health, clock: Clock) -> None:
     fail(health, 1, "rate_limit", 30)
     assert waits(health) == 30.0
     clock.advance(29.999)
@@ -396,7 +396,7 @@ def test_a_rate_limited_credential_rests_as_long_as_the_provider_named_to_the_mo
     assert waits(health) == 0.0
 
 
-def test_a_rest_is_the_credentials_for_that_model_and_not_the_targets(health: Health) -> None:
+def test_a_cooldown_is_the_credentials_for_that_model_and_not_the_targets(health: Health) -> None:
     fail(health, 20, "rate_limit", 30)
     assert usable(health, "other")
     assert usable(health, label="1")
@@ -404,16 +404,16 @@ def test_a_rest_is_the_credentials_for_that_model_and_not_the_targets(health: He
     assert health.may_try(TARGET)
 
 
-def test_without_a_named_wait_the_rest_doubles_up_to_a_minute(health: Health, clock: Clock) -> None:
-    rests = []
+def test_without_a_named_wait_the_cooldown_doubles_up_to_a_minute(health: Health, clock: Clock) -> None:
+    waited = []
     for _ in range(7):
         fail(health, 1, "rate_limit")
-        rests.append(waits(health))
-        clock.advance(rests[-1] or 0)
-    assert rests == [2, 4, 8, 16, 32, 60, 60]
+        waited.append(waits(health))
+        clock.advance(waited[-1] or 0)
+    assert waited == [2, 4, 8, 16, 32, 60, 60]
 
 
-def test_a_success_ends_the_rest_and_the_doubling(health: Health) -> None:
+def test_a_success_ends_the_cooldown_and_the_doubling(health: Health) -> None:
     fail(health, 4, "rate_limit")
     succeed(health)
     assert usable(health)
@@ -421,7 +421,7 @@ def test_a_success_ends_the_rest_and_the_doubling(health: Health) -> None:
     assert waits(health) == 2.0
 
 
-def test_a_shorter_wait_does_not_shorten_the_rest_and_a_longer_one_prolongs_it(health: Health) -> None:
+def test_a_shorter_wait_does_not_shorten_the_cooldown_and_a_longer_one_prolongs_it(health: Health) -> None:
     fail(health, 1, "rate_limit", 30)
     fail(health, 1, "rate_limit", 1)
     assert waits(health) == 30.0
@@ -436,7 +436,7 @@ def test_a_wait_of_zero_is_none_and_a_wait_of_years_is_cut_to_a_day(health: Heal
     assert waits(health) == COOLDOWN_MAX_S
 
 
-def test_after_its_rest_exactly_one_request_tries_a_credential_out(health: Health, clock: Clock) -> None:
+def test_after_its_cooldown_exactly_one_request_tries_a_credential_out(health: Health, clock: Clock) -> None:
     fail(health, 1, "rate_limit", 30)
     assert health.begin(TARGET, PROVIDER, LABEL) is None, "it is still in cooldown"
     clock.advance(30)

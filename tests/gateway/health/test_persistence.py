@@ -330,7 +330,7 @@ def limited(retry_after: float | None = 600.0) -> Health:
     return before
 
 
-def test_a_credentials_rest_is_kept_until_its_end_with_the_count_that_doubles_it() -> None:
+def test_a_credentials_cooldown_is_kept_until_its_end_with_the_count_that_doubles_it() -> None:
     after, clock = restarted(limited(), later_s=100)
     assert after.credential_cooldown_s("prov_a", "0", "m") == 500.0
     assert after.may_use("prov_a", "0", "other")
@@ -341,7 +341,7 @@ def test_a_credentials_rest_is_kept_until_its_end_with_the_count_that_doubles_it
     assert not restarted(limited(), later_s=600)[0].credentials["prov_a", "0"].cooldowns
 
 
-def test_a_rest_that_is_over_is_not_kept() -> None:
+def test_a_cooldown_that_is_over_is_not_kept() -> None:
     assert not persistence.remembered(limited(0.0), configured(), SALT, NOW_MS).credentials
 
 
@@ -385,6 +385,31 @@ def test_the_stored_form_is_that_of_the_first_release() -> None:
     assert set(credential) == {"provider_id", "changed_at", "label", "mark", "parked", "models", "rests"}
     assert (credential["parked"], credential["models"], set(credential["rests"])) == ("", {"m": "no"}, {"m"})
     assert persistence.SavedHealth.model_validate(value) == saved
+
+
+def test_health_saved_by_the_first_release_is_restored() -> None:
+    mark = persistence.remembered(limited(), configured(), SALT, NOW_MS).credentials[0].mark
+    saved = {
+        "salt": SALT,
+        "targets": [
+            {"name": "a/m", "changed_at": 1, "until_ms": None, "openings": 0, "error": "busy", "rest_ms": NOW_MS + 60_000},
+        ],
+        "credentials": [
+            {
+                "provider_id": "prov_a", "changed_at": 1, "label": "0", "mark": mark, "parked": "no such key",
+                "models": {"n": "not permitted"}, "rests": {"m": {"until_ms": NOW_MS + 90_000, "strikes": 2}},
+            },
+        ],
+        "paused": ["a/n"],
+    }  # fmt: skip
+    health = Health(Clock())
+    persistence.restore(health, configured(), saved, NOW_MS)
+    assert health.target_cooldown_s("a/m") == 60
+    assert health.paused == {"a/n"}
+    credential = health.credentials["prov_a", "0"]
+    assert (credential.disabled, credential.disabled_models) == ("no such key", {"n": "not permitted"})
+    assert credential.cooldowns["m"].strikes == 2
+    assert health.credential_cooldown_s("prov_a", "0", "m") == 90
 
 
 def test_a_pause_is_kept_while_its_provider_is_there_changed_or_not() -> None:

@@ -35,7 +35,7 @@ STATE_LABELS: dict[TargetState, str] = {
     "unready": "Not ready",
     "disabled": "Disabled",
 }
-KEY_STATE_LABELS: dict[CredentialState, str] = {"ready": "Ready", "resting": "Cooldown", "parked": "Disabled"}
+KEY_STATE_LABELS: dict[CredentialState, str] = {"ready": "Ready", "cooldown": "Cooldown", "disabled": "Disabled"}
 
 
 class HealthCard(QFrame):
@@ -155,7 +155,7 @@ class CredentialRow(QWidget):
 
     def show_credential(self, one: CredentialHealthView) -> None:
         """Show the current state of the key."""
-        self.pill.show_text(KEY_STATE_LABELS[one.state], "danger" if one.state == "parked" else "warning")
+        self.pill.show_text(KEY_STATE_LABELS[one.state], "danger" if one.state == "disabled" else "warning")
         self.reason.setText(f"Rate limited, {one.wait_s:,.0f} s left" if one.wait_s else one.reason)
 
 
@@ -174,11 +174,11 @@ def _facts(target: TargetHealthView, keyless: bool) -> list[str]:
     if target.errors:
         counts = ", ".join(f"{count} {reason_label(reason, count)}" for reason, count in sorted(target.errors.items()))
         facts.append(f"last hour: {counts}")
-    if target.turns:
-        last = target.turns[-1]
+    if target.transitions:
+        last = target.transitions[-1]
         facts.append(f"circuit {'opened' if last.state == 'open' else 'closed'} {formatting.ago(last.at)}")
-    if target.rest_s:
-        facts.append(f"cooldown, {target.rest_s:,.0f} s left")
+    if target.cooldown_s:
+        facts.append(f"cooldown, {target.cooldown_s:,.0f} s left")
     if target.state == "probing":
         facts.append("probe in progress" if target.in_flight else "the next request is the probe")
     elif target.next_probe_s is not None and target.state == "failing":

@@ -84,7 +84,7 @@ class HealthPage(Page):
         # A half-open circuit has not succeeded yet, so that its target still counts as failing.
         failing = states["failing"] + states["probing"] + states["unready"]
         # A set: the keys of a provider appear at each of its targets and must be counted once.
-        disabled = {(one.provider, key.label) for one in targets for key in one.credentials if key.state == "parked"}
+        disabled = {(one.provider, key.label) for one in targets for key in one.credentials if key.state == "disabled"}
         self.healthy.show_value(f"{states['answering']:,}", f"of {len(targets):,} {'target' if len(targets) == 1 else 'targets'}")
         self.failing.show_value(f"{failing:,}", "failing or not ready" if failing else "none", "danger" if failing else "")
         self.paused.show_value(
