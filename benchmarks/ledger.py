@@ -98,7 +98,7 @@ async def measures(home: Home) -> list[Row]:
         for name, query in queries.items():
             rows.append(await _timed(f"ledger: {name}", query))
         rows.append(await _searched(store))
-        rows.append(await _beside_a_long_read(store))
+        rows.append(await _during_a_long_read(store))
         rows += await _pruned(store, now)
     return rows
 
@@ -254,7 +254,7 @@ async def _searched(store: SqliteStore) -> Row:
     return Row("ledger: a page of a search to the end", SUBJECT, (longest * 1000,), "ms", None, "", None, note)
 
 
-async def _beside_a_long_read(store: SqliteStore) -> Row:
+async def _during_a_long_read(store: SqliteStore) -> Row:
     """How long a page takes while another query reads for seconds."""
     long = store.database.read(lambda connection: connection.execute("SELECT sum(length(attempts)) FROM requests").fetchone())
     walls = []

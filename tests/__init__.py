@@ -1,1 +1,1 @@
-"""The tests, room by room as the source is; `fakes` stands in for the outside, `journeys` go the whole way."""
+"""The tests, in the same packages as the source; `fakes` are servers and clients to test with, `journeys` run whole processes."""

@@ -49,7 +49,7 @@ def fit_effort(body: dict[str, Json], facts: ModelFacts) -> list[str]:
 def _without_sampling(body: dict[str, Json], fields: dict[str, Json]) -> list[str]:
     limits = dict(body.get("inferenceConfig") or {})
     names = {"temperature": "temperature", "topP": "top_p"}
-    lost = [said for name, said in names.items() if limits.pop(name, None) is not None]
+    lost = [dropped for name, dropped in names.items() if limits.pop(name, None) is not None]
     _put(body, "inferenceConfig", limits)
     return [*lost, "top_k"] if fields.pop("inferenceConfig", None) else lost
 
@@ -81,12 +81,12 @@ def without_tools(body: dict[str, Json], facts: ModelFacts) -> list[str]:
     lost = ["tools"] if body.pop("toolConfig", None) else []
     if any("toolUse" in block or "toolResult" in block for message in body["messages"] for block in message["content"]):
         body["messages"] = [
-            {**message, "content": [one for block in message["content"] for one in _told(block)]} for message in body["messages"]
+            {**message, "content": [one for block in message["content"] for one in _as_text(block)]} for message in body["messages"]
         ]
     return lost
 
 
-def _told(block: dict[str, Json]) -> list[dict[str, Json]]:
+def _as_text(block: dict[str, Json]) -> list[dict[str, Json]]:
     if "toolUse" in block:
         use = block["toolUse"]
         return [{"text": f"[{use['name']}: {orjson.dumps(use.get('input')).decode()}]"}]

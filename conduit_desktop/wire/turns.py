@@ -141,7 +141,7 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
         messages = visible if len(visible) == len(messages) else _merged(visible, rules, between, glue)
     if not rules.result_media and not own:
         messages = _with_media_after_results(messages)
-    messages = _with_demanded_turns(messages, rules, lost)
+    messages = _with_required_turns(messages, rules, lost)
     return with_messages(request, messages), list(dict.fromkeys(lost))
 
 
@@ -500,23 +500,23 @@ def _is_file(part: Part) -> bool:
     return isinstance(part, Media) and part.text is None
 
 
-def _with_demanded_turns(messages: list[Message], rules: TurnRules, lost: list[str]) -> list[Message]:
+def _with_required_turns(messages: list[Message], rules: TurnRules, lost: list[str]) -> list[Message]:
     """With the turns that a target requires between, before and after those of the conversation."""
     leading = next((at for at, message in enumerate(messages) if message.role not in _SYSTEM), len(messages))
     arranged = list(messages[:leading])
     turns = messages[leading:]
     # Clients of Ollama send an empty user's text to load a model; no vendor takes a request without any message.
     if (not turns and (rules.needs_user or not arranged)) or (turns and rules.alternate and turns[0].role == "assistant"):
-        arranged.append(_said("user", FILLER))
+        arranged.append(_text_message("user", FILLER))
     for message in turns:
         if not rules.user_after_results and message.role == "user" and arranged and arranged[-1].role == "tool":
-            arranged.append(_said("assistant", ACKNOWLEDGED))
+            arranged.append(_text_message("assistant", ACKNOWLEDGED))
         arranged.append(message)
     if not rules.assistant_last and arranged and arranged[-1].role == "assistant":
         lost.append("messages.prefill")
-        arranged.append(_said("user", CONTINUE))
+        arranged.append(_text_message("user", CONTINUE))
     return arranged
 
 
-def _said(role: Literal["user", "assistant"], text: str) -> Message:
+def _text_message(role: Literal["user", "assistant"], text: str) -> Message:
     return Message(role, [Text(text)], plain=True)

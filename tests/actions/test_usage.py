@@ -116,7 +116,7 @@ async def test_a_cursor_of_other_groups_is_refused(do: Do, place: tuple[str | in
     assert raised.value.field == "cursor"
 
 
-async def test_failed_is_told_apart_from_refused_and_latencies_are_of_answers(context: AppContext, do: Do) -> None:
+async def test_failed_is_distinguished_from_refused_and_latencies_are_of_answers(context: AppContext, do: Do) -> None:
     for number, status in enumerate(["success", "success", "error", "broken", "refused", "cancelled"]):
         made = RequestRecord(id=str(number), started_at=number, status=status, duration_ms=10.0 * (number + 1), first_token_ms=5)  # type: ignore[arg-type]
         await context.store.ledger.record(made)

@@ -142,7 +142,7 @@ async def test_calls_that_wait_for_a_budget_are_answered_in_the_order_in_which_t
         ("gemini", ("error", "status")),
     ],
 )  # fmt: skip
-async def test_a_call_that_has_waited_too_long_is_told_so_in_its_own_dialect(
+async def test_a_call_that_has_waited_too_long_gets_the_error_in_its_own_dialect(
     home: Home, vendor: Vendor, client_dialect: str, path: tuple[str, str]
 ) -> None:
     async with open_gateway(home, budget_wait_s=0.05) as gateway:

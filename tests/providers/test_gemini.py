@@ -237,7 +237,7 @@ def test_from_generation_3_on_the_first_call_is_signed():
     assert body["contents"][1] == RESULT
 
 
-def test_before_generation_3_files_follow_results_and_a_format_beside_tools_is_asked_for_in_words():
+def test_before_generation_3_files_follow_results_and_a_format_with_tools_becomes_an_instruction():
     config = {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}}
     body: dict[str, Any] = {"contents": copy.deepcopy([CALL, RESULT]), "tools": [{}], "generationConfig": config}
     assert gemini().adapt("gemini-2.5-pro", body, "gemini", translated=True) == ["response_format"]

@@ -273,7 +273,7 @@ def test_tools_for_models_that_refuse_them_in_chat_go_to_the_responses_api(
     assert chosen(model, kind, tools=[Tool("search", kind="hosted")], reasoning=reasoning) == CHAT
 
 
-def test_beside_tools_the_default_effort_is_left_out_in_chat() -> None:
+def test_with_tools_the_default_effort_is_left_out_in_chat() -> None:
     assert mended("gpt-5.4", reasoning_effort="none", tools=[])[0] == {"reasoning_effort": "none", "tools": []}
     assert "reasoning_effort" not in mended("gpt-5.4", reasoning_effort="none", tools=[function(LOOKUP)])[0]
 

@@ -309,7 +309,7 @@ async def test_a_caller_that_hangs_up_stops_the_sound(served: ServedGateway) -> 
 
 
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/translations"])
-async def test_a_recording_is_heard_and_priced_by_its_minutes(served: ServedGateway, path: str) -> None:
+async def test_a_recording_is_transcribed_and_priced_by_its_minutes(served: ServedGateway, path: str) -> None:
     await served.price("*", per_minute=0.006)
     status, body, headers = await served.post(path, sound_form(language="de"))
     assert (status, body["text"]) == (200, "8004 bytes transcribed")
@@ -433,7 +433,7 @@ async def test_recordings_without_a_report_are_blocked_or_estimated_at_a_price_b
         assert (status, "No price is known" in str(body)) == (403, True)
     assert len(served.vendor.requests) == calls
     status, _, _ = await served.post(path, sound_form("oa/silent"), **POOR)
-    # 8,004 bytes are half a second: ten tokens a second are heard, and four written.
+    # 8,004 bytes are half a second: ten input and four output tokens a second.
     assert (status, served.record.audio_in, served.record.output, served.record.cost_state) == (200, 6, 3, "estimated")
     assert served.gateway.account("key_poor").spend_nano == served.record.cost_nano == 6 * 6000 + 3 * 10_000
     assert (await served.post(path, sound_form("oa/gpt-4o-transcribe"), **POOR))[0] == 200

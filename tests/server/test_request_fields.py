@@ -71,7 +71,7 @@ VIRTUAL = "condt_" + "k" * 43
 
 
 @pytest.mark.parametrize("name", ["x_conduit_key", "x_api_key", "api_key", "x_goog_api_key", "query"])
-def test_a_virtual_key_beside_a_providers_own_says_who_pays(name: str) -> None:
+def test_a_virtual_key_next_to_a_providers_own_says_who_pays(name: str) -> None:
     path, headers = (f"/?key={VIRTUAL}", {}) if name == "query" else ("/", {name: VIRTUAL})
     found = request_fields.keys(request(path, Authorization="Bearer sk-ant-oat01-login", **headers))
     assert found == (VIRTUAL, "sk-ant-oat01-login", "authorization")

@@ -241,7 +241,7 @@ async def test_input_that_steers_is_given_back_at_once_while_the_response_goes_o
         assert (await client.create(input="hello"))[-1]["type"] == "response.completed"
 
 
-async def test_every_event_of_a_response_has_the_lane_that_its_client_gave_it(served: Served) -> None:
+async def test_every_event_of_a_response_has_the_stream_id_that_its_client_gave_it(served: Served) -> None:
     async with served.connected() as client:
         events = await client.create(input="hello", stream_id="left")
         assert {event.get("stream_id") for event in events} == {"left"}

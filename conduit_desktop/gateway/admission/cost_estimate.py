@@ -10,7 +10,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.accounting.compiled_price import NO_UNITS, CompiledPrice
 from conduit_desktop.gateway.admission.bounds import input_bound, input_bounds
-from conduit_desktop.gateway.admission.media_units import MOST_HEARD_TOKENS_S, expected_units, reports_tokens, worst_units
+from conduit_desktop.gateway.admission.media_units import MOST_AUDIO_IN_TOKENS_S, expected_units, reports_tokens, worst_units
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.wire.media.usage import READ_ONLY
 
@@ -53,8 +53,8 @@ class CostEstimate:
         units = worst_units(call.media_request) if call.media_request is not None else NO_UNITS
         (bound, likely), speeds = input_bounds(call, searches), "speed" in call.body
         # Where sound is billed by tokens: it is no part of the body's text.
-        heard = ceil((units.seconds or 0) * MOST_HEARD_TOKENS_S)
-        bound, likely = bound + heard, likely + heard
+        audio_in = ceil((units.seconds or 0) * MOST_AUDIO_IN_TOKENS_S)
+        bound, likely = bound + audio_in, likely + audio_in
         for compiled_price, most_output in targets:
             if compiled_price is not None:
                 output = min(cap, most_output * answers) if keep_caps or not cap else most_output * answers

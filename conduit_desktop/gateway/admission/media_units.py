@@ -16,8 +16,8 @@ SOUND_BYTES_S = 16_000
 _PICTURE_TOKENS = {"low": (272, 408), "medium": (1056, 1584), "high": (4160, 6240)}
 """Output tokens of one picture, square and not, by its quality; GPT Image makes more of them than other models."""
 # https://platform.openai.com/docs/guides/realtime-costs: a token for 100 ms of sound. Speech has some 200 tokens of text a minute.
-_HEARD_TOKENS_S, _WRITTEN_TOKENS_S = 10, 4
-MOST_HEARD_TOKENS_S = 32
+_AUDIO_IN_TOKENS_S, _WRITTEN_TOKENS_S = 10, 4
+MOST_AUDIO_IN_TOKENS_S = 32
 """Of a second of sound, at Gemini: https://ai.google.dev/gemini-api/docs/audio"""
 
 
@@ -41,8 +41,8 @@ def media_usage(endpoint: str, units: Units, input_tokens: int) -> Usage | None:
         output = units.images * (square if width and width == height else other)
         return Usage(input=input_tokens, output=output, image_out=output, source="estimated")
     if endpoint in ("transcriptions", "translations") and units.seconds:
-        heard, written = (math.ceil(units.seconds * rate) for rate in (_HEARD_TOKENS_S, _WRITTEN_TOKENS_S))
-        return Usage(audio_in=heard, output=written, source="estimated")
+        audio_in, written = (math.ceil(units.seconds * rate) for rate in (_AUDIO_IN_TOKENS_S, _WRITTEN_TOKENS_S))
+        return Usage(audio_in=audio_in, output=written, source="estimated")
     return None
 
 

@@ -32,7 +32,7 @@ QUOTED = tuple(f'"{name}"' for name in COLUMNS)
 """Quoted: `user` is a word of SQL elsewhere, and other engines share these names."""
 _ATTEMPT_FIELDS = frozenset(field.name for field in dataclasses.fields(AttemptRecord))
 
-# A stranger chooses the model names of requests that were turned away; totals, which are kept for good, must not grow by them.
+# A stranger chooses the model names of refused requests; totals, which are kept for good, must not grow by them.
 TOTALS_MODEL = """CASE WHEN {0}status = 'refused' AND {0}error_code IN ('model_not_found', 'missing_api_key', 'invalid_api_key')
     THEN '' ELSE {0}model END"""
 # Likewise of clients that nobody knows: a User-Agent is free text.

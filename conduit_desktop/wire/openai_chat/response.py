@@ -21,7 +21,14 @@ from conduit_desktop.wire.openai_chat.fields import NAME, has_functions
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
-from conduit_desktop.wire.openai_chat.usage import BESIDE_USAGE, own_extra, read_usage, take_answer, write_finish, write_usage
+from conduit_desktop.wire.openai_chat.usage import (
+    FIELDS_OUTSIDE_USAGE,
+    own_extra,
+    read_usage,
+    take_answer,
+    write_finish,
+    write_usage,
+)
 from conduit_desktop.wire.token_logprobs import to_openai
 
 ID_PREFIX = "chatcmpl-"
@@ -68,7 +75,7 @@ def read_plain_text(body: dict[str, Json]) -> list[Event] | None:
     if usage:
         try:
             reported = read_usage(usage)
-            events.append(UsageReported(reported if BESIDE_USAGE.isdisjoint(body) else take_answer(reported, body)))
+            events.append(UsageReported(reported if FIELDS_OUTSIDE_USAGE.isdisjoint(body) else take_answer(reported, body)))
         # The full reader meets the same fault and reports it in the form that callers expect.
         except FAULTS:
             return None

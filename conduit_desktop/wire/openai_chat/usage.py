@@ -304,7 +304,7 @@ def _searches(raw: dict[str, Json]) -> int:
     return _first(*(raw.get(name) for name in _SINGLE_SEARCHES), plugins.get("count"))
 
 
-BESIDE_USAGE = frozenset({"service_tier", "usage_breakdown"})
+FIELDS_OUTSIDE_USAGE = frozenset({"service_tier", "usage_breakdown"})
 """The fields of an answer that `take_answer` reads."""
 
 

@@ -73,7 +73,7 @@ def test_the_user_is_the_first_that_the_body_names(body: dict[str, Any], user: s
         ('{"session_id": {"a": 1}}', '{"session_id": {"a": 1}}', ""),
     ],
 )
-def test_claude_codes_user_is_told_from_its_session(user_id: str, user: str, session: str) -> None:
+def test_claude_codes_user_is_distinguished_from_its_session(user_id: str, user: str, session: str) -> None:
     record = record_of({"metadata": {"user_id": user_id}})
     assert (record.user, record.session) == (user, session)
     assert record_of({"metadata": {"user_id": user_id}}, x__claude__code__session__id="h").session == "h"

@@ -125,7 +125,7 @@ def test_usage_that_contradicts_itself_is_priced_as_far_as_it_goes_and_never_fin
 
 
 @pytest.mark.parametrize("usage", [Usage(cost_nano=42, unclear=("x",)), Usage(output=1, reasoning=2, cost_nano=42)], ids=str)
-def test_a_reported_cost_beside_contradictory_usage_is_kept_and_not_final(usage: Usage):
+def test_a_reported_cost_with_contradictory_usage_is_kept_and_not_final(usage: Usage):
     assert price_answer(FULL, usage)[:2] == (42, "estimated")
 
 

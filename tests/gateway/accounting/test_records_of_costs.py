@@ -113,7 +113,7 @@ FAILED: dict[str, tuple[str, bytes, int]] = {
 
 
 @pytest.mark.parametrize("name", FAILED)
-async def test_a_failed_attempt_that_reported_usage_is_paid_for_beside_the_answer(home: Home, name: str) -> None:
+async def test_a_failed_attempt_that_reported_usage_is_paid_for_in_addition_to_the_answer(home: Home, name: str) -> None:
     kind, answer, nano = FAILED[name]
     record = await recorded(home, (kind, answer), (OPENAI, whole(GOOD)))
     assert (record.attempts_nano, record.cost_nano, record.cost_state) == (nano, nano + GOOD_NANO, "final")

@@ -92,7 +92,7 @@ def test_round_robin_gives_a_broken_targets_turns_to_all_the_others() -> None:
     assert all(order[-1] == "a" for order in found)
 
 
-def test_round_robin_passes_over_a_target_that_rests() -> None:
+def test_round_robin_passes_over_a_target_in_cooldown() -> None:
     health = Health()
     fail(health, "b", "rate_limit", 1)
     found = orders(route("round_robin", {"a": 1, "b": 1, "c": 1}), health, 6)
@@ -262,7 +262,7 @@ def test_s15_a_probe_that_is_refused_was_answered() -> None:
     assert health.target("a/m").state == "closed"
 
 
-def test_a_credential_after_its_rest_is_tried_out_by_one_request() -> None:
+def test_a_credential_after_its_cooldown_is_tried_out_by_one_request() -> None:
     health, clock, _ = breaker()
     limited = UpstreamError("slow down", status=429, reason="rate_limit", retry_after=30)
     health.failed("a/m", "prov_a", "0", limited)

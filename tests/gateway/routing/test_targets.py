@@ -45,7 +45,7 @@ def test_a_local_server_gets_15_minutes_for_its_first_token_and_its_whole_answer
     assert made.timeouts.total_s == 600 + 900
 
 
-def test_a_vendor_gets_the_settings_default_beside_a_local_server() -> None:
+def test_a_vendor_gets_the_settings_default_next_to_a_local_server() -> None:
     made = route("llamacpp", "openai")
     assert (begins_within(made, "openai"), begins_within(made, "llamacpp")) == (120, 900)
     assert route("openai").timeouts.total_s == 600

@@ -94,7 +94,7 @@ async def test_s02_a_rate_limited_target_cools_down_and_is_left_alone(scenario: 
     assert len(scenario.b.requests) == 6
 
 
-async def test_s02_the_rest_is_the_models_and_not_the_whole_providers(scenario: Scenario) -> None:
+async def test_s02_the_cooldown_is_the_models_and_not_the_whole_providers(scenario: Scenario) -> None:
     await scenario.configure()
     await scenario.gateway.add_alias("sister", "a/sister")
     scenario.a.script(RATE_LIMITED, model="alpha")

@@ -105,7 +105,7 @@ async def test_s26_a_clock_set_back_leaves_no_target_excluded(scenario: Scenario
     assert (await scenario.ask()).status == 200
 
 
-async def test_s26_rests_and_breakers_go_by_the_steady_clock(scenario: Scenario, clock: Clock) -> None:
+async def test_s26_cooldowns_and_circuits_go_by_the_monotonic_clock(scenario: Scenario, clock: Clock) -> None:
     await start(scenario, clock)
     scenario.gateway.health.now = clock
     scenario.a.script(Step(status=429, headers={"retry-after": "60"}), Step())

@@ -118,7 +118,7 @@ async def test_s19_a_model_that_is_forbidden_does_not_park_the_credential_for_ot
     assert [call.body["model"] for call in scenario.a.requests] == ["alpha", "sister"]
 
 
-async def test_s02_a_rate_limited_credential_rests_while_others_work(scenario: Scenario) -> None:
+async def test_s02_a_rate_limited_credential_is_in_cooldown_while_others_work(scenario: Scenario) -> None:
     await scenario.configure()
     await give_a(scenario, API_KEY, SECOND, weights=(10**9, 1))
     scenario.a.script(Step(status=429, headers={"retry-after": "60"}), key=API_KEY)
@@ -128,7 +128,7 @@ async def test_s02_a_rate_limited_credential_rests_while_others_work(scenario: S
     assert [call.key for call in scenario.a.requests] == [API_KEY, SECOND, SECOND, SECOND]
 
 
-async def test_s01_a_whole_pool_that_rests_shortly_is_waited_for(wholes: Scenario) -> None:
+async def test_s01_a_short_cooldown_of_the_whole_pool_is_waited_for(wholes: Scenario) -> None:
     await wholes.configure()
     await give_a(wholes, API_KEY, SECOND)
     wholes.a.script(Step(status=429, headers={"retry-after-ms": "900"}), Step(), key=API_KEY)

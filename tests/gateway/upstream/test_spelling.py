@@ -34,7 +34,7 @@ def sent(raw: bytes, **changes: Any) -> bytes:
     return spelled(raw, received, {name: value for name, value in body.items() if value is not None})
 
 
-def test_numbers_keep_their_spelling_beside_another_model() -> None:
+def test_numbers_keep_their_spelling_with_another_model() -> None:
     assert sent(NUMBERS) == NUMBERS
     assert sent(NUMBERS, model="gpt-x") == NUMBERS.replace(b'"alias"', b'"gpt-x"')
     assert sent(NUMBERS, model="gpt-x", n=1) == NUMBERS.replace(b'"alias"', b'"gpt-x"')[:-1] + b',"n":1}'
@@ -123,7 +123,7 @@ def test_a_number_with_a_second_spelling_is_never_overlooked(raw: bytes) -> None
 
 
 @pytest.mark.parametrize("nested", [b"2.50", b"1e3", b"123456789012345678901"])
-def test_a_number_within_keeps_its_spelling_beside_one_at_the_top(nested: bytes) -> None:
+def test_a_nested_number_keeps_its_spelling_with_one_at_the_top(nested: bytes) -> None:
     raw = b'{"model":"a","t":1.10,"x":[{"y":%b}]}' % nested
     assert sent(raw, model="b") == raw.replace(b'"a"', b'"b"')
 

@@ -131,7 +131,7 @@ async def test_usage_by_model_shows_unknown_for_a_missing_price(
     assert shown(page.table, 7) == ["$0.0050 + 1 unknown"]
 
 
-async def test_failed_requests_are_told_from_refused_ones(
+async def test_failed_requests_are_distinguished_from_refused_ones(
     context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
     nothing = {"cost_nano": 0, "input": 0, "output": 0}

@@ -76,7 +76,7 @@ async def test_the_welcome_page_is_skipped_if_there_are_providers(client: AdminC
     await window.finish()
 
 
-async def test_the_first_start_shows_the_welcome_page_also_beside_the_demo_of_a_new_home(client: AdminClient, home: Home):
+async def test_the_first_start_shows_the_welcome_page_also_with_the_demo_of_a_new_home(client: AdminClient, home: Home):
     await client.create_provider(read(NewProvider, {"name": "demo", "kind": "demo"}))
     window = MainWindow(client, home)
     await window.start()

@@ -26,7 +26,7 @@ def test_instructions_that_are_parts_get_a_part() -> None:
     assert body["messages"][0]["content"] == [*system["content"], {"type": "text", "text": "Answer in JSON."}]
 
 
-def test_beside_tools_a_schema_is_asked_for_in_words() -> None:
+def test_with_tools_a_schema_becomes_an_instruction() -> None:
     fields = {"messages": [USER], "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}}
     body, lost = mended(answer_format.tools_or_format, {**fields, "tools": [tool("f")]})
     assert lost == ["response_format"]

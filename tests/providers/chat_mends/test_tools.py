@@ -23,7 +23,7 @@ def test_a_named_tool_is_the_only_one_offered_where_a_choice_is_a_word() -> None
     assert mended(tools.named_tool_alone, other) == ({"tools": [tool("a")], "tool_choice": "auto"}, ["tool_choice"])
 
 
-def test_a_type_beside_alternatives_moves_into_them() -> None:
+def test_a_type_next_to_alternatives_moves_into_them() -> None:
     schema = {
         "type": "object",
         "properties": {"x": {"type": "string", "anyOf": [{"minLength": 1}, {"type": "null"}, {"$ref": "#"}]}},

@@ -117,7 +117,7 @@ def view(pattern: str, valid_from: str | None = None, **values: Any) -> PriceVie
     )  # fmt: skip
 
 
-def test_the_version_of_a_price_that_holds_is_told_from_the_others():
+def test_the_current_version_of_a_price_is_distinguished_from_the_others():
     versions = [view("m", None), view("m", "2026-11-15T00:00:00Z"), view("m", "2027-01-01T00:00:00Z")]
     used = [UsedModel("work", "m", 4, 0, 0)]
     rows = price_rows(versions, used, {used[0].key: record(provider="work", attempts=[AttemptRecord("work", "m")])}, NOW)
