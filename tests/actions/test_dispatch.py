@@ -23,7 +23,7 @@ from conduit_desktop.core.secret_values import SECRETS
 from conduit_desktop.store.sqlite import audit
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.actions.conftest import OPENAI
-from tests.fakes.app_context import DictSecrets, published
+from tests.fakes.app_context import DictSecrets, open_context, published
 
 KEY = VirtualKey(id="key_1", name="k", digest="d" * 64, hint="condt_…aaaa", rpm=5)
 
@@ -209,6 +209,58 @@ async def test_a_killed_process_leaves_each_change_with_its_audit_entry(home: Ho
         await store.close()
     assert rules == entries
     assert len(rules) >= 31
+
+
+KILLED_AT_A_STATEMENT = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from conduit_desktop.actions import keys
+from conduit_desktop.actions.schemas.inputs import KeyPatch, read
+from conduit_desktop.core.paths import Home
+from tests.fakes.app_context import open_context
+
+async def main(home, rpm, left):
+    def on_statement(sql):  # called by SQLite before the statement runs
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async with open_context(Home(Path(home))) as context:
+        await context.store.database.write(lambda connection: connection.set_trace_callback(on_statement))
+        await keys.edit(context, "k", read(KeyPatch, {"rpm": int(rpm)}), "gui")
+        os._exit(0)  # so that closing the store runs no statement more
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+"""One edit of a key; the process is killed before the statement of the database that argument 3 counts from 0."""
+
+
+async def test_a_process_killed_at_any_statement_of_a_change_leaves_the_change_and_its_audit_entry_or_neither(home: Home) -> None:
+    async with open_context(home) as context:
+        await apply(context, "gui", _insert)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    rpm, changed = 5, []
+    for statement in range(50):
+        wanted = 100 + statement
+        command = [sys.executable, "-c", KILLED_AT_A_STATEMENT, str(home.root), str(wanted), str(statement)]
+        ended = await asyncio.to_thread(subprocess.run, command, env=environment, timeout=60)
+        assert ended.returncode in (0, -signal.SIGKILL)
+        store = SqliteStore.open(home)
+        try:
+            [key] = await store.keys.all()
+            entry = (await store.audit.list(1))[0][0]
+        finally:
+            await store.close()
+        changed.append(key.rpm == wanted)
+        assert key.rpm in (rpm, wanted)
+        assert (entry.action == "key.edit" and entry.changes == {"rpm": wanted}) == changed[-1], f"statement {statement}"
+        rpm = key.rpm
+        if ended.returncode == 0:
+            break
+    # At least the row, its entry and the commit were points at which it was killed.
+    assert changed[:3] == [False] * 3
+    assert changed[-1]
 
 
 async def test_a_credential_in_another_field_than_its_own_is_not_in_the_audit_log(context: AppContext) -> None:
