@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -18,6 +19,7 @@ from conduit_desktop.actions.requests import view
 from conduit_desktop.actions.schemas.inputs import (
     KeyPatch,
     ModelPatch,
+    NewBudget,
     NewIpRule,
     NewKey,
     NewModel,
@@ -38,6 +40,8 @@ from conduit_desktop.server.application import build
 
 EDITS = 1000
 """Of different fields of one virtual key, half through each transport."""
+ROUNDS = int(os.environ.get("CONDUIT_RACES", "50"))
+"""Of a PATCH over HTTP while the window edits another field of the same row, for each kind of row."""
 
 RECORD = RequestRecord(
     id="r1", started_at=1_790_000_000_123, key_id="key_1", key_name="laptop", model="fast", provider="openai", upstream_model="m",
@@ -256,3 +260,35 @@ async def test_no_edit_is_lost_between_the_window_and_the_admin_api(local: Admin
     assert lost == 0
     found = await local.key(key)
     assert all(getattr(found, field) == value_of(field, EDITS // len(fields)) for field in fields)
+
+
+Values = Callable[[int], Any]
+"""The value of a field by the number of the edit; no two in a row are the same."""
+RACES: dict[str, tuple[str, Values, str, Values]] = {
+    "/keys/laptop": ("rpm", lambda n: n, "description", lambda n: f"edit {n}"),
+    "/providers/openai": ("base_url", lambda n: f"http://127.0.0.1:1/{n}", "accept_client_keys", lambda n: n % 2 == 1),
+    "/models/team%2Ffast": ("retries", lambda n: n % 11, "max_context_tokens", lambda n: n),
+    "/budgets/everyone": ("limit_usd", float, "thresholds", lambda n: [n / 10_000]),
+}
+"""By the path of a row: the field that the window edits, and the field of the PATCH."""
+
+
+@pytest.mark.parametrize("path", RACES)
+async def test_a_patch_and_an_edit_in_the_window_at_the_same_time_are_both_kept(
+    local: AdminClient, remote: AdminClient, path: str
+) -> None:
+    await furnish(local)
+    await local.create_budget(read(NewBudget, {"name": "everyone", "scope": "global", "limit_usd": 5}))
+    edited, edit_value, patched, patch_value = RACES[path]
+    edits = lost = 0
+    for number in range(1, ROUNDS + 1):
+        patch = asyncio.ensure_future(remote.request("PATCH", path, {patched: patch_value(number)}))
+        # Until the PATCH has been answered, so that one of the edits runs while the PATCH does.
+        while not patch.done():
+            edits += 1
+            await local.request("PATCH", path, {edited: edit_value(edits)})
+        await patch
+        row = await local.request("GET", path)
+        lost += (row[edited], row[patched]) != (edit_value(edits), patch_value(number))
+    assert edits > ROUNDS
+    assert f"{lost} of {ROUNDS} lost" == f"0 of {ROUNDS} lost"
