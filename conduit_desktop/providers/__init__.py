@@ -20,7 +20,7 @@ from conduit_desktop.providers.image_limits import ImageLimits
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.request_rules import RequestRule, mend, mend_for_model
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
-from conduit_desktop.wire.turns import TurnRules, rules_of
+from conduit_desktop.wire.turn_rules import TurnRules, rules_of
 
 CLAUDE = "claude"
 """The origin of Claude's reasoning, whose signatures are valid wherever Claude is served."""

@@ -16,7 +16,7 @@ from conduit_desktop.providers.image_limits import CLAUDE_IMAGES, ImageLimits, c
 from conduit_desktop.providers.model_facts import facts_of
 from conduit_desktop.providers.model_lists import read_list
 from conduit_desktop.providers.request_rules import RequestRule
-from conduit_desktop.wire.turns import BORROWED_MESSAGES, TurnRules, rules_of
+from conduit_desktop.wire.turn_rules import BORROWED_MESSAGES, TurnRules, rules_of
 
 _PATHS: dict[Endpoint, str] = {"chat": "/messages", "count_tokens": "/messages/count_tokens"}
 ANTHROPIC_HEADERS = (*CLIENT_HEADERS, "anthropic-", "x-anthropic-", "x-claude-")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from conduit_desktop.wire.tool_names import MISTRAL_ID
-from conduit_desktop.wire.turns import TurnRules
+from conduit_desktop.wire.turn_rules import TurnRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from conduit_desktop.providers.chat_mends.tools import (
 from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, ORPHANS, TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
-from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
+from conduit_desktop.wire.turn_rules import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
 _OLLAMA = "https://github.com/ollama/ollama/blob/main/openai/openai.go"

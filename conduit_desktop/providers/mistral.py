@@ -16,7 +16,7 @@ from conduit_desktop.providers.model_facts import ModelFacts
 from conduit_desktop.providers.openai_compatible import CHAT_RULES, EffortNames, OpenAICompatible
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.wire.tool_names import MISTRAL_ID
-from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
+from conduit_desktop.wire.turn_rules import CHAT_TURNS, TurnRules
 
 _FIELDS = frozenset(
     {

@@ -22,7 +22,7 @@ from conduit_desktop.providers.model_lists import OPENROUTER_PRICES, PriceFields
 from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
-from conduit_desktop.wire.turns import TurnRules
+from conduit_desktop.wire.turn_rules import TurnRules
 
 PATHS: dict[Endpoint, str] = {
     "chat": "/chat/completions",

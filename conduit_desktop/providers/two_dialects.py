@@ -39,7 +39,7 @@ from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.wire.openai_chat.reasoning import ReasoningField
 from conduit_desktop.wire.tool_names import OPENAI_NAME
-from conduit_desktop.wire.turns import BORROWED_MESSAGES, CHAT_TURNS, TurnRules
+from conduit_desktop.wire.turn_rules import BORROWED_MESSAGES, CHAT_TURNS, TurnRules
 
 ANTHROPIC = "anthropic_messages"
 CHAT = "openai_chat"

@@ -30,7 +30,7 @@ from conduit_desktop.providers.request_rules import RequestRule
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 from conduit_desktop.providers.xai_rules import fit_tools, has_foreign_tools, without_null_contents
 from conduit_desktop.wire.tool_names import OPENAI_NAME
-from conduit_desktop.wire.turns import CHAT_TURNS, TurnRules
+from conduit_desktop.wire.turn_rules import CHAT_TURNS, TurnRules
 
 _CHAT = "openai_chat"
 _OPEN_QWEN3 = r"qwen3-(?:(?:0\.6|1\.7|4|8|14|32)b|30b-a3b|235b-a22b)$|qwq$"

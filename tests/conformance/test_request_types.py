@@ -16,7 +16,8 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.anthropic import Anthropic
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.wire import WrittenRequest, dialect
-from conduit_desktop.wire.turns import normalised, rules_of
+from conduit_desktop.wire.turn_rules import rules_of
+from conduit_desktop.wire.turns import normalised
 from tests.conformance import recordings as recorded_traffic
 from tests.conformance import request_strategies
 from tests.conformance.request_types import PACKAGES, invalid_request, is_known

@@ -12,7 +12,8 @@ from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Message, Text
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire import Dialect, WrittenRequest
-from conduit_desktop.wire.turns import normalised, rules_of
+from conduit_desktop.wire.turn_rules import rules_of
+from conduit_desktop.wire.turns import normalised
 from tests.fakes.replay import interactions
 
 Recording = dict[str, Any]

@@ -25,20 +25,8 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.tool_names import MISTRAL_ID
-from conduit_desktop.wire.turns import (
-    ACKNOWLEDGED,
-    BORROWED_MESSAGES,
-    BY_DIALECT,
-    CHAT_TURNS,
-    CONTINUE,
-    FILLER,
-    NO_RESULT,
-    TurnRules,
-    is_usual,
-    normalised,
-    obeys,
-    rules_of,
-)
+from conduit_desktop.wire.turn_rules import BORROWED_MESSAGES, BY_DIALECT, CHAT_TURNS, TurnRules, rules_of
+from conduit_desktop.wire.turns import ACKNOWLEDGED, CONTINUE, FILLER, NO_RESULT, is_usual, normalised, obeys
 
 ALTERNATING = replace(CHAT_TURNS, system="leading", alternate=True, needs_user=True, assistant_last=False, in_passthrough=True)
 MISTRAL = replace(CHAT_TURNS, system="leading", user_after_results=False, ids=MISTRAL_ID)

@@ -15,7 +15,8 @@ from conduit_desktop.wire.anthropic import request_reader as anthropic_request
 from conduit_desktop.wire.openai_chat import messages_reader as chat_reader
 from conduit_desktop.wire.openai_chat import messages_writer as chat_writer
 from conduit_desktop.wire.openai_responses import messages_reader as responses_reader
-from conduit_desktop.wire.turns import normalised, rules_of
+from conduit_desktop.wire.turn_rules import rules_of
+from conduit_desktop.wire.turns import normalised
 
 Json = dict[str, Any]
 

@@ -35,7 +35,8 @@ from conduit_desktop.wire.hosted_search import with_search_tool
 from conduit_desktop.wire.openai_chat.fields import has_functions, with_tools
 from conduit_desktop.wire.openai_chat.reasoning import give_back
 from conduit_desktop.wire.tool_names import Names, with_fitting_names, without_repeated_tools
-from conduit_desktop.wire.turns import TurnRules, is_usual, normalised, obeys
+from conduit_desktop.wire.turn_rules import TurnRules
+from conduit_desktop.wire.turns import is_usual, normalised, obeys
 
 _CONVERSATIONS = {"openai_responses": "input", "gemini": "contents", "gemini_array": "contents"}
 """By dialect, the field of a request that holds the conversation, where it is not `messages`."""
