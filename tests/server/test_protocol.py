@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server import protocol
+from conduit_desktop.server import request_parser
 from conduit_desktop.server.protocol import ClientServer
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
@@ -294,13 +294,13 @@ async def test_a_byte_order_mark_before_the_body_is_ignored(raw: RawServer) -> N
 async def test_a_body_of_single_bytes_is_read_in_parts_and_is_whole(raw: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """256 KB of such chunks held up every stream for 150 ms."""
     fed: list[int] = []
-    feed = protocol._feed_data
+    feed = request_parser._feed_data
 
     def counted(parser: Any, data: bytes) -> Any:
         fed.append(len(data))
         return feed(parser, data)
 
-    monkeypatch.setattr(protocol, "_feed_data", counted)
+    monkeypatch.setattr(request_parser, "_feed_data", counted)
     body = orjson.dumps({"model": "alias", "messages": [{"role": "user", "content": "hello " * 20_000}]})
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n" % KEY.encode()
     head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
