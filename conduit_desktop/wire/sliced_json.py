@@ -56,23 +56,23 @@ class NotJson(ValueError):
 
 def run(work: Generator[None, None, T]) -> T:
     """The result of `work`, done at once."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    results: list[T] = []
+    for _ in _slices(work, results):
+        pass
+    return results[0]
 
 
 async def spread(work: Generator[None, None, T]) -> T:
     """The result of `work`; the event loop does other things between its slices."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    results: list[T] = []
+    for _ in _slices(work, results):
         await asyncio.sleep(0)
+    return results[0]
+
+
+def _slices(work: Generator[None, None, T], results: list[T]) -> Generator[None, None, None]:
+    """The slices of `work`, whose result is added to `results`."""
+    results.append((yield from work))
 
 
 def read(text: bytes | bytearray) -> Generator[None, None, Any]:
