@@ -29,6 +29,7 @@ from conduit_desktop.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
+    from conduit_desktop.gateway.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -104,14 +105,7 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
             SECRETS.add(context.local_token)
             lock.update(token=context.local_token)
             server.serve(context)
-            try:
-                await gateway.start()
-            # What rows of the configuration can raise is handled where they are read; these are values in tables of ours alone.
-            except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-                raise DatabaseUnusable(
-                    f"the database {home.database} holds a value that cannot be read ({describe(error)}). "
-                    "Restore a backup with `conduit-desktop restore FILE`."
-                ) from error
+            await _start(gateway, home)
             if options.config is None:
                 await prepare_new_home(context)
             jobs = BackgroundJobs(context, lock, options.config, options.serves)
@@ -129,6 +123,18 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
     finally:
         # Last: the next process must not open the databases while this one still writes.
         lock.release()
+
+
+async def _start(gateway: Gateway, home: Home) -> None:
+    """Raises DatabaseUnusable where the gateway cannot read what is stored."""
+    try:
+        await gateway.start()
+    # What rows of the configuration can raise is handled where they are read; these are values in tables of ours alone.
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise DatabaseUnusable(
+            f"the database {home.database} holds a value that cannot be read ({describe(error)}). "
+            "Restore a backup with `conduit-desktop restore FILE`."
+        ) from error
 
 
 def make_database(home: Home) -> None:
