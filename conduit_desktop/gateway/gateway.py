@@ -40,17 +40,10 @@ from conduit_desktop.gateway.routing.trimming import trim
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.gateway.state import GatewayState
 from conduit_desktop.gateway.upstream import token_counts
-from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
+from conduit_desktop.gateway.upstream.answer_streams import AnswerStream, ByteStream, ChatAnswerStream
 from conduit_desktop.gateway.upstream.failover import FailoverRun
-from conduit_desktop.gateway.upstream.relay import (
-    NO_PINGS,
-    AnswerStream,
-    ByteStream,
-    ChatAnswerStream,
-    client_writer,
-    ping_until,
-    relay,
-)
+from conduit_desktop.gateway.upstream.relay import NO_PINGS, client_writer, ping_until, relay
+from conduit_desktop.gateway.upstream.upstream_answer import UpstreamAnswer
 from conduit_desktop.store.interface import Store
 from conduit_desktop.store.secrets.store import SecretStore
 

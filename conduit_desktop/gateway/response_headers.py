@@ -8,7 +8,7 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.limits import RateLimiter
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
+from conduit_desktop.gateway.upstream.upstream_answer import UpstreamAnswer
 
 _PROVIDER_HEADERS = ("request-id", "x-request-id", "openai-processing-ms", "openai-version")
 """The provider's own headers that its SDKs show; relayed in passthrough."""

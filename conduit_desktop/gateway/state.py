@@ -35,7 +35,7 @@ from conduit_desktop.gateway.threads import Threads
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.model_list import fetch_models
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningStore
-from conduit_desktop.gateway.upstream.relay import TimedReader
+from conduit_desktop.gateway.upstream.timed_reader import TimedReader
 from conduit_desktop.store.interface import Store
 from conduit_desktop.store.secrets.store import SecretStore
 

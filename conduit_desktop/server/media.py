@@ -10,7 +10,7 @@ from aiohttp import web
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.core.heavy_work import in_thread
 from conduit_desktop.gateway.call import Call, WholeReply
-from conduit_desktop.gateway.upstream.relay import ConnectionCut
+from conduit_desktop.gateway.upstream.answer_streams import ConnectionCut
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.server import chat, request_fields
 from conduit_desktop.server.chat import LARGE, in_pieces, make_call, stream

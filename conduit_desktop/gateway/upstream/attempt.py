@@ -7,128 +7,36 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
 
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
+from conduit_desktop.core.errors import MalformedStream, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event, Finished, last_usage
 from conduit_desktop.core.heavy_work import for_frame, in_thread
-from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
+from conduit_desktop.gateway.upstream.answer_json import check_depth, check_size, read_json, read_spread
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.gateway.upstream.responses import ERROR_BODY_LIMIT, WHOLE_LIMIT, LocalResponse
-from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets, UpstreamResponse
-from conduit_desktop.wire import StreamReader, json_limits, json_text, sliced_json
+from conduit_desktop.gateway.upstream.upstream_answer import LARGE_FRAME, UpstreamAnswer, answer_errors
+from conduit_desktop.providers import Endpoint, OutboundRequest, UpstreamResponse
+from conduit_desktop.wire import json_limits, sliced_json
 from conduit_desktop.wire.framing import sse
-from conduit_desktop.wire.media.endpoints import MediaAnswer
 from conduit_desktop.wire.reported_usage import usage_in
 
 _CONTENT = frozenset[type](CONTENT_EVENTS)
 _EVENT_STREAM = "text/event-stream"
 _NO_ANSWER_IN_TIME = frozenset({504, 524})
 """Statuses of a proxy that has passed the request on and got no answer in time: RFC 9110 section 15.6.5, and Cloudflare's."""
-MOST_FIELDS, MOST_VALUES = 1_000_000, 5_000_000
-"""Of one answer, see `json_limits`: with twenty alternatives for each, 8,000 tokens have 900,000 fields in their `logprobs`."""
-LARGE_FRAME = 512 * 1024
-"""Bytes of a frame that is read in a thread."""
 _MAX_HELD = 16 * 1024 * 1024
 """Bytes of a stream held back while no content has come; some vendors send only metadata and pings for a while."""
-
-
-@dataclass(slots=True)
-class UpstreamAnswer:
-    """A target that has begun to answer.
-
-    A whole answer is complete in `body` and `events` (chat) or in `media`. A streamed one goes on in `response` after `held`
-    (bytes) and `events`, which came with the first content; `reader` reads its events, and is None for a stream of bytes.
-    """
-
-    target: BoundTarget
-    credential: Credential
-    prepared: PreparedRequest
-    response: UpstreamResponse
-    secrets: Secrets
-    """What the target was sent, renewed where the provider renews it; not to be quoted to the client."""
-    streamed: bool = False
-    """Whether the client gets the answer as a stream."""
-    events: list[Event] = field(default_factory=list)
-    body: bytes = b""
-    held: bytes = b""
-    reader: StreamReader | None = None
-    ended: bool = False
-    failure: ConduitError | None = None
-    """The fault that follows the events in the same bytes; raised once they have been passed on."""
-    failed: bool = False
-    """The failure is the answer's own: the model could not make it, though its stream is whole."""
-    media: MediaAnswer | None = None
-    content_type: str = "application/json"
-    length: int | None = None
-    """The size of a stream of bytes, where the target states it."""
-    heavy: bool = False
-    """A whole chat answer that takes so long to write that others would wait for it."""
-
-    def take(self, data: bytes) -> list[Event]:
-        """Read the next bytes of a stream (b"": its end); raises UpstreamError."""
-        assert self.reader is not None
-        with answer_errors():
-            if not data:
-                self.ended = True
-                events = self.reader.close(self.response.self_delimited)
-                if (failed := self.prepared.failed_answer(events)) is not None:
-                    raise failed
-                return events
-            events = self.reader.feed(data)
-        if not self.prepared.passthrough and (failed := self.prepared.failed_answer(events)) is not None:
-            self.failure, self.failed = failed, True
-            return events
-        try:
-            # A reader returns the events before a fault and raises at the next call: this is that call.
-            self.reader.feed(b"")
-        except ConduitError as failure:
-            self.failure = failure
-        return events
-
-    def take_cut(self, error: UpstreamError) -> list[Event]:
-        """The last events of a stream whose connection broke or stalled with `error`; raises it unless the terminal event came."""
-        assert self.reader is not None
-        try:
-            # Bedrock's and Cohere's streams go on after their terminal event: what follows it is no part of the answer.
-            events = self.reader.close()
-        except ConduitError:
-            raise error from None
-        self.ended = True
-        return events
-
-    def check(self) -> None:
-        """Raises UpstreamError for a pending fault; a fault after the end of a complete answer is ignored."""
-        if self.failure is not None and (self.failed or not (self.reader is not None and self.reader.done)):
-            with answer_errors():
-                raise self.failure
-
-    def whole_body(self, meter: Meter) -> bytes:
-        """A whole answer as the client reads it; its usage is counted in `meter`."""
-        if self.media is not None:
-            meter.report(self.media.usage, self.media.units)
-            meter.named(self.media.model)
-            return self.media.body
-        meter.count(self.events)
-        return self.prepared.write_answer(self.events, self.body)
-
-    async def heavy_body(self, meter: Meter) -> bytes:
-        """As `whole_body`, for a heavy answer, which is written in a thread."""
-        meter.count(self.events)
-        prepared = self.prepared
-        if prepared.watch is not None:
-            prepared.watch.see(self.events)  # here, as the reasoning that is kept belongs to the event loop
-        return await in_thread(prepared.heavy_answer, self.events, self.body)
 
 
 class TargetAttempt:
@@ -381,14 +289,14 @@ class ChatAttempt(TargetAttempt):
 
     def _error_in(self, response: UpstreamResponse, body: bytes, value: dict[str, Json]) -> UpstreamError:
         """The error in place of an answer, as its dialect reads it; in another shape, as any refusal."""
-        try:
-            self.prepared.upstream.read_response(value)
-        except UpstreamError as error:
-            error.dialect, error.body, error.headers = self.prepared.upstream.name, body, lower_names(response)
-            error.usage = error.usage or usage_in(value, self.prepared.upstream.name)
-            return error
-        except MalformedStream:
-            pass
+        # MalformedStream: an error in another vendor's shape is no answer of the dialect either.
+        with suppress(MalformedStream):
+            try:
+                self.prepared.upstream.read_response(value)
+            except UpstreamError as error:
+                error.dialect, error.body, error.headers = self.prepared.upstream.name, body, lower_names(response)
+                error.usage = error.usage or usage_in(value, self.prepared.upstream.name)
+                return error
         return self._refusal_with_status_200(response, body)
 
 
@@ -446,60 +354,3 @@ def content_type_of(response: UpstreamResponse) -> str:
 def lower_names(response: UpstreamResponse) -> dict[str, str]:
     """The response's headers by name in lower case."""
     return {name.lower(): value for name, value in response.headers.items()}
-
-
-async def check_size(body: bytes, most_values: int = MOST_VALUES) -> None:
-    """Check how much a large answer holds, while others go on; raises UpstreamError."""
-    try:
-        if len(body) > json_limits.LARGE:
-            for _ in json_limits.check(body, most_values, MOST_FIELDS):
-                await asyncio.sleep(0)
-    except json_limits.TooComplex as error:
-        raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
-
-
-def check_depth(body: bytes, value: Json) -> None:
-    """Raises UpstreamError where the value of `body` is nested so deep that it cannot be written again."""
-    if len(body) > json_limits.SHALLOW and json_limits.may_be_deep(body):
-        try:
-            json_limits.check_depth(value)
-        except json_limits.TooComplex as error:
-            raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
-
-
-async def read_spread(body: bytes) -> Json:
-    """As `read_json`; others go on while a large answer is read."""
-    # Numbers that orjson would change are read by a slower parser, up to a size that it takes.
-    if len(body) <= sliced_json.LARGE and json_text.has_long_number(body):
-        return read_json(body)
-    try:
-        value: Json = await sliced_json.spread(sliced_json.read(body))
-    except (sliced_json.NotJson, json_limits.TooComplex) as error:
-        # Halves of characters, for instance, which vLLM has in its `logprobs`.
-        if isinstance(error, sliced_json.NotJson) and len(body) <= json_limits.LARGE:
-            return read_json(body)
-        raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from None
-    return value
-
-
-def read_json(body: bytes) -> Json:
-    """The JSON of a provider's answer; raises UpstreamError."""
-    try:
-        return json_text.loads_exact(body)
-    except orjson.JSONDecodeError as error:
-        found = "a web page" if body.lstrip()[:1] == b"<" else "not JSON"
-        raise UpstreamError(f"the provider's answer is {found}", status=502, reason="malformed") from error
-
-
-# A class, not a generator with `contextmanager`: it is entered for every chunk of every stream.
-class answer_errors:
-    """Unreadable bytes and missing ends become UpstreamErrors."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, MalformedStream):
-            raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from error
-        if isinstance(error, StreamBroken):
-            raise UpstreamError(f"the provider's answer broke off: {error}", status=502, reason="broken") from error

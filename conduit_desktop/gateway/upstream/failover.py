@@ -28,9 +28,10 @@ from conduit_desktop.gateway.routing.strategies import order
 from conduit_desktop.gateway.routing.targets import BoundTarget, Route
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.state import GatewayState
-from conduit_desktop.gateway.upstream.attempt import ChatAttempt, TargetAttempt, UpstreamAnswer
+from conduit_desktop.gateway.upstream.attempt import ChatAttempt, TargetAttempt
 from conduit_desktop.gateway.upstream.media import MediaAttempt
 from conduit_desktop.gateway.upstream.translation import prepare
+from conduit_desktop.gateway.upstream.upstream_answer import UpstreamAnswer
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire.generated_media import lost_in_answer
 

@@ -16,19 +16,12 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream import token_counts
-from conduit_desktop.gateway.upstream.attempt import (
-    TargetAttempt,
-    UpstreamAnswer,
-    answer_errors,
-    check_depth,
-    check_size,
-    content_type_of,
-    read_json,
-    read_spread,
-)
+from conduit_desktop.gateway.upstream.answer_json import check_depth, check_size, read_json, read_spread
+from conduit_desktop.gateway.upstream.attempt import TargetAttempt, content_type_of
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.prepared import PreparedRequest
 from conduit_desktop.gateway.upstream.responses import MEDIA_LIMIT, HttpResponse
+from conduit_desktop.gateway.upstream.upstream_answer import UpstreamAnswer, answer_errors
 from conduit_desktop.providers import Endpoint, UpstreamResponse
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaFormat, MediaRequest, OutgoingBody, format_for

@@ -14,7 +14,7 @@ import pytest
 
 from conduit_desktop.gateway.health import circuit
 from conduit_desktop.gateway.upstream import failover, responses
-from conduit_desktop.gateway.upstream.attempt import check_size
+from conduit_desktop.gateway.upstream.answer_json import check_size
 from tests.fakes.scenario import LONG, Scenario
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from conduit_desktop.core.errors import ProviderFailed
-from conduit_desktop.gateway.upstream.attempt import LARGE_FRAME
+from conduit_desktop.gateway.upstream.upstream_answer import LARGE_FRAME
 from tests.fakes.counted_json import CountedJson
 from tests.fakes.gateway import GatewayFixture
 from tests.fakes.raw_upstream import http_answer, raw_upstream

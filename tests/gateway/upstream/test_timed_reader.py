@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from conduit_desktop.core.errors import Closing, UpstreamError
-from conduit_desktop.gateway.upstream.relay import TimedReader
 from conduit_desktop.gateway.upstream.responses import LocalResponse
+from conduit_desktop.gateway.upstream.timed_reader import TimedReader
 from conduit_desktop.providers import LocalAnswer
 from tests.fakes.loop import run_in_jumping_time
 from tests.fakes.waiting import WITHIN_S
