@@ -12,6 +12,7 @@ from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.gateway.admission.body_content import has_media, may_have_media
+from conduit_desktop.gateway.admission.body_survey import BodySurvey
 from conduit_desktop.gateway.admission.estimate import input_estimate
 from conduit_desktop.gateway.admission.output_caps import choices, max_output_tokens
 from conduit_desktop.providers import Endpoint
@@ -80,6 +81,7 @@ class Call:
     _answers: int = 0
     _has_media: bool | None = None
     _is_heavy: bool | None = None
+    _survey: BodySurvey | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -102,14 +104,23 @@ class Call:
     def has_media(self) -> bool:
         """Whether the body holds pictures, sound or documents, or links to them, looked up once."""
         if self._has_media is None:
-            received = self.received
-            is_certain = received is not None and received[1] is self.body and not may_have_media(received[0])
-            self._has_media = not is_certain and has_media(self.body)
+            received, survey = self.received, self.survey
+            if survey is not None:
+                self._has_media = survey.has_media
+            else:
+                is_certain = received is not None and received[1] is self.body and not may_have_media(received[0])
+                self._has_media = not is_certain and has_media(self.body)
         return self._has_media
 
-    def receive(self, text: bytes | bytearray, body: dict[str, Json], is_heavy: bool) -> None:
-        """Take the text of the body, what it says, and whether it is heavy."""
-        self.received, self._is_heavy = (text, body), is_heavy
+    def receive(self, text: bytes | bytearray, body: dict[str, Json], is_heavy: bool, survey: BodySurvey | None = None) -> None:
+        """Take the text of the body, what it says, whether it is heavy, and what else was found in it."""
+        self.received, self._is_heavy, self._survey = (text, body), is_heavy, survey
+
+    @property
+    def survey(self) -> BodySurvey | None:
+        """What was found in the body, where it was looked through as it came, and is still the same."""
+        found, received = self._survey, self.received
+        return found if found is not None and received is not None and received[1] is self.body else None
 
     @property
     def is_heavy(self) -> bool:
@@ -164,8 +175,9 @@ class Call:
         if self._neutral is None:
             body = self.body
             text = self.received[0] if self.received is not None and self.received[1] is body else b""
-            # A large one is not read again in one piece.
-            if text and len(text) <= 2 * sliced_json.LARGE and json_text.has_long_number(text):
+            # A number that long was read as a float below the top. A large text is not read again in one piece.
+            has_floats = self._survey is None or self._survey.has_float
+            if text and has_floats and len(text) <= 2 * sliced_json.LARGE and json_text.has_long_number(text):
                 # Read again, for an identifier in a tool call: as a float it would go back to the model as another number.
                 exact = json_text.loads_exact(text)
                 body = exact if isinstance(exact, dict) else body

@@ -59,7 +59,8 @@ def make_call(
     # Over a WebSocket each event is a call of its own.
     if call is None:
         call = request.get(IDENTIFIED) or head_of(request, gateway)
-        call.received = request.get(request_fields.RECEIVED)
+        if (received := request.get(request_fields.RECEIVED)) is not None:
+            call.receive(*received)
     call.dialect, call.body = language, body
     call.model = request_fields.model_of(body) if model is None else model
     call.stream = request_fields.flag(body, "stream") if stream is None else stream

@@ -15,7 +15,9 @@ from multidict import istr
 from conduit_desktop.core import full_collections
 from conduit_desktop.core.errors import BadRequest, BodyTimeout, PayloadTooLarge
 from conduit_desktop.core.secret_values import SECRETS
+from conduit_desktop.gateway.admission import body_survey
 from conduit_desktop.gateway.admission.access import KEY_HEADER, KEY_PREFIX
+from conduit_desktop.gateway.admission.body_survey import BodySurvey
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server.large_bodies import LARGE, HeldBody, held_body
 from conduit_desktop.server.unpacking import ALWAYS, ENCODINGS, MOST_TIMES, unpack
@@ -27,7 +29,7 @@ _AUTHORIZATION, _KEY_HEADER = istr("authorization"), istr(KEY_HEADER)
 _KEY_HEADERS = (_KEY_HEADER, _AUTHORIZATION, istr("x-api-key"), istr("api-key"), istr("x-goog-api-key"))
 _BEARER_KEY = f"Bearer {KEY_PREFIX}"
 _OTHER_KEYS = tuple(name for name in _KEY_HEADERS if name is not _AUTHORIZATION)
-_COPIED = 1024 * 1024
+_COPIED = 64 * 1024
 """Bytes of a body that is copied once more; a larger one stays a bytearray."""
 _ENCODING = istr("Content-Encoding")
 STALL_S = 30.0
@@ -36,8 +38,8 @@ SLOW_S, SLOWEST = 60.0, 8 * 1024
 """Seconds after which a body must have come at SLOWEST bytes a second on average: one byte now and then is no progress."""
 
 
-RECEIVED = web.RequestKey[tuple[bytes | bytearray, dict[str, Any]]]("received")
-"""A JSON body's text, and what it says."""
+RECEIVED = web.RequestKey[tuple[bytes | bytearray, dict[str, Any], bool, BodySurvey | None]]("received")
+"""What `Call.receive` takes of a JSON body."""
 
 
 class Keys(NamedTuple):
@@ -178,15 +180,32 @@ async def read_json(request: web.Request, max_mb: int, call: Call | None = None)
     # .NET's and PowerShell's writers put a byte-order mark before the text; a parser may ignore it (RFC 8259, section 8.1).
     if raw[:1] == b"\xef":
         raw = raw.removeprefix(b"\xef\xbb\xbf")
-    is_heavy = sliced_json.is_heavy(raw)
-    body = await parse_spread(raw, is_heavy=is_heavy)
+    if len(raw) <= body_survey.FROM:
+        body, is_heavy, found = parse_json(raw), False, None
+    else:
+        body, is_heavy, found = await _parse_large(raw)
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="invalid_json")
     if call is None:
-        request[RECEIVED] = (raw, body)
+        request[RECEIVED] = (raw, body, is_heavy, found)
     else:
-        call.receive(raw, body, is_heavy)
+        call.receive(raw, body, is_heavy, found)
     return with_model_of_path(request, body)
+
+
+async def _parse_large(raw: bytes | bytearray) -> tuple[Any, bool, BodySurvey | None]:
+    """The JSON in a large body, whether it is heavy, and what else was found in it; raises BadRequest."""
+    if len(raw) > json_limits.LARGE:
+        await check_size(raw)
+        if sliced_json.is_heavy(raw):
+            return await _parse_sliced(raw), True, None
+    # At most a megabyte, or hardly any objects and lists: read at once, and its depth is seen in the survey.
+    body = parse_json(raw, is_deep=False)
+    try:
+        found = body_survey.survey(body)
+    except json_limits.TooComplex as error:
+        raise _too_complex(error) from None
+    return body, found.is_heavy, found
 
 
 async def check_size(raw: bytes | bytearray) -> bool:
@@ -203,11 +222,13 @@ async def check_size(raw: bytes | bytearray) -> bool:
         raise _too_complex(error) from None
 
 
-async def parse_spread(raw: bytes | bytearray, what: str = "request body", is_heavy: bool | None = None) -> Any:
-    """As `parse_json`; other requests go on while a large text is read. `is_heavy`: see `sliced_json`, where it is known."""
+async def parse_spread(raw: bytes | bytearray, what: str = "request body") -> Any:
+    """As `parse_json`; other requests go on while a large text is read."""
     is_deep = await check_size(raw) if len(raw) > json_limits.LARGE else None
-    if not (sliced_json.is_heavy(raw) if is_heavy is None else is_heavy):
-        return parse_json(raw, what, is_deep)
+    return await _parse_sliced(raw, what) if sliced_json.is_heavy(raw) else parse_json(raw, what, is_deep)
+
+
+async def _parse_sliced(raw: bytes | bytearray, what: str = "request body") -> Any:
     try:
         with full_collections.put_off():
             return await sliced_json.spread(sliced_json.read(raw))

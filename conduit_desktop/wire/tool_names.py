@@ -39,6 +39,11 @@ class Fitting:
         """Whether the target accepts `text`."""
         return _pattern(self).fullmatch(text) is not None and text not in self.reserved
 
+    def fit_all(self, texts: Iterable[str]) -> bool:
+        """Whether the target accepts each of `texts`."""
+        match, reserved = _pattern(self).fullmatch, self.reserved
+        return all(match(text) is not None and text not in reserved for text in texts)
+
     def fit(self, text: str) -> str:
         """`text` where it fits, else the same short text for it in every request."""
         return text if self.fits(text) else _shortened(self, text)

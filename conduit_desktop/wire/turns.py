@@ -51,6 +51,11 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
     between = None if rules.results_in_user_turn else "\n\n"
     # A client of Google's SDKs returns each streamed chunk as a turn: its pieces are one text.
     glue = "" if request.dialect.startswith("gemini") else between
+    if is_orderly(request.messages, rules):
+        messages = _merged(request.messages, rules, between, glue) if rules.results_in_user_turn else request.messages
+        if not rules.result_media and not own:
+            messages = _with_media_after_results(messages)
+        return with_messages(request, messages), lost
     messages = _paired(_without_empty(request.messages), rules.ids, lost)
     messages = _with_system_in_place(messages, rules, between, lost)
     messages = _merged(messages, rules, between, glue)
@@ -63,25 +68,51 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
     return with_messages(request, messages), list(dict.fromkeys(lost))
 
 
-def is_usual(messages: Iterable[Message], rules: TurnRules) -> bool:
-    """Whether a conversation is texts alone, of the instructions and of user and assistant in turn, the user's first and last.
+def is_orderly(messages: Iterable[Message], rules: TurnRules, with_tools: bool = True) -> bool:
+    """Whether only `_merged` would change a conversation: nearly all are such, and the other steps look at each message again.
 
-    `normalised` changes nothing in it, and looks at each message several times to find that out.
+    It has at most one message of instructions, the first; then user and assistant in turn, the user first and not the assistant
+    last; texts that are not blank, and calls. Each call is answered directly after the message it is in, by a message of its own,
+    in the order of the calls; not `with_tools`: there are none.
     """
     if rules.system == "none":
         return False
-    role = "user"
+    before, waiting = "system", 0
+    ids: list[str] = []
     for at, message in enumerate(messages):
-        if not message.parts:
+        role, parts = message.role, message.parts
+        if not parts:
             return False
-        for part in message.parts:
-            if type(part) is not Text or not part.text or part.text.isspace():
+        if role == "tool":
+            part = parts[0]
+            if (
+                not waiting
+                or len(parts) > 1
+                or type(part) is not ToolResult
+                or part.name is not None
+                or part.call_id != ids[-waiting]
+            ):
                 return False
-        if message.role == role:
-            role = "assistant" if role == "user" else "user"
-        elif at or message.role != "system":
+            waiting -= 1
+            before = role
+            continue
+        if waiting or (role != _NEXT.get(before) and (role != "system" or at)):
             return False
-    return role == "assistant"
+        before = role
+        for part in parts:
+            if type(part) is Text:
+                if not part.text or part.text.isspace():
+                    return False
+            elif type(part) is not ToolCall or role != "assistant" or part.kind == "hosted" or not with_tools:
+                return False
+            else:
+                ids.append(part.id)
+                waiting += 1
+    return not waiting and before in ("user", "tool") and (not ids or (len(set(ids)) == len(ids) and rules.ids.fit_all(ids)))
+
+
+_NEXT = {"system": "user", "user": "assistant", "assistant": "user", "tool": "assistant"}
+"""Who speaks after whom, where there are no calls to be answered."""
 
 
 def obeys(messages: Iterable[Message], rules: TurnRules) -> bool:

@@ -23,10 +23,10 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire import dialect
+from conduit_desktop.wire import dialect, turns
 from conduit_desktop.wire.tool_names import MISTRAL_ID
 from conduit_desktop.wire.turn_rules import BORROWED_MESSAGES, BY_DIALECT, CHAT_TURNS, TurnRules, rules_of
-from conduit_desktop.wire.turns import ACKNOWLEDGED, CONTINUE, FILLER, NO_RESULT, is_usual, normalised, obeys
+from conduit_desktop.wire.turns import ACKNOWLEDGED, CONTINUE, FILLER, NO_RESULT, is_orderly, normalised, obeys
 
 ALTERNATING = replace(CHAT_TURNS, system="leading", alternate=True, needs_user=True, assistant_last=False, in_passthrough=True)
 MISTRAL = replace(CHAT_TURNS, system="leading", user_after_results=False, ids=MISTRAL_ID)
@@ -355,28 +355,75 @@ USUAL = st.lists(st.sampled_from([" ", "", "a", "b c"]), min_size=1, max_size=2)
     name=ANY,
     source=st.sampled_from(["gemini", "anthropic_messages", "openai_chat"]),
 )
-def test_a_usual_conversation_is_one_in_which_nothing_has_to_be_arranged(
+def test_nothing_has_to_be_arranged_in_an_orderly_conversation_of_texts(
     roles: list[Role], texts: list[list[str]], name: str, source: str
 ) -> None:
     messages = [Message(role, [Text(text) for text in some]) for role, some in zip(roles, texts, strict=False)]
-    if is_usual(messages, RULES[name]):
-        assert normalised(ChatRequest(source, "m", messages), RULES[name], "target")[0].messages == messages
+    if is_orderly(messages, RULES[name], with_tools=False):
+        assert arranged_in_full(ChatRequest(source, "m", messages), RULES[name]) == (messages, [])
 
 
-def test_usual_conversations() -> None:
+def arranged_in_full(request: ChatRequest, rules: TurnRules) -> tuple[list[Message], list[str]]:
+    """What `normalised` makes of a conversation that it looks through step by step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turns, "is_orderly", lambda *_: False)
+        got, lost = normalised(request, rules, "target")
+    return got.messages, lost
+
+
+@st.composite
+def with_tools(draw: st.DrawFn) -> list[Message]:
+    """A conversation as agents hold it, sometimes with one thing that is out of order."""
+    messages = [said("system", "s")] if draw(st.booleans()) else []
+    number = 0
+    for _ in range(draw(st.integers(1, 3))):
+        messages.append(said("user", draw(st.sampled_from(["a", "b", " "]))))
+        for _ in range(draw(st.integers(0, 2))):
+            ids = [f"call_{number + at}" for at in range(draw(st.integers(1, 3)))]
+            number += len(ids) - draw(st.sampled_from([0, 0, 0, 1]))
+            text: list[Part] = [Text("t")] if draw(st.booleans()) else []
+            messages.append(Message("assistant", [*text, *(ToolCall(each, "f", "{}") for each in ids)]))
+            kept = draw(st.sampled_from([ids, ids, ids, ids, ids[1:], ids[::-1], [*ids, "other"]]))
+            messages += [answered(each) for each in kept]
+        if draw(st.booleans()):
+            messages.append(said("assistant", "t"))
+    if draw(st.booleans()):
+        messages.append(said("user", "end"))
+    return messages
+
+
+@settings(max_examples=300)
+@given(messages=with_tools(), name=ANY, source=st.sampled_from(["gemini", "anthropic_messages", "openai_chat"]))
+def test_an_orderly_conversation_with_tools_is_arranged_as_any_other(messages: list[Message], name: str, source: str) -> None:
+    request = ChatRequest(source, "m", messages)
+    got, lost = normalised(request, RULES[name], "target")
+    assert (got.messages, lost) == arranged_in_full(request, RULES[name])
+
+
+def test_orderly_conversations() -> None:
     def is_chat(*roles: Role) -> bool:
-        return is_usual([said(role, "a") for role in roles], CHAT_TURNS)
+        return is_orderly([said(role, "a") for role in roles], CHAT_TURNS)
 
     assert is_chat("user")
     assert is_chat("system", "user", "assistant", "user")
     assert not is_chat()
     assert not is_chat("system")
+    assert not is_chat("assistant", "user")
     assert not is_chat("user", "assistant")
     assert not is_chat("user", "user")
     assert not is_chat("user", "system", "user")
-    assert not is_usual([said("system", "a"), said("user", "a")], replace(CHAT_TURNS, system="none"))
-    assert not is_usual([said("user", " ")], CHAT_TURNS)
-    assert not is_usual([said("user", "a"), called("1"), answered("1")], CHAT_TURNS)
+    assert not is_chat("developer", "user")
+    assert not is_orderly([said("system", "a"), said("user", "a")], replace(CHAT_TURNS, system="none"))
+    assert not is_orderly([said("user", " ")], CHAT_TURNS)
+    with_call = [said("user", "a"), called("1"), answered("1")]
+    assert is_orderly(with_call, CHAT_TURNS)
+    assert not is_orderly(with_call, CHAT_TURNS, with_tools=False)
+    assert not is_orderly([*with_call, said("user", "a")], CHAT_TURNS)
+    assert not is_orderly([*with_call, called("1"), answered("1")], CHAT_TURNS), "an id comes twice"
+    assert not is_orderly(with_call[:-1], CHAT_TURNS), "no result"
+    assert not is_orderly([said("user", "a"), called("1"), answered("2")], CHAT_TURNS), "another call's result"
+    assert not is_orderly([said("user", "a"), called("1", "2"), answered("2"), answered("1")], CHAT_TURNS)
+    assert not is_orderly([said("user", "a"), called("1 2"), answered("1 2")], BY_DIALECT["anthropic_messages"]), "no such id"
 
 
 def _flat(message: Message) -> list[Part]:

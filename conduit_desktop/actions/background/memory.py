@@ -1,4 +1,4 @@
-"""Gives memory that large bodies leave behind back to the system: glibc keeps it, in pieces, for the next allocation."""
+"""Gives memory that large bodies leave behind back to the system, though not at once: the next body needs it again."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ GROWN = 8 * 2**20
 """Bytes that the process has to have grown by since it was smallest."""
 WORKED_S = 0.01
 """Processor time that it has to have used since the last time, so that an idle one does nothing."""
+_KEPT = 16 * 2**20
+"""Bytes at its end that the heap keeps, or grows by, until the memory is trimmed: with glibc's own 128 KB, every body of a megabyte
+would be given pages by the system anew, a fifth of the time it takes to pass it on."""
+_M_TOP_PAD = -2
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
 
@@ -66,7 +70,9 @@ def _trim_function() -> Callable[[int], int] | None:
     import ctypes
 
     try:
-        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+        libc = ctypes.CDLL(None)
+        trim: Callable[[int], int] = libc.malloc_trim
+        libc.mallopt(_M_TOP_PAD, _KEPT)
     except (AttributeError, OSError):  # musl has none
         return None
     return trim

@@ -48,6 +48,8 @@ _GEMINI_SCHEMAS = ("responseSchema", "responseJsonSchema", "response_schema", "r
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{256}")
 _LEAST_ENCODED = 256
 _LINK = ("http://", "https://", "gs://", "s3://")
+SHORT = 24
+"""Characters: no encoded picture, sound or document is as short as that, not even with `data:` and its kind before it."""
 LINK_NAMES = frozenset({"url", "image_url", "fileUri", "file_uri", "file_url", "uri", "document_url", "file_id"})
 """Names of links to media, and of files that the vendor stores."""
 _NOT_TEXTS = _LABELS | SIGNED | LINK_NAMES | REASONING
@@ -216,7 +218,7 @@ def has_media(body: dict[str, Json]) -> bool:
     while stack:
         item = stack.pop()
         if type(item) is dict:
-            if not LINK_NAMES.isdisjoint(item) and any(_is_link(name, item.get(name)) for name in LINK_NAMES):
+            if holds_link(item):
                 return True
             parts: Iterable[Json] = item.values()
         else:
@@ -224,11 +226,21 @@ def has_media(body: dict[str, Json]) -> bool:
         for part in parts:
             kind = type(part)
             if kind is str:
-                if part.startswith("data:") or (len(part) >= _LEAST_ENCODED and _ENCODED.match(part) is not None):
+                if len(part) > SHORT and is_data(part):
                     return True
             elif kind is dict or kind is list:
                 stack.append(part)
     return False
+
+
+def is_data(text: str) -> bool:
+    """Whether a text is encoded data, or looks like it."""
+    return text.startswith("data:") or (len(text) >= _LEAST_ENCODED and _ENCODED.match(text) is not None)
+
+
+def holds_link(item: dict[str, Json]) -> bool:
+    """Whether one of an object's fields links to media, or names a file that the vendor stores."""
+    return not LINK_NAMES.isdisjoint(item) and any(_is_link(name, item.get(name)) for name in LINK_NAMES)
 
 
 def _is_link(name: str, value: Json) -> bool:

@@ -159,6 +159,8 @@ def cache_rate_of(call: Call) -> str:
 
 def _cache_marks(call: Call) -> list[Json]:
     """The values of all fields `cache_control`, by which Anthropic's API and those that pass it on learn what to cache."""
+    if (survey := call.survey) is not None:
+        return [mark for mark in survey.cache_marks if mark]
     if call.received is not None and call.received[1] is call.body and b"cache_control" not in call.received[0]:
         return []
     found: list[Json] = []

@@ -26,8 +26,13 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of the largest body that is parsed a second time for its numbers."""
 
 
-def spelled(raw: bytes | bytearray, received: dict[str, Json], sent: dict[str, Json]) -> bytes | bytearray:
-    """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text."""
+def spelled(
+    raw: bytes | bytearray, received: dict[str, Json], sent: dict[str, Json], may_have_floats: bool = True
+) -> bytes | bytearray:
+    """`sent` as JSON, where the numbers that it shares with `received` (by identity) are spelled as in `raw`, the latter's text.
+
+    Not `may_have_floats`: there are none below the top for certain.
+    """
     written: bytes | bytearray = b""
     own = [name for name, value in received.items() if type(value) is float]
     # Most bodies hold no number with a second spelling. A long one is quicker to walk than to search, as most of it is text.
@@ -37,13 +42,19 @@ def spelled(raw: bytes | bytearray, received: dict[str, Json], sent: dict[str, J
             return orjson.dumps(sent)
         # Those at the top, such as `temperature`, are all there are.
         is_flat = found == len(own)
+    elif not (own or may_have_floats):
+        return _text_of(sent, len(raw))
     # And quicker still to compare: most clients write JSON without spaces, as orjson does.
     elif _is_same_but_for_model(raw, received, text := _text_of(sent, len(raw)), sent):
         return text
     else:
         is_flat = False
         written = text
-    if is_flat or not any(_has_float(value) for value in received.values() if type(value) is dict or type(value) is list):
+    if (
+        is_flat
+        or not may_have_floats
+        or not any(_has_float(value) for value in received.values() if type(value) is dict or type(value) is list)
+    ):
         kept = {name: _as_in(raw, name, value) for name in own if type(value := sent.get(name)) is float}
         if kept and len(raw) <= sliced_json.LARGE:
             return orjson.dumps({**sent, **kept})
@@ -85,14 +96,16 @@ def _is_same_but_for_model(
     return (
         at >= 0
         and raw.startswith(theirs, at)
-        and _is_same(memoryview(raw)[:at], memoryview(text)[:at])
-        and _is_same(memoryview(raw)[at + len(theirs) :], memoryview(text)[at + len(ours) :])
+        and _is_same(raw, 0, text, 0, at)
+        and _is_same(raw, at + len(theirs), text, at + len(ours), len(text))
     )
 
 
-def _is_same(one: memoryview, other: memoryview) -> bool:
-    # In steps: 100 MB at once would have the interpreter's lock for 30 ms. Of views, Python compares each byte as an object.
-    return all(bytes(one[at : at + _STEP]) == bytes(other[at : at + _STEP]) for at in range(0, len(one), _STEP))
+def _is_same(raw: bytes | bytearray, begin: int, text: bytes | bytearray, start: int, end: int) -> bool:
+    """Whether `text` from `start` to `end` also stands in `raw` from `begin` on."""
+    # In steps: 100 MB at once would have the interpreter's lock for 30 ms.
+    steps = range(start, end, _STEP)
+    return all(raw.startswith(text[at : min(at + _STEP, end)], at - start + begin) for at in steps)
 
 
 def _as_in(raw: bytes | bytearray, name: str, value: float) -> Any:

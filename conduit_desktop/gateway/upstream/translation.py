@@ -36,7 +36,7 @@ from conduit_desktop.wire.openai_chat.fields import has_functions, with_tools
 from conduit_desktop.wire.openai_chat.reasoning import give_back
 from conduit_desktop.wire.tool_names import Names, with_fitting_names, without_repeated_tools
 from conduit_desktop.wire.turn_rules import TurnRules
-from conduit_desktop.wire.turns import is_usual, normalised, obeys
+from conduit_desktop.wire.turns import is_orderly, normalised, obeys
 
 _CONVERSATIONS = {"openai_responses": "input", "gemini": "contents", "gemini_array": "contents"}
 """By dialect, the field of a request that holds the conversation, where it is not `messages`."""
@@ -306,7 +306,8 @@ def _set_cache_key(call: Call, body: dict[str, Json]) -> None:
 def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes | bytearray:
     # A body that took the place of the one received (a conversation put back into it) has no text of its own.
     if passthrough and call.received is not None and call.received[1] is call.body:
-        return spelled(call.received[0], call.body, body)
+        survey = call.survey
+        return spelled(call.received[0], call.body, body, survey is None or survey.has_float)
     if call.is_heavy:
         return sliced_json.run(sliced_json.write(body))
     return orjson.dumps(body)
@@ -314,7 +315,7 @@ def _written(call: Call, body: dict[str, Json], passthrough: bool) -> bytes | by
 
 def _fitted(request: ChatRequest, rules: TurnRules, upstream: str) -> tuple[ChatRequest, Names, list[str]]:
     """`request` of another dialect with turns and tools as the target takes them, the names to put back, and what was lost."""
-    if not request.tools and request.tool_choice is None and is_usual(request.messages, rules):
+    if not request.tools and request.tool_choice is None and is_orderly(request.messages, rules, with_tools=False):
         return request, {}, []
     request = with_allowed_tools(request)
     tools, lost = without_repeated_tools(request.tools)
