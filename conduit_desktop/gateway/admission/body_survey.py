@@ -40,7 +40,7 @@ def survey(body: Any) -> BodySurvey:
         return found
     tools = [body[name] for name in TOOLS if isinstance(body.get(name), (dict, list))]
     rest: list[Json] = [
-        {name: value for name, value in body.items() if name not in TOOLS and (type(value) is not float or name in _NAMES)}
+        {name: value for name, value in body.items() if name not in TOOLS and (type(value) is not float or name == "cache_control")}
     ]
     # Names of links among the parameters of tools are no media.
     if not (_walk(rest, found, 1, True) and _walk(tools, found, 2, False)):
