@@ -92,9 +92,7 @@ class FoldingParser(HttpRequestParser):
         if not data:
             return _feed_data(self, data)
         # Behind the head, nearly all bodies have none; one byte is found in no time, and counting takes a millisecond a megabyte.
-        if self._parts or (
-            len(data) > _PART and data.find(b"\r", _PART) >= 0 and data.count(b"\r\n") * _SMALL_CHUNK > len(data)
-        ):
+        if self._parts or (len(data) > _PART and data.find(b"\r", _PART) >= 0 and data.count(b"\r\n") * _SMALL_CHUNK > len(data)):
             return self._feed_later(data)
         return self._feed(data)
 
