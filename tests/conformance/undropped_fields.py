@@ -67,6 +67,8 @@ def _has_effect(name: str, value: Any, among: Fields) -> bool:
         return _mode(value) not in ("auto", "none")
     if name in _TOOLS and not (among.get("tools") and _mode(among.get("tool_choice")) != "none"):
         return False
+    if name == "functions" and "none" in (_mode(among.get("tool_choice")), _mode(among.get("function_call"))):
+        return False  # as of tools: what must not be called may be left out
     if name == "tools" and all(set(tool.get("function") or tool) <= {"name", "type"} for tool in value):
         return False  # Converse requires a definition of every tool that the history calls
     if name in ("thinking", "output_config"):
