@@ -255,6 +255,17 @@ class AdminClient(OperationClient):
         """One request, with prompt and answer where they were kept. Raises NotFound."""
         return await self._one(reports.RequestDetailView, "GET", f"/requests/{segment(request_id)}")
 
+    async def compare(self, request_id: str, other: str) -> reports.ComparisonView:
+        """Two requests side by side. Raises NotFound."""
+        return await self._one(reports.ComparisonView, "GET", f"/requests/{segment(request_id)}/compare/{segment(other)}")
+
+    async def replay(
+        self, request_id: str, target: str | None = None, overrides: dict[str, Any] | None = None
+    ) -> reports.RequestDetailView:
+        """Ask a kept request again; the new one's record. Raises NotFound, Conflict where its body was not kept, and Invalid."""
+        given = inputs.ReplayRequest(request_id=request_id, target=target, overrides=overrides or {})
+        return await self._one(reports.RequestDetailView, "POST", "/replay", given)
+
     async def usage(self, query: inputs.UsageQuery | None = None) -> list[reports.UsageView]:
         """Sums by the groups of `query.group_by`; all rows. Raises Invalid."""
         if isinstance(self.transport, LocalTransport):

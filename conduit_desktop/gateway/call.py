@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
-from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.core.errors import BadRequest, GatewayError
 from conduit_desktop.gateway.admission.body_content import has_media, may_have_media
 from conduit_desktop.gateway.admission.body_survey import BodySurvey
 from conduit_desktop.gateway.admission.estimate import input_estimate
@@ -67,6 +67,8 @@ class Call:
     received: tuple[bytes | bytearray, dict[str, Json]] | None = None
     """The text that was received, and what it says; it is that of `body` for as long as that is the same object."""
     recorded: bool = True
+    keep_payload: bool = False
+    """Whether body and answer are stored, whatever settings and key say."""
     caller: Caller | None = None
     """The caller, where it was identified by the request's head, and the configuration in which it was looked up."""
     snapshot: Snapshot | None = None
@@ -188,6 +190,24 @@ class Call:
     def elapsed_ms(self) -> float:
         """Milliseconds since the request arrived."""
         return (time.monotonic() - self.arrived) * 1000
+
+
+_HANDLES: dict[str, tuple[str, ...]] = {
+    "anthropic_messages": ("container",),
+    "gemini": ("cachedContent", "cached_content"),
+    "gemini_array": ("cachedContent", "cached_content"),
+}
+"""By dialect, the fields that name an object which only the provider that holds it can use."""
+
+
+def held_at_provider(dialect: str, body: dict[str, Json]) -> BadRequest | None:
+    """Why only a target of the client's own dialect can answer: no other may answer as if the object were not there."""
+    for name in _HANDLES.get(dialect, ()):
+        value = body.get(name)
+        # A container without an id is a new one.
+        if value and (isinstance(value, str) or (isinstance(value, dict) and value.get("id"))):
+            return BadRequest(f"'{name}' is kept by the provider that made it, and no such provider can answer this.", param=name)
+    return None
 
 
 @dataclass(slots=True)

@@ -147,7 +147,8 @@ class Gateway:
         if alias is not None and alias.trim and alias.max_context_tokens and call.media_request is None:
             call.tokens_at(targets)
             trim(call, alias.max_context_tokens)
-        meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
+        key = caller.key
+        meter.keeps_payload(snapshot.settings.log_payloads or call.keep_payload or (key is not None and key.log_payloads))
         if call.is_heavy and caller.key is not None and (caller.key.tpm is not None or state.budgets.limit(caller.key, route.name)):
             await in_thread(call.tokens_at, targets)  # a limit without ample room is going to need them
         # No await from here to the reservation: that makes admission atomic.

@@ -77,6 +77,8 @@ class GatewayState:
         self._idle = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._side_work: set[asyncio.Task[Any]] = set()
+        self._keeping: dict[str, asyncio.Task[Any]] = {}
+        """By request id: bodies that are being stored."""
         self._unwritten: dict[tuple[Any, str], tuple[Any, str, str]] = {}
         """Notifications that could not be written: severity, text and occasion by kind and title."""
 
@@ -205,7 +207,9 @@ class GatewayState:
         """Write a finished record to the ledger, with the payload where one is given. The future is done once it is durable."""
         durable = self.store.ledger.record(record)
         if answer is not None:
-            self._in_background(self._keep_bodies(record, request, answer))
+            task = self._in_background(self._keep_bodies(record, request, answer))
+            self._keeping[record.id] = task
+            task.add_done_callback(lambda _: self._keeping.pop(record.id, None))
         # Without waiting for the disk: log page and metrics show a request even where its record cannot be written yet.
         self.bus.publish("requests", record)
         return durable
@@ -231,11 +235,17 @@ class GatewayState:
         if made is not None:
             self.bus.publish("notifications", made.id)
 
-    def _in_background(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    async def bodies_kept(self, request_id: str) -> None:
+        """Until request and answer of a finished request can be read, where they are kept."""
+        if (task := self._keeping.get(request_id)) is not None:
+            await asyncio.wait([task])
+
+    def _in_background(self, work: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.ensure_future(work)
         # The loop holds tasks weakly: without this reference one could be collected before its end.
         self._side_work.add(task)
         task.add_done_callback(self._side_work_done)
+        return task
 
     def _side_work_done(self, task: asyncio.Task[Any]) -> None:
         self._side_work.discard(task)

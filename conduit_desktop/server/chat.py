@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.core.heavy_work import in_thread
-from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
+from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply, held_at_provider
 from conduit_desktop.server import request_fields, threads
 from conduit_desktop.server.answers import StreamedAnswer, WholeAnswer
 from conduit_desktop.server.identity import IDENTIFIED, head_of, identified
@@ -64,7 +64,7 @@ def make_call(
     call.dialect, call.body = language, body
     call.model = request_fields.model_of(body) if model is None else model
     call.stream = request_fields.flag(body, "stream") if stream is None else stream
-    call.untranslatable = request_fields.held_at_provider(language.name, body)
+    call.untranslatable = held_at_provider(language.name, body)
     request[REQUEST_ID] = call.id
     return call
 

@@ -301,24 +301,6 @@ def need_messages(body: dict[str, Any]) -> None:
             raise BadRequest(f"messages[{index}] must be an object with a 'role'.", param=f"messages[{index}].role")
 
 
-_HANDLES: dict[str, tuple[str, ...]] = {
-    "anthropic_messages": ("container",),
-    "gemini": ("cachedContent", "cached_content"),
-    "gemini_array": ("cachedContent", "cached_content"),
-}
-"""By dialect, the fields that name an object which only the provider that holds it can use."""
-
-
-def held_at_provider(dialect: str, body: dict[str, Any]) -> BadRequest | None:
-    """Why only a target of the client's own dialect can answer: no other may answer as if the object were not there."""
-    for name in _HANDLES.get(dialect, ()):
-        value = body.get(name)
-        # A container without an id is a new one.
-        if value and (isinstance(value, str) or (isinstance(value, dict) and value.get("id"))):
-            return BadRequest(f"'{name}' is kept by the provider that made it, and no such provider can answer this.", param=name)
-    return None
-
-
 def user_agent(request: web.Request) -> str:
     """The User-Agent up to its comment, at most 80 characters, for the log: `claude-cli/2.1`, `OpenAI/Python 3.54.0`."""
     return request.headers.get("User-Agent", "")[:80].split(" (", 1)[0]

@@ -261,6 +261,17 @@ class NewPrice(NewRates):
     valid_from: Moment | None = None
 
 
+class ReplayRequest(Body):
+    """POST /replay. `target` is an alias or `provider/model`, the request's own where it is null.
+
+    `overrides` sets fields of the request's body, or removes them (null).
+    """
+
+    request_id: str = Field(min_length=1, max_length=100)
+    target: str | None = Field(default=None, min_length=1, max_length=512)
+    overrides: dict[str, Any] = Field(default_factory=dict, max_length=100)
+
+
 class RepriceRequest(Body):
     """POST /prices/reprice. `model` is an alias, an upstream model or `provider/model`; without limits, every request kept."""
 

@@ -149,6 +149,46 @@ class RequestDetailView(RequestView):
     response_payload: Any = None
 
 
+class ToolCallView(View):
+    """A call of a tool in an answer; `arguments` as the model wrote them."""
+
+    name: str
+    arguments: str
+
+
+class ComparedAnswerView(View):
+    """One side of a comparison. `text` is null where the answer was not kept."""
+
+    request: RequestView
+    text: str | None
+    thinking: str = ""
+    tool_calls: list[ToolCallView] = Field(default_factory=list)
+
+
+class DifferenceView(View):
+    """A piece of the two texts: in both, only in the left one, or only in the right one."""
+
+    kind: Literal["equal", "removed", "added"]
+    text: str
+
+
+class ComparedFieldView(View):
+    """A field at the top of the requests' bodies that differs; null where a body has none."""
+
+    name: str
+    left: Any = None
+    right: Any = None
+
+
+class ComparisonView(View):
+    """GET /requests/{id}/compare/{other}: both answers, what differs in their texts, and in which fields the requests differ."""
+
+    left: ComparedAnswerView
+    right: ComparedAnswerView
+    differences: list[DifferenceView]
+    fields: list[ComparedFieldView]
+
+
 class PercentilesView(View):
     """Milliseconds; None where no answer was measured."""
 

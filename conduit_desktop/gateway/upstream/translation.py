@@ -77,7 +77,7 @@ def prepare(
     draft = _passed_through(call, target, reasoning, other_model) if passthrough else _translated(call, target, reasoning)
     upstream, body, dropped = draft.upstream, draft.body, draft.dropped
     if overrides:
-        _override(upstream, body, overrides)
+        override(upstream, body, overrides)
     # After both branches: a vendor's limits hold for the client's own body just as for a translated one.
     adapted = kind.adapt(target.model, body, upstream.name, not passthrough)
     if passthrough and (other_model or overrides) and upstream.name not in kind.borrowed:
@@ -279,14 +279,14 @@ def _is_passed_through(call: Call, kind: ProviderKind, dialects: tuple[str, ...]
     return call.untranslatable is not None or kind.passes(name, call.body)
 
 
-def _override(upstream: Dialect, body: dict[str, Json], overrides: Mapping[str, Json]) -> None:
-    """Set or remove the alias's fields, in the dialect's own way where it has one."""
-    override = getattr(upstream, "override", None)
+def override(upstream: Dialect, body: dict[str, Json], overrides: Mapping[str, Json]) -> None:
+    """Set, or remove where the value is None, fields of a body, in the dialect's own way where it has one."""
+    own = getattr(upstream, "override", None)
     for name, value in overrides.items():
         if upstream.name == "openai_chat" and name in _SAME_LIMIT:
             body.pop(_SAME_LIMIT[name], None)
-        if override is not None:
-            override(body, name, value)
+        if own is not None:
+            own(body, name, value)
         elif value is None:
             body.pop(name, None)
         else:
