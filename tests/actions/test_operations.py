@@ -402,7 +402,7 @@ FREE = {
     "/models/{alias*}/explain", "/webhook", "/webhook/test", "/health/{target*}/pause", "/health/{target*}/resume",
     "/health/{provider}/credentials/{label}/release",
     "/keys/{id}/reset-spend", "/prices/reprice", "/notifications/read", "/notifications/{id}/read", "/backup", "/import",
-    "/master-key/rotate", "/discovery", "/demo", "/catalog/prices/refresh",
+    "/master-key/rotate", "/discovery", "/demo", "/catalog/prices/refresh", "/replay",
 }  # fmt: skip
 """Paths of operations that add something new, or do not touch what a config file defines."""
 
@@ -483,6 +483,7 @@ CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     # Nothing of the configuration changes.
     ("POST", "/providers/{name}/test"): ("/providers/demo/test", None, None),
     ("POST", "/models/{alias*}/explain"): ("/models/fast/explain", {}, None),
+    ("POST", "/replay"): ("/replay", {"request_id": "kept"}, None),
     ("POST", "/notifications/read"): ("/notifications/read", None, None),
     ("POST", "/notifications/{id}/read"): ("the first notification", None, None),
 }  # fmt: skip
@@ -500,6 +501,10 @@ async def prepared_call(context: AppContext, do: Do, row: operations.Operation) 
     if row.path.startswith("/webhook"):
         await do("PUT", "/webhook", {"url": "http://127.0.0.1:9/x"})
     path, body, action = CALLS[row.method, row.path]
+    if path == "/replay":
+        await context.store.ledger.record(RequestRecord(id="kept", started_at=1, dialect="openai_chat", model="demo/demo-chat"))
+        kept = {"model": "demo/demo-chat", "messages": [{"role": "user", "content": "Hello"}]}
+        await context.store.payloads.put("kept", orjson.dumps(kept), b"", 1)
     if path == "/catalog/prices/refresh":
         await offer_newer_catalog(context)
     elif path == RULE:
@@ -538,7 +543,7 @@ async def test_nothing_that_only_reads_is_audited(context: AppContext, do: Do) -
 def test_every_operation_is_found_by_its_own_path_and_changes_unless_it_reads(row: operations.Operation) -> None:
     path = row.path.replace("{", "").replace("*}", "").replace("}", "")
     assert operations.match(row.method, path)[0] is row
-    reading = row.method == "GET" or row.path in ("/providers/{name}/test", "/models/{alias*}/explain", "/backup")
+    reading = row.method == "GET" or row.path in ("/providers/{name}/test", "/models/{alias*}/explain", "/backup", "/replay")
     assert row.changes is not reading
 
 
