@@ -39,28 +39,14 @@ from tools.mutation_operators import Mutant, Source
 # A source file or folder -> test files or folders that test it, besides those that mirror it: for a/b/name.py in the package
 # these are tests/a/b/test_name.py, test_name_*.py, and the same names in tests/a. The entry of a folder holds for its files.
 TARGETS: dict[str, tuple[str, ...]] = {
-    "conduit_desktop/gateway/admission/access.py": ("tests/gateway/test_gateway.py", "tests/server/test_client_api.py"),
-    "conduit_desktop/gateway/admission/limits.py": ("tests/gateway/test_gateway.py",),
-    "conduit_desktop/gateway/admission/windows.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/admission/budgets.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/admission/body_content.py": (
-        "tests/gateway/admission/test_estimate.py", "tests/gateway/admission/test_bounds.py",
-        "tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py",
+    "conduit_desktop/gateway/admission": (
+        "tests/gateway/admission", "tests/gateway/test_gateway.py", "tests/gateway/test_budgets_in_flight.py",
     ),
-    "conduit_desktop/gateway/admission/estimate.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/admission/learned_factors.py": (
-        "tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py",
+    "conduit_desktop/gateway/admission/access.py": ("tests/server/test_client_api.py",),
+    "conduit_desktop/gateway/admission/failed_logins.py": ("tests/server/test_client_api.py",),
+    "conduit_desktop/gateway/health": (
+        "tests/gateway/health", "tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py",
     ),
-    "conduit_desktop/gateway/admission/bounds.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/admission/output_caps.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/admission/media_units.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/health/circuit.py": (
-        "tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py",
-    ),
-    "conduit_desktop/gateway/health/state.py": (
-        "tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py",
-    ),
-    "conduit_desktop/gateway/health/persistence.py": (),
     "conduit_desktop/server/middleware.py": ("tests/server/test_client_api.py", "tests/server/test_gemini.py"),
     "conduit_desktop/server/admin/access.py": ("tests/server/admin/test_admin.py",),
     "conduit_desktop/actions": ("tests/actions", "tests/server/admin/test_admin.py", "tests/server/admin/test_clients.py"),

@@ -158,3 +158,15 @@ def test_every_target_and_its_tests_exist() -> None:
     missing = [name for target, tests in mutants.TARGETS.items() for name in (target, *tests) if not (ROOT / name).exists()]
     assert missing == []
     assert all(mutants.files(ROOT, ()).values()), "a target without any test"
+
+
+@pytest.mark.parametrize("folder", ["conduit_desktop/gateway/admission", "conduit_desktop/gateway/health"])
+def test_every_file_of_an_enforcing_folder_is_a_target_with_every_test_of_that_folder(folder: str) -> None:
+    pytest.importorskip("resource")
+    from tools import mutants
+
+    targets = mutants.files(ROOT, ())
+    sources = [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")]
+    tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder.replace("conduit_desktop", "tests")).rglob("test_*.py")}
+    assert sources and tests
+    assert [path for path in sources if not tests <= set(targets.get(path, ()))] == []
