@@ -1,0 +1,81 @@
+"""Every estimate to the token: a change of a weight, a family or a rule is seen, and is made on purpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from conduit_desktop.gateway.admission import token_families
+from conduit_desktop.gateway.admission.token_weights import CLASS_OF_BYTE, script_of
+from tests.gateway.admission import exact_estimates
+from tests.gateway.admission.exact_estimates import FAMILIES, SAMPLES
+
+KEPT: dict[str, Any] = orjson.loads(exact_estimates.FILE.read_bytes())
+ANEW = "python -m tests.gateway.admission.exact_estimates writes the figures anew"
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=" ".join)
+def test_each_family_counts_a_request_of_each_kind_by_its_own_rules(family: tuple[str, str, str]) -> None:
+    found = dict(zip(exact_estimates.BODIES, exact_estimates.of_family(*family), strict=True))
+    assert found == dict(zip(exact_estimates.BODIES, KEPT["families"][" ".join(family)], strict=True)), ANEW
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=" ".join)
+def test_each_family_counts_a_picture_of_each_size_by_its_own_rule(family: tuple[str, str, str]) -> None:
+    found = dict(zip(exact_estimates.SIZES, exact_estimates.of_pictures(*family[:2]), strict=True))
+    assert found == dict(zip(exact_estimates.SIZES, KEPT["pictures"][" ".join(family)], strict=True)), ANEW
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_text_of_each_kind_weighs_what_was_fitted(kind: str) -> None:
+    assert exact_estimates.of_text(kind) == KEPT["texts"][kind], ANEW
+
+
+def test_long_texts_are_weighed_by_the_same_pieces_of_them() -> None:
+    assert exact_estimates.of_long_texts() == KEPT["long"], ANEW
+
+
+def test_every_pattern_of_families_is_found_by_a_sample() -> None:
+    found = [
+        next((pattern.pattern for pattern, _ in token_families._FAMILIES if pattern.search(name.lower())), None)
+        for name, _, _ in FAMILIES
+    ]
+    assert {pattern.pattern for pattern, _ in token_families._FAMILIES} <= set(found)
+
+
+def test_every_byte_of_utf_8_has_a_class() -> None:
+    ascii_part = (
+        b"........." + b"nn" + b".." + b"n" + b"." * 18 + b" " + b"." * 15 + b"0" * 10 + b"." * 7 + b"A" * 26 + b"." * 6 + b"a" * 26
+        + b"." * 5
+    )  # fmt: skip
+    lead_bytes = b"llll" + b"mmmmmm" + b"gggggg" + b"yyyyy" + b"r" * 11 + b"ios" + b"j" * 7 + b"hhhh" + b"ww" + b"e" * 16
+    assert ascii_part + b"c" * 64 + lead_bytes == CLASS_OF_BYTE
+
+
+@pytest.mark.parametrize(
+    ("script", "at_the_limit", "over_it"),
+    [
+        ("cyrillic", b"y" * 10 + b"c" + b"a" * 89, b"y" * 11 + b"c" + b"a" * 88),
+        ("cjk", b"j" * 8 + b"c" + b"a" * 91, b"j" * 9 + b"c" + b"a" * 90),
+        ("scripts", b"rihg" * 2 + b"c" + b"a" * 91, b"rihg" * 2 + b"hc" + b"a" * 90),
+        ("scripts", b"e" * 3 + b"c" + b"a" * 96, b"e" * 4 + b"c" + b"a" * 95),
+        ("vietnamese", b"o" * 2 + b"c" + b"a" * 97, b"o" * 3 + b"c" + b"a" * 96),
+        ("latin2", b"m" * 8 + b"c" + b"a" * 991, b"m" * 9 + b"c" + b"a" * 990),
+        ("latin1", b"l" * 6 + b"c" + b"a" * 993, b"l" * 7 + b"c" + b"a" * 992),
+    ],
+)
+def test_the_script_of_a_text_is_known_by_its_share_of_lead_bytes(script: str, at_the_limit: bytes, over_it: bytes) -> None:
+    assert script_of(at_the_limit) == "ascii"
+    assert script_of(over_it) == script
+
+
+def test_each_script_that_shares_a_limit_counts() -> None:
+    for lead in (b"r", b"i", b"h", b"g"):
+        assert script_of(lead * 9 + b"c" + b"a" * 90) == "scripts"
+
+
+def test_a_text_without_further_bytes_of_characters_is_ascii() -> None:
+    assert script_of(b"y" * 50) == "ascii"
+    assert script_of(b"y" * 50 + b"c") == "cyrillic"
