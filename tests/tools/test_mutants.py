@@ -168,5 +168,6 @@ def test_every_file_of_an_enforcing_folder_is_a_target_with_every_test_of_that_f
     targets = mutants.files(ROOT, ())
     sources = [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")]
     tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder.replace("conduit_desktop", "tests")).rglob("test_*.py")}
-    assert sources and tests
+    assert sources
+    assert tests
     assert [path for path in sources if not tests <= set(targets.get(path, ()))] == []
