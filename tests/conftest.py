@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.secret_values import SECRETS
+from conduit_desktop.gateway.admission.learned_factors import LEARNED
 from conduit_desktop.gui.event_loop.collector import collect_due
 from tests.fakes.memory_keyring import MemoryKeyring
 from tests.fakes.migrated import copied_databases
@@ -148,6 +149,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 def _no_secret_of_another_test() -> None:
     """Each test begins without known secrets: what one uses as a key may be an ordinary word of the next."""
     SECRETS.__init__()  # type: ignore[misc]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_learned_by_another_test() -> None:
+    """Fakes report any number of tokens, which correct the estimates for the models of those names."""
+    LEARNED.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture(autouse=True)

@@ -77,6 +77,8 @@ class Call:
     id: str = ""
     trimmed: int = 0
     """Messages taken out so that the rest fits into the context."""
+    counted_tokens: int = 0
+    """The estimate of the request's tokens before anything was learned of its model; 0 where there is none yet."""
     _neutral: ChatRequest | None = None
     _input_tokens: int = 0
     _output_cap: int = 0

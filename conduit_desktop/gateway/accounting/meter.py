@@ -41,7 +41,7 @@ from conduit_desktop.gateway.accounting.cost import UNKNOWN, Cost, CostLine, pri
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.budgets import DAY_MS
-from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS, output_tokens, text_tokens
+from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN, MEDIA_TOKENS, learn_input, output_tokens, text_tokens
 from conduit_desktop.gateway.admission.learned_factors import LEARNED
 from conduit_desktop.gateway.admission.limits import Reservation
 from conduit_desktop.gateway.admission.media_units import expected_units, media_usage
@@ -364,7 +364,8 @@ class Meter:
                 self._inputs()
                 usage = self._estimate(usage)
             elif self._call.estimated_tokens or LEARNED.wants(usage.total_input):
-                LEARNED.learn(self._call.model, self._inputs(), usage.total_input)
+                self._inputs()
+                learn_input(self._call, usage.total_input)
             self._take(usage, units)
             return price_answer(self._compiled_price, usage, units)
         final = status == "success"

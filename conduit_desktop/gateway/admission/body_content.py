@@ -40,8 +40,11 @@ _LONGEST_SETTING = 256
 """Characters: a longer text at the top of a body is counted under whatever name."""
 _CONTENT = frozenset({"input", "system", "instructions", "prompt", "suffix", "message", "query", "template", "content", "preamble"})
 _SETTINGS = frozenset(
-    {"generationConfig", "generation_config", "safetySettings", "options", "metadata", "stream_options", "thinking", "include"}
-)
+    {
+        "generationConfig", "generation_config", "safetySettings", "options", "metadata", "stream_options", "thinking", "include",
+        "tool_choice", "toolChoice", "guardrailConfig", "inferenceConfig", "reasoning", "context_management", "requestMetadata",
+    }
+)  # fmt: skip
 """What no vendor counts, but for the schema of the answer in Gemini's settings."""
 _GEMINI_SETTINGS = frozenset({"generationConfig", "generation_config"})
 _GEMINI_SCHEMAS = ("responseSchema", "responseJsonSchema", "response_schema", "response_json_schema")
@@ -52,7 +55,19 @@ SHORT = 24
 """Characters: no encoded picture, sound or document is as short as that, not even with `data:` and its kind before it."""
 LINK_NAMES = frozenset({"url", "image_url", "fileUri", "file_uri", "file_url", "uri", "document_url", "file_id"})
 """Names of links to media, and of files that the vendor stores."""
-_NOT_TEXTS = _LABELS | SIGNED | LINK_NAMES | REASONING
+_DATA = frozenset({"data", "bytes"})
+"""Names of encoded data, at Claude's, Gemini's and Bedrock's."""
+FILE_NAMES = LINK_NAMES | _DATA
+"""Of these two kinds of names, those under which a short text may be media."""
+_NOT_TEXTS = _LABELS | SIGNED | FILE_NAMES | REASONING
+_SYSTEM = frozenset({"system", "instructions", "systemInstruction", "system_instruction"})
+"""Fields of the system prompt apart from the messages."""
+_CALLS = frozenset({"function_call", "custom_tool_call", "tool_use", "function"})
+"""Types of calls of tools: OpenAI's and Claude's."""
+_CALL_FIELDS = frozenset({"functionCall", "function_call", "toolUse"})
+"""Fields of such in Gemini's and Bedrock's messages."""
+_FIELDS_WITH_MARKS = _CALL_FIELDS | {"document", "qualifiers"}
+"""`qualifiers`: what Bedrock's guardrails are to take a text for, which the model does not read."""
 _NUMBERS = frozenset({int, float, bool, type(None)})
 _MEDIA_MARKS = (
     b"base64", b'"data"', b'"image', b'"file', b'"url"', b'"uri"', b'"bytes"', b'_url"', b'Uri"',
@@ -72,6 +87,15 @@ class BodyContent:
     signed: bool = False
     """Whether there is reasoning that only the vendor can read."""
     messages: int = 0
+    systems: int = 0
+    """System prompts in a field of their own."""
+    calls: int = 0
+    """Calls of tools, which have results."""
+    documents: int = 0
+    added_tools: int = 0
+    """Items of the conversation that bring further tools."""
+    compacted: int = 0
+    """Characters of the summary that takes the place of earlier messages, encrypted."""
     media: list[tuple[str, str]] = field(default_factory=list)
     cites: bool = False
     """Whether a document is to be cited."""
@@ -84,6 +108,7 @@ def content_of(body: Json) -> BodyContent:
         _walk(body, "", found)
         return found
     for name, value in body.items():
+        found.systems += name in _SYSTEM and bool(value)
         if type(value) is str:
             if name in _CONTENT or len(value) > _LONGEST_SETTING:
                 _take_text(name, value, found)
@@ -96,25 +121,53 @@ def content_of(body: Json) -> BodyContent:
                 found.formats += [json_bytes(value[schema]) for schema in _GEMINI_SCHEMAS if value.get(schema)]
             continue
         elif isinstance(value, (dict, list)) and value:
-            if name in CONVERSATIONS and isinstance(value, list):
-                found.messages += len(value)
-            # A vendor may read any of it: objects that nobody here knows count as their texts.
-            _walk(value, name, found)
+            _take_part(name, value, found)
     return found
+
+
+def _take_part(name: str, value: dict[str, Json] | list[Json], found: BodyContent) -> None:
+    """Take a conversation; and anything else, since a vendor may read it: objects that nobody here knows count as their texts."""
+    if name in CONVERSATIONS and isinstance(value, list):
+        if name == "input":
+            value = _since_compaction(value, found)
+        found.messages += len(value)
+    _walk(value, name, found)
+
+
+def _since_compaction(items: list[Json], found: BodyContent) -> list[Json]:
+    """The items after the last compaction, which stands for those before: https://platform.openai.com/docs/guides/compaction"""
+    for index in range(len(items) - 1, -1, -1):
+        item = items[index]
+        if isinstance(item, dict) and item.get("type") == "compaction":
+            summary = item.get("encrypted_content")
+            found.compacted = len(summary) if isinstance(summary, str) else 0
+            return items[index + 1 :]
+    return items
 
 
 def _take_schema(name: str, value: Json, found: BodyContent) -> None:
     """Take tools, or what may hold the schema of the answer."""
     written = json_bytes(value)
+    if b'"defer_loading":true' in written and isinstance(value, list):
+        # https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool: not read before they are found.
+        value = [tool for tool in value if not (isinstance(tool, dict) and tool.get("defer_loading") is True)]
+        written = json_bytes(value)
     if name in TOOLS:
         # Gemini's settings for tools hold no tools, those of Bedrock do.
         if value and (name not in _TOOL_SETTINGS or b'"tools":' in written):
             found.schemas.append(written)
             found.tools += _count_tools(value)
     elif b"chema" in written or b'"properties":' in written:
-        found.formats.append(written)
-    else:
+        found.formats.append(_bedrock_schema(value) or written)
+    elif len(written) > _LONGEST_SETTING:
         _walk(value, name, found)
+
+
+def _bedrock_schema(value: Json) -> bytes:
+    """The schema of the answer in Bedrock's `outputConfig`, which is a string of JSON there; empty for any other."""
+    for name in ("textFormat", "structure", "jsonSchema", "schema"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value.encode("utf-8", "replace") if isinstance(value, str) else b""
 
 
 def _count_tools(value: Json) -> int:
@@ -134,7 +187,7 @@ def _walk(top: Json, top_name: str, found: BodyContent) -> None:
         if type(item) is str:
             _take_text(name, item, found)
         elif type(item) is dict:
-            if not (name in _OBJECTS and _take_object(item, found)):
+            if not (name in _OBJECTS and "qualifiers" not in item and _take_object(item, found)):
                 _take_fields(item, found, stack)
         elif type(item) is list:
             if item and type(item[0]) in (int, float):
@@ -155,7 +208,11 @@ def _take_fields(item: dict[str, Json], found: BodyContent, stack: list[tuple[st
                 found.texts.append(part)
                 continue
             if (key in _LABELS and size <= _LONGEST_LABEL) or key in SIGNED:
+                _count_label(part, found)
                 found.signed = found.signed or key in SIGNED
+                continue
+            if size < _LEAST_ENCODED and key in _DATA and image_type(_standard(part)) is not None:
+                found.media.append(("image", part))
                 continue
             if key in REASONING:
                 found.reasoning.append(part)
@@ -166,10 +223,24 @@ def _take_fields(item: dict[str, Json], found: BodyContent, stack: list[tuple[st
         elif key == "citations" and type(part) is dict:
             found.cites = found.cites or part.get("enabled") is True
             continue
+        elif key in _FIELDS_WITH_MARKS:
+            found.calls += key in _CALL_FIELDS
+            found.documents += key == "document"
+            if key == "qualifiers":
+                continue
         elif key == "summary" and item.get("type") == "reasoning":
             found.reasoning.append(json_bytes(part).decode())
             continue
         stack.append((key, part))
+
+
+def _count_label(label: str, found: BodyContent) -> None:
+    if label in _CALLS:
+        found.calls += 1
+    elif label == "document":
+        found.documents += 1
+    elif label == "additional_tools":
+        found.added_tools += 1
 
 
 def _take_object(item: dict[str, Json], found: BodyContent) -> bool:
@@ -197,7 +268,7 @@ def _take_text(name: str, text: str, found: BodyContent) -> None:
 
 
 _SMALL = 1024
-_OF_MEDIA = (b"data:", b'url"', b'uri"', b'Uri"', b'file_id"', b"\\u")
+_OF_MEDIA = (b"data:", b'url"', b'uri"', b'Uri"', b'file_id"', b'data"', b'bytes"', b"\\u")
 """What stands in the JSON of every body with links or encoded data: the ends of `LINK_NAMES`, or escapes that may hide them."""
 _ENCODED_BYTES = re.compile(_ENCODED.pattern.encode())
 
@@ -239,12 +310,14 @@ def is_data(text: str) -> bool:
 
 
 def holds_link(item: dict[str, Json]) -> bool:
-    """Whether one of an object's fields links to media, or names a file that the vendor stores."""
-    return not LINK_NAMES.isdisjoint(item) and any(_is_link(name, item.get(name)) for name in LINK_NAMES)
+    """Whether one of an object's fields links to media, names a file that the vendor stores, or holds a picture, however small."""
+    return not FILE_NAMES.isdisjoint(item) and any(_is_link(name, item.get(name)) for name in FILE_NAMES)
 
 
 def _is_link(name: str, value: Json) -> bool:
-    return type(value) is str and (name == "file_id" or value.startswith(_LINK))
+    if type(value) is not str:
+        return False
+    return image_type(_standard(value)) is not None if name in _DATA else name == "file_id" or value.startswith(_LINK)
 
 
 def _is_known_format(data: str) -> bool:

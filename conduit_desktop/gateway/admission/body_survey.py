@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.gateway.admission.body_content import LINK_NAMES, SHORT, TOOLS, holds_link, is_data
+from conduit_desktop.gateway.admission.body_content import FILE_NAMES, SHORT, TOOLS, holds_link, is_data
 from conduit_desktop.wire import json_limits
 
 FROM = 32 * 1024
 """Bytes of a body's text above which it is surveyed. A smaller one is searched, which takes a few microseconds."""
 _HEAVY = 20_000
 """Fields, and elements of lists, which take 40 ms to be translated. Agents' bodies of a megabyte have fewer."""
-_NAMES = LINK_NAMES | {"cache_control"}
+_NAMES = FILE_NAMES | {"cache_control"}
 
 
 @dataclass(slots=True)

@@ -82,7 +82,7 @@ def _bounds(call: Call, searches: bool) -> tuple[int, int]:
     if not _WITH_MORE.isdisjoint(body):
         if any(map(body.get, TOOLS)):
             text += _BOUND_OF_TOOLS
-        searches = searches or _adds_unseen(body)
+        searches = searches or adds_unseen(body)
     if searches:
         unseen += _UNSEEN_BOUND
     if call.has_media:
@@ -94,7 +94,7 @@ def _bounds(call: Call, searches: bool) -> tuple[int, int]:
     return text, unseen
 
 
-def _adds_unseen(body: dict[str, Json]) -> bool:
+def adds_unseen(body: dict[str, Json]) -> bool:
     """Whether the vendor reads more than the body: a stored conversation, or what its own tools and plugins find."""
     if any(map(body.get, _UNSEEN)):
         return True

@@ -1,14 +1,13 @@
 """Estimates of the tokens of texts, pictures and whole requests, before a provider has counted.
 
-A real tokenizer would block the loop for milliseconds on the bodies that coding agents send. Texts are weighed by classes of
-bytes instead (`token_weights`), long ones by samples; what providers report then corrects the estimate of each model.
+A real tokenizer would block the loop for milliseconds on the bodies that coding agents send. English, code and JSON are counted
+by words instead (`word_tokens`), other texts by classes of bytes (`token_weights`), long ones by samples; what providers report
+then corrects the estimate of each model.
 """
 
 from __future__ import annotations
 
-import base64
 import math
-import re
 from collections.abc import Iterable, Sequence
 from operator import mul
 from typing import TYPE_CHECKING
@@ -21,12 +20,13 @@ from conduit_desktop.gateway.admission.body_content import (
     TOOLS,
     BodyContent,
     content_of,
-    wav_rate,
 )
+from conduit_desktop.gateway.admission.bounds import adds_unseen
 from conduit_desktop.gateway.admission.learned_factors import LEARNED
-from conduit_desktop.gateway.admission.media_units import SOUND_BYTES_S
+from conduit_desktop.gateway.admission.media_sizes import pdf_content, sound_seconds
 from conduit_desktop.gateway.admission.token_families import Family, family_of
-from conduit_desktop.gateway.admission.token_weights import ASCII_CLASSES, CLASS_OF_BYTE, CLASSES, pieces_of, script_of
+from conduit_desktop.gateway.admission.token_weights import ASCII_CLASSES, CLASS_OF_BYTE, CLASSES, is_of_words, pieces_of, script_of
+from conduit_desktop.gateway.admission.word_tokens import word_tokens
 from conduit_desktop.providers.image_limits import dimensions
 from conduit_desktop.wire.values import standard_base64
 
@@ -45,7 +45,10 @@ _JOINED = 1024 * 1024
 _PIECES, _PIECE = 256, 1024
 """Of more characters, so many pieces of so many are put together before that."""
 _PAGE_BYTES = 40_000
-_PDF_PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
+_OFFICE_CHARACTERS = 100
+"""Of base64, for a token of an Office file: it is compressed, and most of it are styles."""
+_PDF_CHARACTERS = 3.9
+"""Of a token of text in a PDF."""
 _MOST_DECODED = 2 * 1024 * 1024
 _PASSED_BACK = REASONING | SIGNED
 _RESULTS = frozenset({"toolResult", "functionResponse", "function_response"})
@@ -63,9 +66,13 @@ def text_tokens(text: bytes) -> int:
         text = b"".join([text[at : at + _SAMPLE] for at in range(0, size, step)])[: _SAMPLES * _SAMPLE]
     mapped = text.translate(CLASS_OF_BYTE)
     is_ascii = text.isascii()
-    classes = bytes(filter(mapped.__contains__, ASCII_CLASSES if is_ascii else CLASSES))
-    pieces, weights = pieces_of(classes, "ascii" if is_ascii else script_of(mapped))
-    tokens: float = 0.5 + sum(map(mul, map(mapped.count, pieces), weights))
+    script = "ascii" if is_ascii else script_of(mapped)
+    tokens = word_tokens(text) if script == "ascii" else 0.0
+    if script != "ascii" or not is_of_words(mapped):
+        classes = bytes(filter(mapped.__contains__, ASCII_CLASSES if is_ascii else CLASSES))
+        pieces, weights = pieces_of(classes, script)
+        # Of what has no words, the tokens by word are a lower bound.
+        tokens = max(tokens, 0.5 + sum(map(mul, map(mapped.count, pieces), weights)))
     # Never more than a token for each byte, and spaces are the longest tokens that there are.
     tokens = min(max(tokens, len(text) / 64), len(text))
     return max(1, round(tokens * size / len(text)))
@@ -121,39 +128,62 @@ def input_tokens(body: Json, dialect: str = "", model: str = "", kind: str = "")
     if not family.think_tags:
         found.texts = [text.rpartition("</think>")[2] if text.startswith("<think>") else text for text in found.texts]
     text, times = _sample_of(found.texts)
-    tokens += text_tokens(text) * times * family.text
+    if text:
+        tokens += text_tokens(text) * times * family.text
     if family.digit or family.capital:
         tokens += (_count_of(_DIGITS, text) * family.digit + _count_of(_CAPITALS, text) * family.capital) * times
     if found.schemas and (family.unused_tools or not isinstance(body, dict) or body.get("tool_choice") != "none"):
-        schemas = _words_of(body) if family.words else b" ".join(found.schemas)
-        tokens += max(
-            0.0, text_tokens(schemas) * family.schema + _count_of(_DIGITS, schemas) * family.digit + found.tools * family.tool
-        )
-        tokens += family.tools if family.forced is None or not _is_forced(body) else family.forced
+        tokens += _tool_tokens(body, family, found)
     if found.formats and family.format:
         tokens += text_tokens(b" ".join(found.formats)) * family.format + family.formatted
-    messages = found.messages or (dialect == "openai_responses" and type(body) is dict and type(body.get("input")) is str)
-    if messages:
-        tokens += messages * family.message + family.request
-    if family.thinking or family.not_thinking:
-        tokens += {True: family.thinking, False: family.not_thinking, None: 0}[_thinks(body)]
-    if found.cites:
-        tokens += family.citations
     if found.media:
         tokens += sum(_media_tokens(kind, data, family) for kind, data in found.media)
-    return max(1, round(tokens))
+    return max(1, round(tokens + _added_tokens(body, dialect, model, family, found)))
+
+
+def _added_tokens(body: Json, dialect: str, model: str, family: Family, found: BodyContent) -> float:
+    """What the vendor's template and instructions add to the texts of a request."""
+    messages = found.messages or (dialect == "openai_responses" and type(body) is dict and type(body.get("input")) is str)
+    tokens = (messages + found.systems) * family.message + family.request if messages else 0.0
+    tokens += found.calls * family.call + found.documents * family.document + found.added_tools * family.added_tools
+    if found.compacted:
+        tokens += max(0, found.compacted - family.signed_free) * family.signed
+    if family.thinking or family.not_thinking:
+        tokens += {True: family.thinking, False: family.not_thinking, None: 0}[_thinks(body, model)]
+    return tokens + family.citations if found.cites else tokens
+
+
+def _tool_tokens(body: Json, family: Family, found: BodyContent) -> float:
+    """The tokens of the tools in a body, with the instructions how to call them."""
+    properties = 0
+    schemas = b" ".join(found.schemas)
+    if family.words:
+        schemas, properties = _words_of(body)
+    tokens = text_tokens(schemas) * family.schema + _count_of(_DIGITS, schemas) * family.digit + found.tools * family.tool
+    tokens += properties * family.property
+    return max(0.0, tokens) + (family.tools if family.forced is None or not _is_forced(body) else family.forced)
 
 
 def input_estimate(call: Call, targets: Sequence[BoundTarget] = ()) -> int:
     """The tokens that the call's input is expected to have: as the model of its `targets` counts them where all are of one family,
-    else as a model of the requested name would.
+    else as a model of the requested name would. What was counted before anything was learned goes to `counted_tokens`.
     """
     dialect, model, kind = call.dialect.name, call.model, ""
     known = [(target.model, target.bound.provider.kind) for target in targets]
     if known and len({family_of(name, dialect, of_kind) for name, of_kind in known}) == 1:
         model, kind = known[0]
-    tokens = input_tokens(call.body, dialect, model, kind)
-    return max(1, round(tokens * LEARNED.factor(call.model)))
+    call.counted_tokens = input_tokens(call.body, dialect, model, kind)
+    return LEARNED.expected(call.model, call.counted_tokens, _has_tools(call.body))
+
+
+def learn_input(call: Call, reported: int) -> None:
+    """Learn from the input that the provider reported; not where it counts what the body does not show, nor by media."""
+    if call.counted_tokens and not call.has_media and not adds_unseen(call.body):
+        LEARNED.learn(call.model, call.counted_tokens, reported, _has_tools(call.body))
+
+
+def _has_tools(body: dict[str, Json]) -> bool:
+    return not TOOLS.isdisjoint(body) and any(map(body.get, TOOLS))
 
 
 def _utf8(texts: Iterable[str]) -> bytes:
@@ -163,29 +193,31 @@ def _utf8(texts: Iterable[str]) -> bytes:
 def _media_tokens(kind: str, data: str, family: Family) -> int:
     if kind == "image":
         width, height = dimensions(standard_base64(data[:_MOST_DECODED])) if data else (0, 0)
-        return max(1, round(family.image(width, height))) if width and height else 1000
+        return max(1, round(family.image(width, height) + family.picture)) if width and height else 1000
     size = len(data) * 3 // 4
     if kind == "audio":
-        return max(10, round(size / (wav_rate(data) or SOUND_BYTES_S) * family.sound))
-    return (_pages(data) or max(1, -(-size // _PAGE_BYTES))) * family.page
-
-
-def _pages(data: str) -> int:
-    """The pages of a PDF in base64, where its first megabytes list them uncompressed; else 0."""
-    try:
-        head = base64.b64decode(standard_base64(data[:_MOST_DECODED]))
-    except ValueError:
-        return 0
-    return len(_PDF_PAGE.findall(head))
+        seconds = sound_seconds(data)
+        return max(
+            5,
+            round(
+                max(1, math.ceil(seconds / family.chunk)) * family.chunk * family.sound if family.chunk else seconds * family.sound
+            ),
+        )
+    if data.startswith("UEsDB"):
+        return len(data) // _OFFICE_CHARACTERS
+    pages, characters = pdf_content(data)
+    pages = max(1, pages or size // _PAGE_BYTES)
+    return round(pages * family.page + characters / _PDF_CHARACTERS * family.page_text)
 
 
 def _count_of(characters: bytes, text: bytes) -> int:
     return len(text) - len(text.translate(None, characters))
 
 
-def _words_of(body: Json) -> bytes:
-    """The names, descriptions and values of the tools in a body, without the frame of their JSON."""
+def _words_of(body: Json) -> tuple[bytes, int]:
+    """The names, descriptions and values of the tools in a body, without the frame of their JSON, and how many parameters."""
     words: list[str] = []
+    properties = 0
     stack: list[Json] = [body.get(name) for name in TOOLS] if isinstance(body, dict) else []
     while stack:
         item = stack.pop()
@@ -195,6 +227,7 @@ def _words_of(body: Json) -> bytes:
             for name, value in item.items():
                 if name == "properties" and isinstance(value, dict):
                     words += value
+                    properties += len(value)
                     stack += value.values()
                 elif name == "enum" and isinstance(value, list):
                     words += map(str, value)
@@ -202,7 +235,7 @@ def _words_of(body: Json) -> bytes:
                     words.append(value)
                 elif name != "required":
                     stack.append(value)
-    return _utf8(words)
+    return _utf8(words), properties
 
 
 def _is_forced(body: Json) -> bool:
@@ -217,8 +250,10 @@ def _is_forced(body: Json) -> bool:
     return choice == "required"
 
 
-def _thinks(body: Json) -> bool | None:
+def _thinks(body: Json, model: str) -> bool | None:
     """Whether the request switches reasoning on or off, as Claude, DeepSeek and Nova read it; None where it does neither."""
+    if model.endswith(":thinking"):
+        return True  # OpenRouter's names of such variants
     if not isinstance(body, dict):
         return None
     more = body.get("additionalModelRequestFields")

@@ -123,6 +123,16 @@ WEIGHTS: dict[str, tuple[float, ...]] = {
 """The tokens that each piece counts for, by the script of most of the text (`script_of`)."""
 
 
+_LEAST_WORDS, _MOST_WORDS = 0.1, 0.85
+_SHORT = 64
+
+
+def is_of_words(text: bytes) -> bool:
+    """Whether a mapped text of ASCII is one of words: prose, code, JSON. Not base64, hexadecimal, numbers or a single long run."""
+    size = len(text)
+    return size < _SHORT or _LEAST_WORDS <= max(text.count(b"aaaa"), text.count(b"AAAA")) * 4 / size <= _MOST_WORDS
+
+
 ASCII_CLASSES = b"aA0 n."
 CLASSES = bytes(sorted(set(CLASS_OF_BYTE)))
 

@@ -119,6 +119,9 @@ def reported_input(answer: str) -> int:
         except ValueError:
             continue
         more = sum(usage.get(name) or 0 for name in _CACHED) if "prompt_tokens" not in usage else 0
+        sound = (usage.get("prompt_tokens_details") or {}).get("audio_tokens") or 0
+        if sound > usage.get("prompt_tokens", sound):
+            more += sound  # Mistral's are not part of the others
         reported = max([reported, *(usage[name] + more for name in _COUNTS if isinstance(usage.get(name), int))])
     return reported
 
@@ -132,16 +135,17 @@ def groups(recorded: list[Recorded]) -> Iterator[tuple[str, list[Recorded]]]:
 
 
 def report(recorded: list[Recorded]) -> Iterator[str]:
-    """A table: how many, the median of estimate / reported, the shares that are near, and those that pass their bound."""
-    yield f"{'provider and family':32}{'count':>6}{'median':>8}{'±15 %':>7}{'near':>6}{'bound passed':>13}"
+    """A table: how many, the median and the worst of estimate / reported, the shares that are near, and those over their bound."""
+    yield f"{'provider and family':32}{'count':>6}{'median':>8}{'worst':>7}{'±15 %':>7}{'near':>6}{'bound passed':>13}"
     for name, members in [*groups(recorded), ("all", recorded)]:
         visible = [one for one in members if one.is_visible]
         passed = sum(one.bound < 0.95 * one.reported for one in members)
-        figures = f"{'':21}"
+        figures = f"{'':28}"
         if visible:
             within = sum(abs(one.ratio - 1) <= NEAR for one in visible) / len(visible)
             near = sum(one.is_near for one in visible) / len(visible)
-            figures = f"{statistics.median(one.ratio for one in visible):8.2f}{within:7.0%}{near:6.0%}"
+            worst = max((one.ratio for one in visible), key=lambda ratio: max(ratio, 1 / ratio))
+            figures = f"{statistics.median(one.ratio for one in visible):8.2f}{worst:7.2f}{within:7.0%}{near:6.0%}"
         yield f"{name:32}{len(visible):6}{figures}{passed:6} of {len(members)}"
 
 

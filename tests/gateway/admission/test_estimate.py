@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.gateway.admission import estimate
 from conduit_desktop.gateway.admission.bounds import input_bound
+from conduit_desktop.gateway.admission.common_words import common_words
 from conduit_desktop.gateway.admission.estimate import image_tokens, input_tokens, output_tokens, text_tokens
 from conduit_desktop.gateway.admission.output_caps import output_cap
 from conduit_desktop.gateway.call import Call
@@ -23,6 +24,39 @@ from tests.gateway.admission.sample_calls import PICTURE, SAMPLES, TEXT, call
 def test_a_text_of_any_kind_is_estimated_within_fifteen_percent(kind: str) -> None:
     sample = SAMPLES[kind]
     assert 0.85 <= text_tokens(sample["text"].encode()) / sample["o200k_base"] <= 1.155
+
+
+# With the tokens that `o200k_base` makes of them.
+SHORT_TEXTS = {
+    "Who is the creator of the programming language Ruby?": 10,
+    "What's the weather in Berlin? (52.5200, 13.4050)": 18,
+    "Count from 1 to 3": 7,
+    "Generate a person named Alice who is 28 years old": 11,
+    "You are a helpful assistant. Answer as briefly as you can.": 13,
+    '{"name":"Bob","age":30,"city":"San Francisco"}': 14,
+    "def main() -> int:\n    return run(sys.argv[1:])\n": 14,
+    "SELECT name, SUM(amount) FROM orders WHERE status = 'open' GROUP BY name;": 18,
+    "The following tools are available: `lookup_refund_policy` and `load_capability`.": 18,
+    "ERROR 2026-11-30T15:30:29Z worker-8: connection refused (attempt 3 of 5)": 29,
+}
+
+
+@pytest.mark.parametrize("text", SHORT_TEXTS)
+def test_a_short_text_is_estimated_within_fifteen_percent(text: str) -> None:
+    assert text_tokens(text.encode()) == pytest.approx(SHORT_TEXTS[text], rel=0.15)
+
+
+def test_the_words_that_are_one_token_are_known() -> None:
+    assert len(common_words()) > 5000
+    assert all(word.islower() and word.isalpha() and len(word) >= 4 for word in common_words())
+    long_words = b"The international community understands responsibility, administration and environmental performance."
+    assert text_tokens(long_words) == pytest.approx(12, rel=0.15)
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("Zq9" * 2000, 6000), ("a b " * 500, 1001), ("3F" * 900, 1800)])
+def test_what_has_no_words_is_weighed_by_its_bytes(text: str, tokens: int) -> None:
+    # Texts as no tokenizer was made for: the estimate is in the right order.
+    assert 0.65 <= text_tokens(text.encode()) / tokens <= 1.2
 
 
 @pytest.mark.parametrize("kind", ["English", "Python", "JSON", "CSV", "Japanese", "log"])

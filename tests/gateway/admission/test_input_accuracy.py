@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import json
 import statistics
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from conduit_desktop.gateway.admission.bounds import input_bounds
 from conduit_desktop.gateway.admission.estimate import image_tokens, input_estimate, input_tokens
+from conduit_desktop.gateway.admission.learned_factors import LearnedFactors
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.wire import dialect
 from tests.gateway.admission.input_accuracy import NEAR, Recorded, groups, is_near, recorded_inputs, report, reported_input
+from tests.gateway.admission.sample_calls import call
 
 CITY = {"properties": {"city": {"type": "string"}}, "required": ["city"], "type": "object"}
 STRICT_CITY = {"additionalProperties": False, **CITY}
@@ -198,17 +205,149 @@ REPORTED: dict[str, tuple[str, str, int, dict[str, Any]]] = {
         "openai_chat", "meta-llama/llama-4-scout-17b-16e-instruct", 717,
         {"messages": user(PARIS), "tools": [function("Get the current weather for a city.", STRICT_CITY)]},
     ),
+    "a call of a tool and its result at OpenAI": (
+        "openai_responses", "gpt-4.1", 43,
+        {"input": [
+            {"content": "What is the weather like in Paris today?", "role": "user"},
+            {"arguments": '{"location":"Paris, France"}', "call_id": "call_1", "name": "get_weather", "type": "function_call"},
+            {"call_id": "call_1", "output": "Rainy", "type": "function_call_output"},
+        ]},
+    ),
+    "a system prompt in a field of its own": (
+        "openai_responses", "gpt-4o-mini", 22, {"input": "Count to 5.", "instructions": "You are a helpful assistant."},
+    ),
+    "what a call of a tool adds at Claude": (
+        "openai_chat", "claude-sonnet-4-6", 642,
+        {
+            "messages": [
+                *user("What is the weather in Mexico City? Reply with a short sentence."),
+                {"role": "assistant", "content": None, "tool_calls": [{
+                    "id": "t", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Mexico City"}'},
+                }]},
+                {"role": "tool", "tool_call_id": "t", "content": "Sunny, 25°C"},
+            ],
+            "tools": [function("", STRICT_CITY)],
+        },
+    ),
+    "a tool that Claude has yet to find": (
+        "anthropic_messages", "claude-fable-5", 594,
+        {
+            "messages": user(
+                "First load the refunds capability. Then call lookup_refund_policy for order-123. Return only the tool result."
+            ),
+            "system": "The following capabilities are deferred and can be loaded using the `load_capability` tool:\n"
+                      "- refunds: Refund policy tools. Load this capability before looking up refund policy.",
+            "tools": [
+                {
+                    "description": "Load a capability to access its full instructions and tools.", "name": "load_capability",
+                    "input_schema": {
+                        "description": "Typed arguments for a `load_capability` tool call.",
+                        "properties": {"id": {"description": "The id of the capability to load.", "type": "string"}},
+                        "required": ["id"], "type": "object",
+                    },
+                },
+                {
+                    "defer_loading": True, "description": "", "name": "lookup_refund_policy",
+                    "input_schema": {
+                        "additionalProperties": False, "properties": {"order_id": {"type": "string"}}, "required": ["order_id"],
+                        "type": "object",
+                    },
+                },
+            ],
+        },
+    ),
+    "reasoning that OpenRouter switches on by the model's name": (
+        "openai_chat", "anthropic/claude-3.7-sonnet:thinking", 43, {"messages": user("Who are you. Think about it.")},
+    ),
+    "each parameter of Gemini's tools": (
+        "gemini", "gemini-3-flash-preview", 60,
+        {
+            "contents": [{"role": "user", "parts": [{"text": "What is 5 times 3?"}]}],
+            "tools": [{"functionDeclarations": [{
+                "description": "Multiply two numbers.", "name": "multiply",
+                "parameters": {
+                    "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}, "required": ["x", "y"], "type": "object",
+                },
+            }]}],
+        },
+    ),
+    "Kimi's tools without instructions": (
+        "bedrock", "moonshot.kimi-k2-thinking", 92,
+        {
+            "messages": [{"role": "user", "content": [{"text": "What is the temperature in London? Use the tool."}]}],
+            "system": [{"text": "You are a helpful chatbot. Use tools when helpful."}],
+            "toolConfig": {"toolChoice": {"auto": {}}, "tools": [{"toolSpec": {
+                "description": "Get the current temperature in a city.", "name": "get_temperature",
+                "inputSchema": {"json": STRICT_CITY},
+            }}]},
+        },
+    ),
+    "a schema of the answer that GLM does not read": (
+        "bedrock", "zai.glm-4.7-flash", 21,
+        {
+            "messages": [{"role": "user", "content": [{"text": "Where is the Eiffel Tower?"}]}],
+            "system": [{"text": "You are a helpful chatbot."}],
+            "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {
+                "name": "City", "schema": '{"properties":{"city":{"type":"string"}},"required":["city"],"type":"object"}',
+            }}}},
+        },
+    ),
+    "GLM 5's line for the effort": (
+        "openai_chat", "glm-5.3", 20, {"messages": user("What is 2 + 2?"), "thinking": {"clear_thinking": False}},
+    ),
+    "Perplexity's texts alone": (
+        "openai_chat", "sonar", 20,
+        {
+            "messages": user("What is the square root of 64? Answer with a JSON object with the key `result`."),
+            "response_format": {"type": "json_schema", "json_schema": {"schema": {
+                "properties": {"result": {"type": "number"}}, "required": ["result"], "type": "object",
+            }}},
+        },
+    ),
+    "Cohere's texts alone": ("cohere", "command-a-03-2025", 7, {"messages": user("Count from 1 to 3")}),
+    "the texts alone of Grok 4.1": ("openai_chat", "grok-4-1-fast-non-reasoning", 7, {"messages": user("Count from 1 to 3")}),
+    "Grok 4.1's instructions for tools, and a call of one": (
+        "openai_chat", "grok-4-1-fast-non-reasoning", 325,
+        {
+            "messages": [
+                *user(BERLIN),
+                {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "type": "function", "function": {
+                    "name": "weather", "arguments": '{"latitude":"52.5200","longitude":"13.4050"}',
+                }}]},
+                {"role": "tool", "tool_call_id": "c", "content": "Current weather at 52.5200, 13.4050: 15°C, Wind: 10 km/h"},
+            ],
+            "tools": [function("Gets current weather for a location", {
+                "additionalProperties": False, "properties": PLACE, "required": ["latitude", "longitude"], "strict": True,
+                "type": "object",
+            }, "weather")],
+        },
+    ),
+    "the three marks of DeepSeek R1's template": ("openai_chat", "deepseek-ai/DeepSeek-R1", 4, {"messages": user("hello")}),
+    "the dates that Llama 3.3 begins with": (
+        "openai_chat", "llama3.3-70b", 42, {"messages": user("What is the capital of France?")},
+    ),
+    "the empty reasoning of Qwen at Bedrock": (
+        "bedrock", "qwen.qwen3-32b-v1:0", 19,
+        {"messages": [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]},
+    ),
+    "Qwen's template": ("openai_chat", "qwen3", 15, {"messages": user("What is the capital of France?")}),
+    "Mistral Small's instructions": (
+        "openai_chat", "mistral-small-latest", 22, {"messages": user("What's the capital of France?")},
+    ),
+    "none of them in other models of Mistral's": (
+        "openai_chat", "magistral-medium-latest", 10, {"messages": user("How do I cross the street?")},
+    ),
 }  # fmt: skip
 
 
-KINDS = {"at Vertex AI": "vertex", "at Groq": "groq"}
+KINDS = {"at Vertex AI": "vertex", "at Groq": "groq", "at Bedrock": "bedrock"}
 
 
 @pytest.mark.parametrize("case", REPORTED)
 def test_what_a_vendor_adds_to_a_request_is_estimated(case: str) -> None:
     dialect_name, model, reported, body = REPORTED[case]
     kind = next((kind for place, kind in KINDS.items() if place in case), "")
-    assert is_near(input_tokens({"model": model, **body}, dialect_name, model, kind), reported)
+    assert input_tokens({"model": model, **body}, dialect_name, model, kind) == pytest.approx(reported, rel=NEAR)
 
 
 def test_vertex_and_the_gemini_api_count_the_same_tools_differently() -> None:
@@ -264,6 +403,13 @@ def test_a_picture_costs_what_is_usual_for_its_model_in_any_dialect(size: tuple[
     assert image_tokens(*size, "openai_chat", model) == tokens
 
 
+@pytest.mark.parametrize(("size", "tokens"), [((900, 450), 800), ((900, 900), 1300), ((1400, 900), 1800), ((1800, 900), 2400),
+                                              ((1300, 1300), 2600), ((800, 400), 800), ((540, 360), 1825)])  # fmt: skip
+def test_a_picture_for_nova_costs_what_its_table_shows(size: tuple[int, int], tokens: int) -> None:
+    # The last was reported; the others stand at https://docs.aws.amazon.com/nova/latest/userguide/modalities-image.html
+    assert image_tokens(*size, "bedrock", "us.amazon.nova-pro-v1:0") == pytest.approx(tokens, rel=0.1)
+
+
 def test_a_wav_file_counts_by_its_length_in_seconds_and_not_as_a_picture() -> None:
     head = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0" + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little")
     data = base64.b64encode(head + bytes(320_000 - len(head))).decode()
@@ -271,6 +417,63 @@ def test_a_wav_file_counts_by_its_length_in_seconds_and_not_as_a_picture() -> No
     assert 95 <= input_tokens({"messages": [{"role": "user", "content": openai}]}, "openai_chat", "gpt-4o-audio-preview") <= 115
     gemini = [{"inlineData": {"mimeType": "audio/wav", "data": data}}]
     assert 315 <= input_tokens({"contents": [{"role": "user", "parts": gemini}]}, "gemini", "gemini-2.5-flash") <= 330
+
+
+MP3_96 = b"\xff\xfb\x74\xc4" + bytes(60)
+"""The head of a frame of 96 kilobits a second."""
+
+
+@pytest.mark.parametrize(
+    ("model", "frame", "size", "tokens"),
+    [
+        ("gemini-2.5-flash", MP3_96, 53_856, 144), ("gemini-3-flash-preview", MP3_96, 53_856, 112),
+        ("voxtral-small-latest", b"\xff\xf3\xc4\xc4" + bytes(60), 69_120, 384),
+    ],
+)  # fmt: skip
+def test_sound_counts_by_its_seconds_as_each_model_counts_them(model: str, frame: bytes, size: int, tokens: int) -> None:
+    # Reported: 144 and 112 tokens of sound, and 384 with the question.
+    data = base64.b64encode(frame + bytes(size - len(frame))).decode()
+    part = {"type": "input_audio", "input_audio": {"data": data, "format": "mp3"}}
+    body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "What is being said?"}, part]}]}
+    assert input_tokens(body, "openai_chat", model) == pytest.approx(tokens, rel=NEAR)
+
+
+def pdf(characters: int) -> str:
+    drawing = zlib.compress(b"BT /F1 12 Tf (" + b"x" * characters + b") Tj ET")
+    parts = b"%PDF-1.4\n1 0 obj <</Type /Page>> endobj\n2 0 obj <</Filter /FlateDecode>>\nstream\n", drawing, b"\nendstream\n"
+    return base64.b64encode(b"".join(parts) + b" " * 2000).decode()
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect_name", "empty", "full"),
+    [
+        ("gpt-4o", "openai_chat", 210, 945), ("gpt-5-mini", "openai_chat", 209, 945), ("gpt-5-nano", "openai_responses", 10, 745),
+        ("mistral-medium-latest", "openai_chat", 10, 895), ("claude-haiku-4-5", "anthropic_messages", 1650, 2660),
+        ("gemini-2.5-flash", "gemini", 258, 258), ("gemini-3-flash-preview", "gemini", 560, 560),
+    ],
+)  # fmt: skip
+def test_a_pdf_counts_by_the_text_and_the_picture_of_its_pages(model: str, dialect_name: str, empty: int, full: int) -> None:
+    def tokens(characters: int) -> int:
+        part = {"type": "file", "file": {"file_data": "data:application/pdf;base64," + pdf(characters)}}
+        return input_tokens({"messages": [{"role": "user", "content": [part]}]}, dialect_name, model)
+
+    # Reported with a page of 2,842 characters, and with one of a few words.
+    assert tokens(2842) == pytest.approx(full, rel=NEAR)
+    assert tokens(0) == pytest.approx(empty, rel=NEAR, abs=25)
+
+
+def test_a_picture_of_few_bytes_is_one_and_its_bound_holds() -> None:
+    # Reported: 83 tokens. In base64 it has 200 characters.
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (166).to_bytes(4, "big") + (282).to_bytes(4, "big") + bytes(120)
+    data = base64.b64encode(png).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    content = [{"type": "image", "source": source}, {"type": "text", "text": "Describe image in three words"}]
+    body = {"model": "m", "messages": [{"role": "user", "content": content}]}
+    assert input_tokens(body, "anthropic_messages", "claude-sonnet-4-5") == pytest.approx(83, rel=NEAR)
+    for made in (call(body), call(body, received=False), call({**body, "system": "x" * 2000})):
+        assert made.has_media
+        assert input_bounds(made)[0] > 50_000
+    assert not call({"messages": [{"role": "user", "content": [{"type": "data", "data": "iVBORw is how a PNG begins"}]}]}).has_media
 
 
 THOUGHT = "The user wants to know the weather, so the tool for the weather is what has to be called here. " * 20
@@ -285,7 +488,8 @@ def claude_history(last: str | list[dict[str, Any]]) -> dict[str, Any]:
 def test_claude_counts_the_reasoning_of_the_current_turn_and_drops_that_of_earlier_ones() -> None:
     result = [{"type": "tool_result", "tool_use_id": "t", "content": "rain"}]
     assert input_tokens(claude_history(result), "anthropic_messages", "claude-sonnet-4-5") > 400
-    assert input_tokens(claude_history("thanks"), "anthropic_messages", "claude-sonnet-4-5") < 60
+    # The call of the tool, too, has some 50 tokens.
+    assert input_tokens(claude_history("thanks"), "anthropic_messages", "claude-sonnet-4-5") < 75
 
 
 @pytest.mark.parametrize(("model", "most"), [("gpt-5", 30), ("qwen3", 30), ("command-a", 30)])
@@ -305,6 +509,56 @@ def test_encrypted_reasoning_counts_since_the_last_question(size: int, tokens: i
     earlier = input_tokens({"input": [reasoning, call, result, *user("hi")]}, "openai_responses", "gpt-5-nano")
     assert is_near(current - without, tokens)
     assert earlier <= without + 8
+
+
+def test_a_compaction_of_openai_stands_for_all_before_it() -> None:
+    story = {"content": "Beneath a canopy of emerald leaves, the fox set out. " * 40, "role": "assistant"}
+    compaction = {"type": "compaction", "encrypted_content": "a" * 4772}
+    items = [*user("Tell me a story."), story, compaction, *user("What is 2+2?")]
+    # Reported: 552.
+    assert input_tokens({"input": items}, "openai_responses", "gpt-4.1") == pytest.approx(552, rel=NEAR)
+    assert input_tokens({"input": [*items, story]}, "openai_responses", "gpt-4.1") > 900
+
+
+def test_tools_that_are_added_to_a_conversation_count_with_their_heading() -> None:
+    tool = {"type": "function", "name": "get_weather", "description": "Get weather", "parameters": CITY}
+    item = {"role": "developer", "type": "additional_tools", "tools": [tool]}
+    without, added = ({"input": [*user("hi"), *more]} for more in ([], [item]))
+    difference = input_tokens(added, "openai_responses", "gpt-5.4") - input_tokens(without, "openai_responses", "gpt-5.4")
+    assert 80 <= difference <= 150
+
+
+def test_signatures_of_earlier_turns_count_from_gemini_3_6_on() -> None:
+    call = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "a" * 2000}
+    result = {"functionResponse": {"name": "f", "response": {}}}
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [call]},
+                         {"role": "user", "parts": [result]}, {"role": "user", "parts": [{"text": "and now?"}]}]}  # fmt: skip
+    assert input_tokens(body, "gemini", "gemini-3.6-flash") - input_tokens(body, "gemini", "gemini-3-flash-preview") > 300
+
+
+def test_a_document_counts_with_its_frame_at_claude() -> None:
+    def body(kind: str) -> dict[str, Any]:
+        source = {"type": "text", "media_type": "text/plain", "data": "Dummy TXT file\n"}
+        return {"messages": [{"role": "user", "content": [
+            {"type": "text", "text": "What does this text file say?"}, {"type": kind, "source": source},
+        ]}]}  # fmt: skip
+
+    assert input_tokens(body("document"), "anthropic_messages", "claude-sonnet-4-5") == pytest.approx(57, rel=NEAR)
+    assert input_tokens(body("part"), "anthropic_messages", "claude-sonnet-4-5") < 30
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"tool_choice": {"type": "function", "function": {"name": "get_weather"}}}, {"reasoning": {"context": "all_turns"}},
+        {"response_format": {"type": "json_object"}}, {"text": {"format": {"type": "text"}, "verbosity": "low"}},
+        {"guardrailConfig": {"guardrailIdentifier": "5zwrmdlsra2e", "guardrailVersion": "DRAFT", "trace": "enabled"}},
+        {"output_config": {"effort": "high"}}, {"inferenceConfig": {"maxTokens": 100, "temperature": 0.7}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_sets_a_request_and_is_not_read_does_not_count(setting: dict[str, Any]) -> None:
+    assert input_tokens({"messages": user("hi"), **setting}) == input_tokens({"messages": user("hi")})
 
 
 def test_a_thought_signature_of_gemini_counts_with_the_reasoning_in_it() -> None:
@@ -339,35 +593,36 @@ def test_no_recorded_input_passes_its_bound(recorded: list[Recorded]) -> None:
     assert [(one.recording.name, one.bound, one.reported) for one in recorded if one.bound < one.reported] == []
 
 
-LEAST_NEAR = {
-    # Two recordings of thirteen are of a server that counts reasoning which others drop.
-    "other-openai-compatible qwen": 0.8,
-    # A PDF of one page was reported with the tokens of five.
-    "openrouter gemini": 0.85,
-}
-LEAST_WITHIN = {"azure grok": 0.6, "other-openai-compatible qwen": 0.6, "z.ai glm": 0.6}
-"""Strictly within 15 %; these are short requests, of which a single token is more than that."""
+UNKNOWABLE: dict[str, Any] = json.loads((Path(__file__).parent / "unknowable_inputs.json").read_text())
+"""The recordings whose input nobody can know from the request, or that were counted unlike others of their kind, by the reason."""
+NAMED = {name for names in UNKNOWABLE["reasons"].values() for name in names}
+
+
+def test_recorded_inputs_are_estimated_within_fifteen_percent_but_for_those_that_nobody_can_know(recorded: list[Recorded]) -> None:
+    off = {one.recording.name for one in recorded if abs(one.ratio - 1) > NEAR}
+    if len(recorded) == UNKNOWABLE["recordings"]:
+        assert sorted(off ^ NAMED) == []
+    visible = [one for one in recorded if one.is_visible]
+    assert sum(abs(one.ratio - 1) <= NEAR for one in visible) / len(visible) >= 0.94, "\n".join(report(recorded))
+    known = [one for one in visible if one.recording.name not in NAMED]
+    assert sum(abs(one.ratio - 1) <= NEAR for one in known) / len(known) >= 0.95
+    # What is named is no excuse for a large part of what the body shows.
+    assert len(visible) - len(known) <= 0.06 * len(visible)
+
+
+LEAST_NEAR = {"other-openai-compatible qwen": 0.84, "openrouter gemini": 0.85}
 LEAST_GROUP = 5
 
 
-def test_recorded_inputs_are_estimated_within_fifteen_percent_or_thirty_tokens(recorded: list[Recorded]) -> None:
-    visible = [one for one in recorded if one.is_visible]
-    missed = []
-    for name, members in groups(visible):
-        near = sum(one.is_near for one in members) / len(members)
-        if len(members) >= LEAST_GROUP and near < LEAST_NEAR.get(name, 0.87):
-            missed.append((name, near))
-    assert missed == [], "\n".join(report(recorded))
-    assert sum(one.is_near for one in visible) / len(visible) >= 0.92
-
-
-def test_recorded_inputs_are_estimated_within_fifteen_percent(recorded: list[Recorded]) -> None:
-    visible = [one for one in recorded if one.is_visible]
-    within = {name: sum(abs(one.ratio - 1) <= NEAR for one in members) / len(members) for name, members in groups(visible)}
-    large = {name for name, members in groups(visible) if len(members) >= LEAST_GROUP}
-    missed = {name: within[name] for name in large if within[name] < LEAST_WITHIN.get(name, 0.74)}
+def test_recorded_inputs_of_each_provider_and_family_are_estimated_within_fifteen_percent(recorded: list[Recorded]) -> None:
+    within = {
+        name: sum(abs(one.ratio - 1) <= NEAR for one in members) / len(members)
+        for name, members in groups([one for one in recorded if one.is_visible])
+        if len(members) >= LEAST_GROUP
+    }
+    assert len(within) >= 18
+    missed = {name: share for name, share in within.items() if share < LEAST_NEAR.get(name, 0.89)}
     assert missed == {}, "\n".join(report(recorded))
-    assert sum(abs(one.ratio - 1) <= NEAR for one in visible) / len(visible) >= 0.81
 
 
 def test_the_median_estimate_of_each_providers_models_is_within_fifteen_percent(recorded: list[Recorded]) -> None:
@@ -378,3 +633,63 @@ def test_the_median_estimate_of_each_providers_models_is_within_fifteen_percent(
     }
     assert len(medians) >= 15
     assert {name: median for name, median in medians.items() if not 0.9 <= median <= 1.1} == {}
+
+
+# What is learned from reports: each recording of a model is estimated after the reports on others of that model
+
+
+LEAST_OF_MODEL = 4
+
+
+def models_of(recorded: list[Recorded]) -> list[list[Recorded]]:
+    """The recordings of each model of a provider that has at least four."""
+    found = defaultdict(list)
+    for one in recorded:
+        if one.is_visible:
+            found[one.recording.provider, one.model, one.dialect].append(one)
+    return [members for members in found.values() if len(members) >= LEAST_OF_MODEL]
+
+
+def learned_estimates(members: list[Recorded], counted: list[int], reports: int) -> Iterator[tuple[Recorded, int]]:
+    """Each recording with its estimate after `reports` others of the same model, those with tools apart from those without."""
+    has_tools = [bool(one.body.get("tools") or one.body.get("toolConfig")) for one in members]
+    for index, one in enumerate(members):
+        others = [other for other in range(len(members)) if other != index and has_tools[other] == has_tools[index]]
+        learned = LearnedFactors()
+        for other in others[-reports:]:
+            learned.learn("m", counted[other], members[other].reported, has_tools[other])
+        yield one, learned.expected("m", counted[index], has_tools[index])
+
+
+def share_within(estimates: list[tuple[Recorded, int]]) -> float:
+    return sum(abs(estimate / one.reported - 1) <= NEAR for one, estimate in estimates) / len(estimates)
+
+
+@pytest.mark.parametrize("reports", [1, 3])
+def test_reports_on_other_requests_spoil_no_estimate_of_a_known_model(recorded: list[Recorded], reports: int) -> None:
+    models = models_of(recorded)
+    assert len(models) >= 40
+    before = [(one, one.estimate) for members in models for one in members]
+    after = [pair for members in models for pair in learned_estimates(members, [one.estimate for one in members], reports)]
+    assert share_within(after) >= share_within(before) - 0.01
+
+
+def test_two_reports_correct_the_estimates_of_models_that_nobody_knows(recorded: list[Recorded]) -> None:
+    before, after = [], []
+    for members in models_of(recorded):
+        counted = [input_tokens(one.body, one.dialect, "a-model-of-tomorrow") for one in members]
+        before += list(zip(members, counted, strict=True))
+        after += learned_estimates(members, counted, 2)
+    assert share_within(after) >= share_within(before) + 0.12
+
+
+@pytest.mark.parametrize("model", ["grok-4.3", "deepseek-v4-flash"])
+def test_the_hidden_prompt_of_a_model_is_learned_from_two_reports(recorded: list[Recorded], model: str) -> None:
+    # Without tools, and where reasoning is not off: then DeepSeek's prompt is missing.
+    plain = [one for one in recorded if one.model == model and not one.body.get("tools") and 60 < one.reported < 260]
+    assert len(plain) >= 3
+    counted = [input_tokens(one.body, one.dialect, "a-model-of-tomorrow") for one in plain]
+    off = [abs(tokens / one.reported - 1) for one, tokens in zip(plain, counted, strict=True)]
+    assert statistics.median(off) > 0.5
+    after = [abs(estimate / one.reported - 1) for one, estimate in learned_estimates(plain, counted, 2)]
+    assert statistics.median(after) <= NEAR
