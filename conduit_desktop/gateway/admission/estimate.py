@@ -206,7 +206,7 @@ def _media_tokens(kind: str, data: str, family: Family) -> int:
     if data.startswith("UEsDB"):
         return len(data) // _OFFICE_CHARACTERS
     pages, characters = pdf_content(data)
-    pages = max(1, pages or size // _PAGE_BYTES)
+    pages = pages or max(1, -(-size // _PAGE_BYTES))
     return round(pages * family.page + characters / _PDF_CHARACTERS * family.page_text)
 
 

@@ -166,7 +166,7 @@ _GEMINI = Family(
     image=_gemini_image, page=258, sound=32,
 )  # fmt: skip
 _GEMINI3 = replace(
-    _GEMINI, digit=0, request=0.5, call=8, tool=17, property=14, signed=0.185, image=_of_any_size(1120), page=560, sound=25
+    _GEMINI, digit=0, request=1, call=6, tool=17, property=14, signed=0.2, image=_of_any_size(1120), page=560, sound=25
 )
 _MISTRAL = Family(
     text=1.05, message=2.5, request=1, call=0, schema=1.4, tools=4, format=0, image=_rows_of_patches(28, 1540), page=10,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import random
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -40,7 +41,12 @@ FAMILIES: tuple[tuple[str, str, str], ...] = (
     ("gpt-5.1", "openai_responses", "openai"), ("gpt-5.1", "openai_chat", "openai"), ("o3", "openai_chat", "openai"),
     ("gpt-4o", "openai_chat", "openai"), ("o9", "openai_chat", "openai"), ("", "openai_chat", ""), ("", "gemini", ""),
     ("", "anthropic_messages", ""), ("a model of tomorrow", "openai_chat", "openai"), ("a model of tomorrow", "gemini", "gemini"),
-    ("a model of tomorrow", "openai_chat", "groq"),
+    ("a model of tomorrow", "openai_chat", "groq"), ("claude-3-5-sonnet-20240620", "anthropic_messages", "anthropic"),
+    ("anthropic/claude-3.7-sonnet:thinking", "openai_chat", "openrouter"), ("gemini-3.6-flash", "gemini", "gemini"),
+    ("deepseek-r1", "openai_chat", "huggingface"), ("mistral-small-latest", "openai_chat", "mistral"),
+    ("voxtral-small", "openai_chat", "mistral"), ("llama-2-70b", "openai_chat", "together"), ("glm-5.3", "openai_chat", "zai"),
+    ("kimi-k2", "openai_chat", "moonshot"), ("sonar", "openai_chat", "perplexity"), ("qwen3-32b", "bedrock", "bedrock"),
+    ("gpt-3.5-turbo-instruct", "openai_completions", "openai"),
 )  # fmt: skip
 """Name of the model, dialect, kind of the provider: at least one for each rule of `family_of`."""
 
@@ -58,6 +64,12 @@ def _pictures(*sizes: tuple[int, int]) -> Body:
     return {"messages": [{"role": "user", "content": [
         {"type": "image", "source": {"type": "base64", "data": base64.b64encode(head + bytes(300)).decode()}} for head in heads
     ]}]}  # fmt: skip
+
+
+def _pdf(pages: int, characters: int) -> str:
+    drawing = zlib.compress(b"BT (" + b"x" * characters + b") Tj ET")
+    page = b"1 0 obj <</Type /Page>> endobj 2 0 obj <<>> stream\n" + drawing + b"\nendstream endobj\n"
+    return base64.b64encode(b"%PDF-1.4\n" + page * pages + bytes(300)).decode()
 
 
 BODIES: dict[str, Callable[[], Body]] = {
@@ -91,6 +103,17 @@ BODIES: dict[str, Callable[[], Body]] = {
     "citations": lambda: {"messages": [{"role": "user", "content": [{"text": "Who?", "citations": {"enabled": True}}]}]},
     "pictures": lambda: _pictures((100, 100), (768, 769), (1030, 2050)),
     "a document": lambda: {"messages": [{"content": [{"data": "JVBERi0x" + "A" * 200_000}]}]},
+    "a document with text": lambda: {"messages": [{"content": [{"type": "document", "data": _pdf(3, 500)}]}]},
+    "calls of tools": lambda: {"messages": [
+        *_ASKED,
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "unit", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "C"},
+        {"role": "model", "parts": [{"functionCall": {"name": "unit", "args": {}}}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "d", "name": "unit", "input": {}}]},
+    ]},
+    "a system prompt in a field of its own": lambda: {"messages": _ASKED, "system": "You know the weather."},
+    "a compaction": lambda: {"input": [*_ASKED, {"type": "compaction", "encrypted_content": _SIGNED}, *_ASKED]},
+    "further tools": lambda: {"input": [*_ASKED, {"type": "additional_tools", "role": "developer", "tools": _TOOLS}]},
     "sound": lambda: {"messages": [{"content": [{"data": "SUQz" + "A" * 2_000_000}]}]},
 }  # fmt: skip
 

@@ -54,7 +54,63 @@ def test_settings_are_not_read_by_a_model(body: dict[str, Any]) -> None:
 
 def test_a_long_text_at_the_top_counts_under_whatever_name() -> None:
     assert content_of({"user": "x " * 128 + "."}) == BodyContent(texts=["x " * 128 + "."])
-    assert content_of({"instructions": "x"}) == BodyContent(texts=["x"])
+    assert content_of({"instructions": "x"}) == BodyContent(texts=["x"], systems=1)
+
+
+@pytest.mark.parametrize("name", ["system", "instructions", "systemInstruction", "system_instruction"])
+def test_a_system_prompt_in_a_field_of_its_own_is_one(name: str) -> None:
+    assert content_of({name: [{"text": "x"}], "messages": [{"content": "y"}]}).systems == 1
+    assert content_of({name: ""}).systems == content_of({name: []}).systems == content_of({name: None}).systems == 0
+
+
+def test_calls_of_tools_count_in_every_dialect() -> None:
+    calls: list[dict[str, Any]] = [
+        {"tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"type": "function_call", "name": "f", "arguments": "{}"}, {"type": "custom_tool_call", "name": "f", "input": "x"},
+        {"content": [{"type": "tool_use", "name": "f", "input": {}}]}, {"parts": [{"functionCall": {"name": "f", "args": {}}}]},
+        {"parts": [{"function_call": {"name": "f", "args": {}}}]}, {"content": [{"toolUse": {"name": "f", "input": {}}}]},
+    ]  # fmt: skip
+    for one in calls:
+        assert content_of({"messages": [one]}).calls == 1
+    assert content_of({"messages": [{"role": "tool", "content": "x"}, {"type": "function_call_output", "output": "x"}]}).calls == 0
+
+
+def test_what_stands_before_a_compaction_is_not_read() -> None:
+    compaction = {"type": "compaction", "encrypted_content": "abc"}
+    items = [{"content": "a"}, compaction, {"content": "b"}, {**compaction, "encrypted_content": "abcde"}, {"content": "c"}]
+    assert content_of({"input": items}) == BodyContent(texts=["c"], messages=1, compacted=5)
+    assert content_of({"messages": items}).messages == 5
+    assert content_of({"input": [{"content": "a"}, {"type": "compaction"}]}) == BodyContent()
+
+
+def test_tools_that_are_yet_to_be_found_do_not_count() -> None:
+    tools = [{"name": "a"}, {"name": "b", "defer_loading": True}, {"name": "c", "defer_loading": False}, "d"]
+    found = content_of({"tools": tools})
+    assert found.schemas == [b'[{"name":"a"},{"name":"c","defer_loading":false},"d"]']
+    assert found.tools == 3
+    assert content_of({"tools": tools[1:2]}) == BodyContent()
+
+
+def test_the_schema_in_bedrocks_settings_is_a_string() -> None:
+    def body(schema: Any) -> dict[str, Any]:
+        return {"outputConfig": {"textFormat": {"structure": {"jsonSchema": {"name": "x", "schema": schema}}}}}
+
+    assert content_of(body('{"type":"object"}')) == BodyContent(formats=[b'{"type":"object"}'])
+    assert content_of(body({"type": "object"})) == BodyContent(formats=[written(body({"type": "object"})["outputConfig"])])
+
+
+def test_documents_further_tools_and_texts_for_guardrails_are_found() -> None:
+    assert content_of({"messages": [{"content": [{"type": "document", "source": {"data": "x"}}]}]}).documents == 1
+    assert content_of({"messages": [{"content": [{"document": {"name": "x"}}]}]}).documents == 1
+    assert content_of({"input": [{"type": "additional_tools", "tools": []}]}).added_tools == 1
+    guarded = {"guardContent": {"text": {"qualifiers": ["query"], "text": "Where is it?"}}}
+    assert content_of({"messages": [{"content": [guarded]}]}) == BodyContent(texts=["Where is it?"], messages=1)
+
+
+def test_a_small_picture_is_no_text() -> None:
+    assert content_of({"messages": [{"data": "iVBORw0KGgo="}]}) == BodyContent(media=[("image", "iVBORw0KGgo=")], messages=1)
+    assert content_of({"messages": [{"bytes": "_9j_4AA"}]}) == BodyContent(media=[("image", "_9j_4AA")], messages=1)
+    assert content_of({"messages": [{"data": "plain"}, {"text": "iVBORw0KGgo="}]}).texts == ["plain", "iVBORw0KGgo="]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +176,10 @@ def test_the_schema_of_the_answer_is_told_from_its_texts(answer: dict[str, Any])
         assert content_of({name: answer}) == BodyContent(formats=[written(answer)])
 
 
-def test_a_format_without_a_schema_counts_as_its_texts() -> None:
-    assert content_of({"response_format": {"type": "json_object"}}) == BodyContent(texts=['{"type":"json_object"}'])
-    assert content_of({"output_format": {"type": "json", "x": "a"}}) == BodyContent(texts=["a"])
+def test_a_format_without_a_schema_is_a_setting_and_counts_where_it_is_long() -> None:
+    assert content_of({"response_format": {"type": "json_object"}}) == BodyContent()
+    assert content_of({"output_format": {"type": "json", "x": "a"}}) == BodyContent()
+    assert content_of({"output_format": {"type": "json", "x": "a " * 150}}) == BodyContent(texts=["a " * 150])
     assert content_of({"text": ["schema", "properties"]}) == BodyContent(texts=["schema", "properties"])
 
 

@@ -8,31 +8,47 @@ from conduit_desktop.gateway.admission.learned_factors import LearnedFactors
 
 
 @pytest.mark.parametrize(
-    ("estimated", "reported", "factor"),
-    [(1000, 2000, 1.1), (1000, 500, 0.95), (100, 110, 1.01), (1000, 10**6, 1.1), (10**6, 100, 0.95), (99, 200, 1), (200, 99, 1)],
+    ("counted", "reported", "constant", "factor"),
+    [(20, 720, 685.62, 1.0034), (1000, 2000, 715.34, 1.1788), (10_000, 14_000, 121.4, 1.3035), (1000, 500, -396.62, 0.9008)],
 )
-def test_one_report_moves_the_factor_by_a_tenth_of_the_difference(estimated: int, reported: int, factor: float) -> None:
+def test_two_reports_of_a_kind_are_spread_over_constant_and_factor(
+    counted: int, reported: int, constant: float, factor: float
+) -> None:
     learned = LearnedFactors()
-    learned.learn("m", estimated, reported)
-    assert learned.factor("m") == pytest.approx(factor)
+    for _ in range(2):
+        learned.learn("m", counted, reported)
+    line = learned._lines["m", False]
+    assert (line.constant, line.factor) == (pytest.approx(constant, abs=0.01), pytest.approx(factor, abs=0.0001))
 
 
-def test_a_further_report_counts_from_the_factor_that_was_applied() -> None:
+@pytest.mark.parametrize(
+    ("counted", "reported", "is_surprise"),
+    [(1000, 1182, False), (1000, 1183, True), (1000, 866, False), (1000, 864, True), (10, 17, False), (10, 18, True)],
+)
+def test_a_report_is_near_within_fifteen_percent_and_five_tokens(counted: int, reported: int, is_surprise: bool) -> None:
     learned = LearnedFactors()
-    learned.learn("m", 1000, 2000)
-    learned.learn("m", 1100, 1650)
-    assert learned.factor("m") == pytest.approx(1.1 + (1.1 * 1.5 - 1.1) * 0.1)
+    learned.learn("m", counted, reported)
+    assert (learned._lines["m", False].surprise is not None) == is_surprise
+
+
+@pytest.mark.parametrize(
+    ("counted", "reported", "is_taken"), [(100, 5300, True), (100, 5301, False), (100, 1, True), (100, 0, False)]
+)
+def test_a_report_of_more_than_hidden_instructions_is_not_taken(counted: int, reported: int, is_taken: bool) -> None:
+    learned = LearnedFactors()
+    learned.learn("m", counted, reported)
+    assert (("m", False) in learned._lines) == is_taken
 
 
 def test_a_thousand_models_are_kept_and_the_one_without_a_report_for_longest_goes() -> None:
     learned = LearnedFactors()
     for number in range(1000):
         learned.learn(f"m{number}", 1000, 2000)
-    assert all(learned.factor(f"m{number}") > 1 for number in range(1000))
+    assert all((f"m{number}", False) in learned._lines for number in range(1000))
     learned.learn("m0", 1000, 2000)
     learned.learn("new", 1000, 2000)
-    assert learned.factor("m1") == 1
-    assert all(learned.factor(name) > 1 for name in ("m0", "m2", "m999", "new"))
+    assert ("m1", False) not in learned._lines
+    assert all((name, False) in learned._lines for name in ("m0", "m2", "m999", "new"))
 
 
 def test_the_sixteenth_long_report_is_the_first_that_is_learned_from() -> None:
