@@ -394,3 +394,9 @@ def test_the_default_alias_is_allowed_by_its_own_name_alone() -> None:
     check_model(key(models=("claude",)), "gpt-unknown", route("claude", is_default=True))
     with pytest.raises(Forbidden):
         check_model(key(models=("gpt-*",)), "gpt-unknown", route("claude", is_default=True))
+
+
+def test_what_is_kept_for_a_caller_is_owned_by_its_key_and_else_by_the_digest_of_its_own_key() -> None:
+    assert Caller(key("app")).owner == Caller(key("app"), own_key="sk-1").owner == key("app").id != ""
+    assert Caller(own_key="sk-1").owner == f"client:{digest('sk-1')}"
+    assert Caller().owner == Caller(own_key="").owner == ""

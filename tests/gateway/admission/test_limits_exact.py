@@ -252,6 +252,7 @@ def test_a_wait_names_the_budget() -> None:
     [
         (6, 0, 95, 100, r" has < \$0\.0001 left; this request may cost < \$0\.0001\.$"),
         (6, 0, 100, 100, r"\$0\.00 left\.$"), (6, 0, 101, 100, r"\$0\.00 left\.$"), (0, 1, 100, 100, r"\$0\.00 left\.$"),
+        (6, 0, 99, 100, "; this request may cost"),
         (1, 0, 0, 0, r"\$0\.00 left\.$"),
     ],
 )  # fmt: skip
@@ -291,6 +292,29 @@ def test_a_request_that_may_overrun_needs_room_for_its_expected_cost(cost: int, 
     limiter = limiter_of(budget(limit=100))
     limiter.admit(None, costs(10, worst=60))
     assert admits(limiter, None, costs(cost, worst=1000)) is admitted
+
+
+def test_a_free_request_does_not_wait_where_more_is_held_than_is_left() -> None:
+    everyone = budget(limit=100)
+    limiter = limiter_of(everyone)
+    limiter.admit(None, costs(10, worst=80))
+    limiter.budgets.budget_account(everyone).spend_nano = 60
+    assert admits(limiter, None, costs(0))
+    limiter.admit(None, costs(0, worst=1))
+    assert limiter.budgets.budget_account(everyone).overruns == 1
+    assert not admits(limiter, None, costs(1, worst=1))
+
+
+def test_the_first_that_waits_is_admitted_before_those_behind_it_and_before_new_ones() -> None:
+    limiter = limiter_of(budget(limit=100))
+    waited_for = limiter.budgets.of_request(None, "")[0]
+    first, second = waited_for.join(), waited_for.join()
+    for place in (None, second):
+        with pytest.raises(BudgetInUse):
+            limiter.admit(None, costs(10, worst=500), place=place)
+    limiter.admit(None, costs(10, worst=500), place=first)
+    with pytest.raises(BudgetInUse):
+        limiter.admit(None, costs(10, worst=500), place=first)
 
 
 def test_a_budget_that_warns_remembers_that_it_was_passed() -> None:
@@ -398,6 +422,14 @@ def test_a_budget_that_blocks_holds_the_worst_case_of_an_estimate_by_length() ->
         limiter = limiter_of(everyone)
         limiter.admit(None, by_length(4, 10, 0)[0])
         assert limiter.budgets.budget_account(everyone).held_nano == held
+
+
+def test_a_request_is_held_to_the_tokens_that_it_can_have_and_not_to_more_that_are_expected(clock: Clock) -> None:
+    limiter, of = RateLimiter(Budgets()), key(tpm=100)
+    limiter.admit(of, of_tokens(20)).settle(0, 20)
+    # The target's longest answer is shorter than what is reserved for one.
+    expected = CostEstimate(4, 500, FREE, most_tokens=50, weigh=lambda: of_tokens(4, 500))
+    assert admits(limiter, of, expected)
 
 
 # Tokens a minute

@@ -91,3 +91,9 @@ def test_no_wait_of_a_sliced_window_is_below_zero() -> None:
     late.used(NOON + 100)
     late.add(NOON + 100)
     assert late.wait_s(NOON + 100, 1) == 60
+
+
+def test_a_reset_on_the_border_of_a_slice_is_that_of_the_next_use() -> None:
+    window = filled(SlicedWindow(60), (0, 1), (10, 2))
+    assert window.reset_s(NOON + 59.9) == pytest.approx(0.1)
+    assert window.reset_s(NOON + 60) == 10
