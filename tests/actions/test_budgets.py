@@ -221,3 +221,22 @@ async def test_an_import_names_the_budget_whose_target_is_nowhere(do: Do) -> Non
     for apply in (False, True):
         with pytest.raises(Invalid, match=r"line 4.*there is no alias 'x'"):
             await do("POST", "/import", {"toml": text, "apply": apply})
+
+
+async def test_budgets_without_a_name_are_numbered(do: Do, configured: dict[str, Any]) -> None:
+    body = {"scope": "provider", "target": "Gpu", "limit_usd": 1}
+    names = [(await do("POST", "/budgets", body))["name"] for _ in range(4)]
+    base = "monthly budget of provider Gpu"
+    assert names == [base, f"{base} 2", f"{base} 3", f"{base} 4"]
+
+
+async def test_a_rename_publishes_the_budgets_that_carry_the_new_name(
+    context: AppContext, do: Do, configured: dict[str, Any]
+) -> None:
+    await do("POST", "/budgets", {"name": "b", "scope": "provider", "target": "Gpu", "limit_usd": 1})
+    changes: list[str] = []
+    context.bus.subscribe(lambda change: changes.append(str(change.topic)), "budgets")
+    await do("PATCH", "/providers/Gpu", {"enabled": False})
+    assert changes == []
+    await do("PATCH", "/providers/Gpu", {"name": "tpu"})
+    assert changes == ["budgets"]

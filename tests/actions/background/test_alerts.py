@@ -6,10 +6,12 @@ import asyncio
 import itertools
 import shlex
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from conduit_desktop.actions.background import alerts as module
 from conduit_desktop.actions.background.alerts import DAY_MS, LATELY_MS, TRIES, Alerts
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.clock import now_ms
@@ -248,3 +250,208 @@ async def test_many_wrong_keys_from_one_address_raise_a_notification(context: Ap
     tried("10.0.0.1", TRIES - 1)
     tried("10.0.0.2", TRIES)
     assert await notified(context, do) == [("security", "warning", "Wrong API keys from 10.0.0.2")]
+
+
+@pytest.fixture
+def notes(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Title and text of everything that is notified, before the store drops an occasion it has."""
+    made: list[tuple[str, str]] = []
+
+    def notify(_kind: str, _severity: str, title: str, text: str, _occasion: str = "") -> None:
+        made.append((title, text))
+
+    monkeypatch.setattr(context.gateway.state, "notify", notify)
+    return made
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The monotonic clock of the module: its one element, in seconds."""
+    at = [1000.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: at[0]))
+    return at
+
+
+ROOM = f"{OWN} has no room for a usual request"
+
+
+async def test_four_requests_do_not_show_what_one_usually_costs_and_five_do(
+    context: AppContext, do: Do, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
+    for cost in (0.22, 0.22, 0.22, 0.22):
+        spend(context, key, cost)
+    context.bus.publish("requests", RequestRecord(id="free", started_at=NOW, key_id=key["id"], provider="p", upstream_model="m"))
+    assert ROOM not in [title for title, _ in notes]
+    spend(context, key, 0.01)
+    assert notes[-1] == (ROOM, "$0.11 are left, and its requests usually cost $0.22.")
+
+
+async def test_a_rest_that_fits_a_usual_request_exactly_is_not_notified(
+    context: AppContext, do: Do, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
+    for cost in (0.1, 0.1, 0.1, 0.3, 0.3):
+        spend(context, key, cost)
+    assert [title for title, _ in notes] == [f"{OWN} is 90% spent"]
+
+
+async def test_a_budget_spent_to_the_last_cent_is_notified_as_spent_alone(
+    context: AppContext, do: Do, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
+    for _ in range(5):
+        spend(context, key, 0.2)
+    assert [title for title, _ in notes] == [f"{OWN} is 75% spent", f"{OWN} is spent"]
+
+
+async def test_what_a_request_usually_costs_is_the_median_of_the_last_twenty(
+    context: AppContext, do: Do, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    key = await do("POST", "/keys", {"name": "app", "budget_usd": 56})
+    for cost in (*[4] * 11, *[1] * 10):
+        spend(context, key, cost)
+    assert notes[-1] == (ROOM, "$2.00 are left, and its requests usually cost $2.50.")
+
+
+async def test_a_success_after_a_target_without_money_is_notified_of_the_account_alone(
+    context: AppContext, do: Do, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    attempts = [AttemptRecord("openai", "m", outcome="money", status=402), AttemptRecord("azure", "m")]
+    spend(context, None, 0.1, status="success", provider="azure", upstream_model="m", attempts=attempts)
+    assert notes == [
+        ("The account at openai is used up", "It refuses requests because of its own balance or quota: 402")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "error", "provider": "gpu", "upstream_model": "dark"},
+        {"status": "error", "error_text": f"{NO_PRICE}, and the budget 'all' holds."},
+        {"status": "success", "provider": ""},
+        {"status": "refused", "error_code": "invalid_api_key", "key_id": "key_1"},
+    ],
+)
+async def test_what_shows_no_missing_price_is_not_notified(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]], fields: dict[str, Any]
+) -> None:
+    for _ in range(20):
+        context.bus.publish("requests", RequestRecord(id="r", started_at=NOW, **fields))
+    context.bus.publish("requests", "r")
+    assert notes == []
+
+
+async def test_a_direct_call_refused_for_its_price_names_its_own_model(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    refused = RequestRecord(
+        id="a", started_at=NOW, model="gpu/dark", status="refused", error_text=f"{NO_PRICE}.", endpoint="images"
+    )  # fmt: skip
+    context.bus.publish("requests", refused)
+    [(title, text)] = notes
+    assert title == "No price is known for gpu/dark"
+    assert text.endswith("--per-image USD (where it is billed by tokens: --input USD --output USD)")
+
+
+async def test_an_image_with_as_many_tokens_in_as_out_is_priced_by_tokens(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    made = RequestRecord(id="u", started_at=NOW, provider="gpu", upstream_model="dark", endpoint="images", input=5, output=5)
+    context.bus.publish("requests", made)
+    [(_, text)] = notes
+    assert text.endswith("'gpu/dark' --input USD --output USD")
+
+
+async def test_a_thousand_models_without_a_price_are_remembered_and_one_more_begins_anew(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]]
+) -> None:
+    def used(number: int) -> int:
+        model = f"m{number}"
+        context.bus.publish("requests", RequestRecord(id="u", started_at=NOW, provider="gpu", upstream_model=model))
+        return len(notes)
+
+    assert [used(number) for number in range(1000)][-1] == 1000
+    assert used(0) == 1000
+    assert used(1000) == 1001
+    assert used(0) == 1002
+
+
+def tried(context: AppContext, address: str, times: int = 1) -> None:
+    """Calls of the address with a key that is not valid."""
+    for _ in range(times):
+        wrong = RequestRecord(id="r", started_at=NOW, status="refused", error_code="invalid_api_key", client_ip=address)
+        context.bus.publish("requests", wrong)
+
+
+async def test_every_ten_wrong_keys_within_a_minute_are_notified_once(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]], clock: list[float]
+) -> None:
+    tried(context, "10.0.0.1", 9)
+    assert notes == []
+    clock[0] += 60
+    tried(context, "10.0.0.1")
+    assert [title for title, _ in notes] == ["Wrong API keys from 10.0.0.1"]
+    tried(context, "10.0.0.1", 9)
+    assert len(notes) == 1
+    tried(context, "10.0.0.1")
+    assert len(notes) == 2
+
+
+async def test_ten_wrong_keys_in_more_than_a_minute_are_not_notified(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]], clock: list[float]
+) -> None:
+    tried(context, "10.0.0.1")
+    clock[0] += 60.5
+    tried(context, "10.0.0.1", 9)
+    assert notes == []
+    tried(context, "10.0.0.1")
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize(("others", "expected"), [(998, ["Wrong API keys from 10.0.0.1"]), (999, [])])
+async def test_tries_of_a_thousand_addresses_are_counted_and_then_begin_anew(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]], clock: list[float], others: int, expected: list[str]
+) -> None:
+    tried(context, "10.0.0.1", 9)
+    for number in range(others):
+        tried(context, f"2001:db8::{number:x}")
+    tried(context, "10.0.0.1")
+    assert [title for title, _ in notes] == expected
+
+
+@pytest.mark.parametrize(
+    ("pause_s", "title"), [(86_400, "Wrong API keys from many addresses"), (86_400.5, "Wrong API keys from 10.0.0.20")]
+)
+async def test_twenty_addresses_a_day_are_named(
+    context: AppContext, alerts: Alerts, notes: list[tuple[str, str]], clock: list[float], pause_s: float, title: str
+) -> None:
+    tried(context, "10.0.0.0", 10)
+    clock[0] += pause_s
+    for number in range(1, 21):
+        tried(context, f"10.0.0.{number}", 10)
+    assert [one for one, _ in notes] == [*(f"Wrong API keys from 10.0.0.{number}" for number in range(20)), title]
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "expected"),
+    [
+        (-30 * 86_400_000, []),
+        (-7 * 86_400_000 - 1, []),
+        (-7 * 86_400_000, ["The key app expires within 7 days"]),
+        (-86_400_001, ["The key app expires within 7 days"]),
+        (-86_400_000, ["The key app expires within a day"]),
+        (-1, ["The key app expires within a day"]),
+        (0, ["The key app has expired"]),
+        (86_400_000, ["The key app has expired"]),
+        (86_400_001, []),
+    ],
+)
+async def test_a_key_is_notified_by_the_days_it_has_left(
+    do: Do, alerts: Alerts, notes: list[tuple[str, str]], after_ms: int, expected: list[str]
+) -> None:
+    await do("POST", "/keys", {"name": "app", "expires_at": "2026-09-21T14:13:20Z"})
+    await do("POST", "/keys", {"name": "forever"})
+    for _ in range(2):
+        alerts.check_expiry(NOW + after_ms)
+    assert [title for title, _ in notes] == expected

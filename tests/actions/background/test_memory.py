@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -37,8 +40,9 @@ class System:
         """Processor seconds at the last reading."""
         return self._used_s
 
-    def trim(self, _pad: int) -> int:
-        """Notes at what size it was called."""
+    def trim(self, pad: int) -> int:
+        """Notes at what size it was called; all that is free is given back, without a rest."""
+        assert pad == 0
         self.trimmed_at_mb.append(self._now_mb)
         return 1
 
@@ -74,3 +78,59 @@ async def test_a_process_that_did_not_grow_is_not_trimmed(trims: Trims) -> None:
 
 async def test_growth_counts_from_the_smallest_that_the_process_has_been(trims: Trims) -> None:
     assert await trims((80, 1.0), (70, 2.0), (79, 3.0)) == [79]
+
+
+async def test_the_first_eight_megabytes_of_growth_are_given_back(trims: Trims) -> None:
+    assert await trims((80, 0.0), (88, 0.0), (88, 0.0)) == [88]
+
+
+async def test_processor_time_since_the_last_trim_counts_from_ten_milliseconds_on(trims: Trims) -> None:
+    assert await trims((80, 0.0), (90, 0.0), (91, 0.005), (92, 0.01)) == [90, 92]
+
+
+def test_the_memory_of_the_process_is_its_resident_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "statm").write_text("900 300 20 1 0 70 0\n")
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "statm")
+    assert memory._resident() == 300 * 4096
+
+
+class Libc:
+    """A C library: keeps what it was set to."""
+
+    def __init__(self) -> None:
+        self.set: list[tuple[int, int]] = []
+
+    def malloc_trim(self, pad: int) -> int:
+        """As glibc's."""
+        return pad
+
+    def mallopt(self, option: int, value: int) -> int:
+        """As glibc's."""
+        self.set.append((option, value))
+        return 1
+
+
+def test_the_heap_of_glibc_keeps_sixteen_megabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    libc = Libc()
+    (tmp_path / "statm").touch()
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "statm")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: libc)
+    assert memory._trim_function() == libc.malloc_trim
+    assert libc.set == [(-2, 16 * 1024 * 1024)]
+
+
+@pytest.mark.parametrize(("platform", "statm"), [("darwin", True), ("linux", False)])
+async def test_a_system_that_shows_no_size_of_the_process_is_not_trimmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, statm: bool
+) -> None:
+    if statm:
+        (tmp_path / "statm").touch()
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "statm")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: Libc())
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(sys, "platform", platform)
+        trimmer = memory.MemoryTrimmer()
+    trimmer.begin()
+    assert len(asyncio.all_tasks()) == 1
+    await trimmer.end()

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import logging
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -15,9 +16,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conduit_desktop.actions import notifications
-from conduit_desktop.actions.background.webhook import GAVE_UP, Webhook
+from conduit_desktop.actions.background import webhook as module
+from conduit_desktop.actions.background.webhook import GAVE_UP, Webhook, WebhookRefused, reason_of
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.core.errors import Invalid, NotFound
+from conduit_desktop.core.errors import Invalid, NotFound, UpstreamError
 from tests.actions.conftest import Do
 from tests.fakes.waiting import until
 
@@ -80,7 +82,7 @@ async def test_a_notification_is_sent_with_a_signature_that_its_secret_verifies(
 
 
 @pytest.mark.usefixtures("sending")
-@pytest.mark.parametrize(("statuses", "tries"), [([500, 200], 2), ([503, 429, 204], 3), ([200], 1)])
+@pytest.mark.parametrize(("statuses", "tries"), [([500, 200], 2), ([503, 429, 204], 3), ([200], 1), ([299], 1)])
 async def test_a_failing_address_is_tried_again(
     context: AppContext, do: Do, receiver: Receiver, statuses: list[int], tries: int
 ) -> None:
@@ -94,7 +96,7 @@ async def test_a_failing_address_is_tried_again(
 
 
 @pytest.mark.usefixtures("sending")
-@pytest.mark.parametrize(("status", "tries"), [(500, 3), (404, 1), (410, 1), (307, 1)])
+@pytest.mark.parametrize(("status", "tries"), [(500, 3), (404, 1), (410, 1), (307, 1), (300, 1)])
 async def test_an_address_that_never_takes_it_is_reported_once_and_not_to_itself(
     context: AppContext, do: Do, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int, tries: int
 ) -> None:
@@ -179,3 +181,64 @@ async def test_what_is_no_address_is_refused(do: Do, url: str) -> None:
     with pytest.raises(Invalid) as raised:
         await do("PUT", "/webhook", {"url": url})
     assert raised.value.field == "url"
+
+
+def test_only_an_answer_that_may_pass_is_worth_another_try() -> None:
+    passing = [status for status in range(300, 600) if WebhookRefused(status).passing]
+    assert passing == [408, 425, 429, *range(500, 600)]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UpstreamError("connection refused", status=502, reason="connect"), "connection refused"),
+        (ValueError("http://x/T0KEN"), "the address is not a URL"),
+        (TimeoutError(), "no answer in time"),
+        (WebhookRefused(418), "it answered 418"),
+    ],
+)
+def test_the_reason_of_a_failed_try_has_no_address(error: Exception, reason: str) -> None:
+    assert reason_of(error) == reason
+
+
+async def test_five_hundred_notifications_wait_and_the_oldest_is_dropped(context: AppContext) -> None:
+    hook = Webhook(context)
+    context.bus.publish("notifications", None)  # all were read
+    for number in range(502):
+        context.bus.publish("notifications", f"n{number}")
+    await hook.end()
+    context.bus.publish("notifications", "after the end")
+    waiting = [hook._waiting.get_nowait() for _ in range(hook._waiting.qsize())]
+    assert waiting == [f"n{number}" for number in range(2, 502)]
+
+
+async def test_the_pauses_between_tries_are_those_given(
+    context: AppContext, do: Do, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.statuses = [500]
+    await do("PUT", "/webhook", {"url": receiver.url})
+    note = await context.store.notifications.add("system", "info", "a", "x", "")
+    assert note is not None
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    hook = Webhook(context, retry_s=(3, 7))
+    await hook._deliver(note.id)
+    assert (pauses, receiver.titles) == ([3, 7], ["a"] * 3)
+    await hook.end()
+
+
+async def test_neither_an_unknown_notification_nor_one_about_the_webhook_is_sent(
+    context: AppContext, do: Do, receiver: Receiver
+) -> None:
+    hook = Webhook(context)
+    note = await context.store.notifications.add("system", "error", GAVE_UP, "x", "")
+    assert note is not None
+    await do("PUT", "/webhook", {"url": receiver.url})
+    for note_id in (note.id, "unknown"):
+        await hook._deliver(note_id)
+    assert receiver.got == []
+    await hook.end()

@@ -12,7 +12,7 @@ import pytest
 
 from conduit_desktop.actions import operations
 from conduit_desktop.actions.config_file import transfer
-from conduit_desktop.actions.config_file.document import FileKey, load, parse, secret_of
+from conduit_desktop.actions.config_file.document import FileKey, line_of, load, parse, secret_of
 from conduit_desktop.actions.config_file.release import release_file
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import ConfigFileBroken, Conflict, Invalid
@@ -430,3 +430,47 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) 
 
 def test_a_text_that_was_pasted_with_a_byte_order_mark_is_read() -> None:
     assert parse("\ufeff[settings]\nport = 7810\n").settings == {"port": 7810}
+
+
+TABLES = """[settings]
+port = 5055
+
+[[providers]]
+name = "a"
+[providers.headers]
+x = "1"
+
+[[providers]]
+name = "b"
+base_url = "http://127.0.0.1:9"
+
+[[models]]
+alias = "fast"
+name = "c"
+base_url = "d"
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        ("settings.port", 2),
+        ("settings.theme", 1),
+        ("settings", 1),
+        ("providers[0].name", 5),
+        ("providers[0].kind", 4),
+        ("providers[0].base_url", 4),
+        ("providers[0].headers.x", 4),
+        ("providers[1].name", 10),
+        ("providers[1].base_url", 11),
+        ("providers[1].alias", 9),
+        ("providers[1]", 9),
+        ("providers", 9),
+        ("models[0].base_url", 16),
+        ("models[1].alias", None),
+        ("prices[0].pattern", None),
+        ("", None),
+    ],
+)
+def test_a_field_is_found_in_its_own_table_or_else_the_table_is(field: str, line: int | None) -> None:
+    assert line_of(TABLES, field) == line
