@@ -20,6 +20,7 @@ from conduit_desktop.core.errors import (
     ModelNotFound,
     PayloadTooLarge,
     RateLimited,
+    UnknownPath,
     UpstreamError,
 )
 from conduit_desktop.core.settings import Settings
@@ -38,8 +39,10 @@ from conduit_desktop.server.middleware import (
     error_response,
     foreign_page,
     host_name,
+    is_known,
     origin_allowed,
 )
+from conduit_desktop.server.unknown_paths import UnknownPaths
 from conduit_desktop.wire import dialect
 
 KEY = "condt_" + "k" * 43
@@ -348,6 +351,59 @@ async def test_a_known_caller_is_shown_what_is_wrong_with_its_body(error: Gatewa
     assert (response.status, error_of(response)["message"], error_of(response)["param"]) == (status, error.message, error.param)
 
 
+@pytest.mark.parametrize("headers", [{}, AUTHORIZED])
+async def test_a_wrong_body_has_an_id_and_that_of_its_call_where_it_is_one(headers: dict[str, str]) -> None:
+    ids = [(await run(request(**headers), raises(BadRequest("x")))).headers["x-conduit-request-id"] for _ in range(2)]
+    assert len(set(ids)) == 2
+    sent = request(**headers)
+    sent[REQUEST_ID] = "req_1"
+    assert (await run(sent, raises(BadRequest("x")))).headers["x-conduit-request-id"] == "req_1"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BadRequest("x"), ModelNotFound("x"), UnknownPath("x"), web.HTTPNotFound(), web.HTTPRequestEntityTooLarge(1, 2), OSError()],
+)
+async def test_an_error_that_was_answered_holds_no_frame_and_so_no_body(error: BaseException) -> None:
+    assert (await run(request(**AUTHORIZED), raises(error))).status >= 400
+    assert error.__traceback__ is None
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (web.HTTPNotFound(), {("POST", CHAT): 1}),
+        (UnknownPath("x"), {("POST", CHAT): 1}),
+        (web.HTTPForbidden(), {}),
+        (web.HTTPMethodNotAllowed("POST", ["GET"]), {}),
+        (ModelNotFound("x"), {}),
+    ],
+)
+async def test_only_paths_that_do_not_exist_are_counted(error: BaseException, counts: dict[tuple[str, str], int]) -> None:
+    unknown = UnknownPaths()
+    await client_api_middleware(gateway(), unknown)(request(**AUTHORIZED), raises(error))
+    assert unknown.counts == counts
+
+
+class Connection:
+    """A client's connection: notes that it was found to be no stranger's."""
+
+    def __init__(self, is_stranger: bool) -> None:
+        self.is_stranger = is_stranger
+        self.found = 0
+
+    def known(self) -> None:
+        """Note it."""
+        self.found += 1
+
+
+def test_a_connection_is_found_known_once_and_one_that_tells_no_strangers_never() -> None:
+    for connection, found in ((Connection(is_stranger=True), 1), (Connection(is_stranger=False), 0)):
+        is_known(SimpleNamespace(protocol=connection))  # type: ignore[arg-type]
+        assert connection.found == found
+    is_known(SimpleNamespace(protocol=object()))  # type: ignore[arg-type]
+
+
 # In which dialect an error is written.
 
 
@@ -367,6 +423,8 @@ async def test_a_known_caller_is_shown_what_is_wrong_with_its_body(error: Gatewa
         ("/v1/models/m:embedContent", "gemini"),
         ("/v1/models/m:batchEmbedContents", "gemini"), ("/v1/models/qwen:7b", "openai_chat"), ("/v1/models", "openai_chat"),
         ("/v1/generateContent", "openai_chat"), ("/apis", "openai_chat"), ("/v1beta", "openai_chat"),
+        ("/v2/chat", "cohere"), ("/v2/rerank", "cohere"), ("/v2", "openai_chat"), ("/anthropic/v1/models", "anthropic_messages"),
+        ("/anthropic", "openai_chat"),
     ],
 )  # fmt: skip
 def test_the_path_names_the_dialect(path: str, name: str) -> None:
