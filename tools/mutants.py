@@ -48,6 +48,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/gateway/health", "tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py",
     ),
     "conduit_desktop/server/middleware.py": ("tests/server/test_client_api.py", "tests/server/test_gemini.py"),
+    "conduit_desktop/server/identity.py": ("tests/server/test_client_identity.py",),
+    "conduit_desktop/server/large_bodies.py": (),
+    "conduit_desktop/server/unpacking.py": ("tests/server/test_media.py", "tests/server/test_protocol.py"),
+    "conduit_desktop/server/descriptors.py": ("tests/server/test_http_server.py",),
+    "conduit_desktop/server/request_fields.py": ("tests/server/test_client_api.py", "tests/server/test_media.py"),
     "conduit_desktop/server/admin/access.py": ("tests/server/admin/test_admin.py",),
     "conduit_desktop/actions": ("tests/actions", "tests/server/admin/test_admin.py", "tests/server/admin/test_clients.py"),
 }  # fmt: skip
