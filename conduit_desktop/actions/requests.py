@@ -11,6 +11,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery, epoch_ms
 from conduit_desktop.actions.schemas.reports import AttemptView, CostLineView, FormerCostView, RequestDetailView, RequestView
 from conduit_desktop.actions.schemas.views import rfc3339
+from conduit_desktop.actions.timeline import timeline_of
 from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.heavy_work import for_operator
@@ -102,7 +103,10 @@ async def get(context: AppContext, request_id: str) -> RequestDetailView:
         raise NotFound(f"There is no request {request_id!r}.")
     payload = await context.store.payloads.get(request_id)
     corrections = [_former_cost(cost) for cost in await context.store.ledger.former_costs(request_id)]
-    return RequestDetailView(**_shown(record), corrections=corrections, **(_bodies(payload) if payload else {}))
+    if payload is None:
+        return RequestDetailView(**_shown(record), corrections=corrections)
+    timeline = await for_operator(timeline_of, record, payload) if payload.pieces else []
+    return RequestDetailView(**_shown(record), corrections=corrections, timeline=timeline, **_bodies(payload))
 
 
 def _former_cost(cost: FormerCost) -> FormerCostView:

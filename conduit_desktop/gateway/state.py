@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -203,21 +203,24 @@ class GatewayState:
         if not self._calls:
             self._idle.set()
 
-    def record(self, record: RequestRecord, request: Any = None, answer: bytes | None = None) -> asyncio.Future[None]:
+    def record(
+        self, record: RequestRecord, request: Any = None, answer: bytes | None = None, pieces: Sequence[tuple[float, int]] = ()
+    ) -> asyncio.Future[None]:
         """Write a finished record to the ledger, with the payload where one is given. The future is done once it is durable."""
         durable = self.store.ledger.record(record)
         if answer is not None:
-            task = self._in_background(self._keep_bodies(record, request, answer))
+            task = self._in_background(self._keep_bodies(record, request, answer, pieces))
             self._keeping[record.id] = task
             task.add_done_callback(lambda _: self._keeping.pop(record.id, None))
         # Without waiting for the disk: log page and metrics show a request even where its record cannot be written yet.
         self.bus.publish("requests", record)
         return durable
 
-    async def _keep_bodies(self, record: RequestRecord, request: Any, answer: bytes) -> None:
+    async def _keep_bodies(self, record: RequestRecord, request: Any, answer: bytes, pieces: Sequence[tuple[float, int]]) -> None:
         # In a thread: bodies may have megabytes, and each is searched for every secret.
         bodies = await asyncio.to_thread(lambda: (SECRETS.redact_bytes(orjson.dumps(request)), SECRETS.redact_bytes(answer)))
-        await self.store.payloads.put(record.id, *bodies, record.started_at)
+        # Without a secret in it: its pieces would no longer be where they were.
+        await self.store.payloads.put(record.id, *bodies, record.started_at, pieces if len(bodies[1]) == len(answer) else ())
 
     def notify(self, kind: Any, severity: Any, title: str, text: str, occasion: str = "") -> None:
         """Add a notification for the operator, in the background; of an `occasion` one, however often it is reported."""

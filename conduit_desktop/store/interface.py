@@ -101,13 +101,17 @@ class KeyUse:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Payload:
-    """The bodies of one request and its response; the flags mark which was cut off."""
+    """The bodies of one request and its response; the flags mark which was cut off.
+
+    `pieces`: of a stream, when each piece was sent, in ms from the request's arrival, and its bytes.
+    """
 
     request: bytes
     response: bytes
     request_truncated: bool
     response_truncated: bool
     at: int
+    pieces: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -302,7 +306,9 @@ class Ledger(Protocol):
 class Payloads(Protocol):
     """Prompts and answers by request id."""
 
-    async def put(self, request_id: str, request_body: bytes, response_body: bytes, at: int) -> None: ...
+    async def put(
+        self, request_id: str, request_body: bytes, response_body: bytes, at: int, pieces: Sequence[tuple[float, int]] = ()
+    ) -> None: ...
     async def get(self, request_id: str) -> Payload | None: ...
 
 

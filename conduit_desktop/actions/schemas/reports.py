@@ -140,13 +140,30 @@ class FormerCostView(View):
     price_date: str
 
 
+class StreamPieceView(View):
+    """A piece of a streamed answer: when it was sent, in ms from the request's arrival, and what was in it.
+
+    `tool` is the name of the tool whose call begins in it, `characters` count text, thinking and arguments.
+    """
+
+    at_ms: float
+    bytes: int
+    kind: Literal["text", "thinking", "tool_call", "end", "other"]
+    characters: int = 0
+    tool: str = ""
+
+
 class RequestDetailView(RequestView):
-    """GET /requests/{id}: with its corrections, the oldest first, and prompt and answer where they were kept."""
+    """GET /requests/{id}: with its corrections, the oldest first, and prompt and answer where they were kept.
+
+    `timeline` is of a stream that was kept, empty for any other answer.
+    """
 
     corrections: list[FormerCostView] = Field(default_factory=list)
 
     request_payload: Any = None
     response_payload: Any = None
+    timeline: list[StreamPieceView] = Field(default_factory=list)
 
 
 class ToolCallView(View):

@@ -50,11 +50,15 @@ from conduit_desktop.gateway.routing.targets import BoundTarget, Route
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.wire.media.usage import READ_ONLY, requested_units
 
-Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
+Pieces = list[tuple[float, int]]
+"""When each piece of an answer was sent, in ms from the request's arrival, and its bytes."""
+Recorder = Callable[[RequestRecord, Json, bytes | None, Pieces], "asyncio.Future[None]"]
 """Writes a finished record to the ledger, with request and answer where payloads are kept; done once it is durable."""
 
 # Of one answer: media answers have up to hundreds of megabytes, and payloads are kept for prompts and texts.
 MAX_PAYLOAD = 1024 * 1024
+MOST_PIECES = 4_000
+"""Of one answer; what comes later is part of the last one."""
 _NOTHING = Cost(0, "final")
 _SAMPLE = 4096
 """Bytes of an answer by which the tokens of all of it are estimated."""
@@ -118,6 +122,7 @@ class Meter:
     def keeps_payload(self, wanted: bool) -> None:
         """Whether the request and its answer are to be stored."""
         self._payload = bytearray() if wanted else None
+        self._pieces: Pieces = []
 
     def admitted_at(self, now_ms: int) -> int:
         """The moment (epoch ms) in whose period the request belongs, as in its record: its arrival, or now on another UTC day."""
@@ -261,7 +266,13 @@ class Meter:
     def keep(self, data: bytes) -> None:
         """Collect the answer's bytes where payloads are kept, up to MAX_PAYLOAD."""
         if self._payload is not None and len(self._payload) < MAX_PAYLOAD:
-            self._payload += data[: MAX_PAYLOAD - len(self._payload)]
+            kept = data[: MAX_PAYLOAD - len(self._payload)]
+            self._payload += kept
+            if len(self._pieces) < MOST_PIECES:
+                self._pieces.append((self._call.elapsed_ms(), len(kept)))
+            else:
+                at, size = self._pieces[-1]
+                self._pieces[-1] = (at, size + len(kept))
 
     async def settle(self, status: RequestStatus, http_status: int = 200, error: GatewayError | None = None) -> None:
         """`close`, and wait until the record is durable. A hang-up in the meantime changes nothing of it."""
@@ -303,8 +314,9 @@ class Meter:
             self._reservation.settle(record.cost_nano or 0, total_input(record) + total_output(record), record)
         if not self._call.recorded:
             return None
-        payload = bytes(self._payload) if self._payload is not None else None
-        return self._recorder(record, self._call.body if payload is not None else None, payload)
+        if self._payload is None:
+            return self._recorder(record, None, None, [])
+        return self._recorder(record, self._call.body, bytes(self._payload), self._pieces if record.streamed else [])
 
     def _check_cap(self, reservation: Reservation) -> None:
         """Remember a target that gives more output than the request allows, as some do with reasoning."""

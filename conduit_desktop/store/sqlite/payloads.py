@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+
+import orjson
 
 from conduit_desktop.core.errors import DatabaseTooNew
 from conduit_desktop.store.interface import Payload
@@ -15,7 +18,7 @@ from conduit_desktop.store.sqlite import connections
 from conduit_desktop.store.sqlite.database import Database
 from conduit_desktop.store.sqlite.pruning import prune
 
-VERSION = 2
+VERSION = 3
 MAX_BODY = 1_000_000
 """Bytes kept of one body; the rest is cut off, and a flag marks it."""
 
@@ -36,17 +39,20 @@ class SqlitePayloads:
         except (sqlite3.Error, OSError) as error:
             raise connections.trouble(path, error) from error
 
-    async def put(self, request_id: str, request_body: bytes, response_body: bytes, at: int) -> None:
-        """Keep the bodies of one request, made at `at` (epoch ms)."""
-        await self.database.write(lambda connection: _put(connection, request_id, request_body, response_body, at))
+    async def put(
+        self, request_id: str, request_body: bytes, response_body: bytes, at: int, pieces: Sequence[tuple[float, int]] = ()
+    ) -> None:
+        """Keep the bodies of one request, made at `at` (epoch ms); `pieces`: see `Payload`."""
+        await self.database.write(lambda connection: _put(connection, request_id, request_body, response_body, at, pieces))
 
     async def get(self, request_id: str) -> Payload | None:
         """The bodies of one request, where they were kept."""
-        statement = "SELECT request, response, request_truncated, response_truncated, at FROM payloads WHERE id = ?"
+        statement = "SELECT request, response, request_truncated, response_truncated, at, pieces FROM payloads WHERE id = ?"
         row = await self.database.read(lambda connection: connection.execute(statement, (request_id,)).fetchone())
         if row is None:
             return None
-        return Payload(zlib.decompress(row[0]), zlib.decompress(row[1]), bool(row[2]), bool(row[3]), row[4])
+        pieces = tuple((at, size) for at, size in orjson.loads(zlib.decompress(row[5]))) if row[5] else ()
+        return Payload(zlib.decompress(row[0]), zlib.decompress(row[1]), bool(row[2]), bool(row[3]), row[4], pieces)
 
     async def prune(self, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
         """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
@@ -79,28 +85,34 @@ def _make_table(path: Path, connection: sqlite3.Connection) -> None:
             " response BLOB NOT NULL, request_truncated INTEGER NOT NULL, response_truncated INTEGER NOT NULL)"
         )
         connection.execute("CREATE INDEX payloads_oldest ON payloads (at, bytes)")
-        _add_responses(connection)
     elif version < VERSION:
         connection.execute("BEGIN IMMEDIATE")
+    else:
+        return
+    if version < 2:
         _add_responses(connection)
+    if version < 3:
+        connection.execute("ALTER TABLE payloads ADD COLUMN pieces BLOB NOT NULL DEFAULT x''")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
 
 
 def _add_responses(connection: sqlite3.Connection) -> None:
-    """The second version, and the end of the transaction."""
     connection.execute(
         "CREATE TABLE responses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,"
         " conversation BLOB NOT NULL, response BLOB NOT NULL)"
     )
     connection.execute("CREATE INDEX responses_oldest ON responses (at, bytes)")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
 
 
-def _put(connection: sqlite3.Connection, id: str, request: bytes, response: bytes, at: int) -> None:
+def _put(
+    connection: sqlite3.Connection, id: str, request: bytes, response: bytes, at: int, pieces: Sequence[tuple[float, int]]
+) -> None:
     # A low level: this runs on the writer thread, behind which the next bodies wait.
     bodies = [zlib.compress(body[:MAX_BODY], 3) for body in (request, response)]
+    times = zlib.compress(orjson.dumps([(round(ms, 1), size) for ms, size in pieces]), 3) if pieces else b""
     connection.execute(
-        "INSERT OR REPLACE INTO payloads (id, at, bytes, request, response, request_truncated, response_truncated)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (id, at, sum(map(len, bodies)), *bodies, len(request) > MAX_BODY, len(response) > MAX_BODY),
+        "INSERT OR REPLACE INTO payloads (id, at, bytes, request, response, request_truncated, response_truncated, pieces)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (id, at, sum(map(len, bodies)) + len(times), *bodies, len(request) > MAX_BODY, len(response) > MAX_BODY, times),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 import pytest
 
@@ -19,6 +20,30 @@ async def test_bodies_come_back_as_they_were(store: SqliteStore):
     assert not kept.request_truncated
     assert not kept.response_truncated
     assert await store.payloads.get("r2") is None
+
+
+async def test_the_pieces_of_a_stream_come_back_in_order(store: SqliteStore):
+    await store.payloads.put("r1", b"{}", b"abcde", NOON, [(10.04, 2), (20.5, 3)])
+    kept = await store.payloads.get("r1")
+    assert kept.pieces == ((10.0, 2), (20.5, 3))
+
+
+async def test_a_file_of_the_second_version_keeps_its_bodies(home: Home):
+    first = SqliteStore.open(home)
+    await first.payloads.put("r1", b"request", b"response", NOON)
+    await first.close()
+    with sqlite3.connect(home.payloads) as connection:
+        connection.execute("ALTER TABLE payloads DROP COLUMN pieces")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    second = SqliteStore.open(home)
+    try:
+        kept = await second.payloads.get("r1")
+        assert (kept.response, kept.pieces) == (b"response", ())
+        await second.payloads.put("r2", b"{}", b"ab", NOON, [(1.0, 2)])
+        assert (await second.payloads.get("r2")).pieces == ((1.0, 2),)
+    finally:
+        await second.close()
 
 
 async def test_a_long_body_is_cut_and_marked_as_cut(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):

@@ -51,6 +51,7 @@ async def test_a_file_of_the_first_version_gets_the_table_and_keeps_its_payloads
     await first.close()
     with sqlite3.connect(home.payloads) as connection:
         connection.execute("DROP TABLE responses")
+        connection.execute("ALTER TABLE payloads DROP COLUMN pieces")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     second = SqliteStore.open(home)
