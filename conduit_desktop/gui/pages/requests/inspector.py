@@ -23,6 +23,7 @@ from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.card import FactList
 from conduit_desktop.gui.widgets.charts.painted import SegmentBar
+from conduit_desktop.gui.widgets.charts.timeline import Piece, StreamTimeline, longest_gap
 from conduit_desktop.gui.widgets.labels import ElidedLabel, label
 from conduit_desktop.gui.widgets.layouts import clear, scrolled
 from conduit_desktop.gui.widgets.pills import Pill
@@ -76,6 +77,10 @@ class Inspector(QFrame):
         self.facts = self._section("", FactList())
         self.bar = SegmentBar()
         self.times = self._section("Timing", self.bar, FactList())
+        self.stream = StreamTimeline()
+        self._column.addWidget(self.stream)
+        self.stream_facts = FactList()
+        self._column.addWidget(self.stream_facts)
         self.route = QVBoxLayout()
         self.route.setSpacing(0)
         self._column.addWidget(_heading("Route"))
@@ -115,6 +120,7 @@ class Inspector(QFrame):
             self.error.hide()
         self.facts.show_facts(_facts(detail))
         self._show_times(detail)
+        self._show_stream(detail)
         self._show_route(detail)
         self.tokens.show_facts(_tokens(detail))
         self.cost_lines.show_lines(cost_lines(detail.cost_breakdown))
@@ -142,6 +148,20 @@ class Inspector(QFrame):
                 ("Generation", formatting.duration(generation) if detail.first_token_ms is not None else ""),
                 ("Total", formatting.duration(detail.duration_ms)),
                 ("Speed", f"{speed:,.0f} tokens/s" if speed else ""),
+            ]
+        )
+
+    def _show_stream(self, detail: RequestDetailView) -> None:
+        pieces = [Piece(one.at_ms, one.kind, one.characters, one.tool) for one in detail.timeline]
+        self.stream.setVisible(bool(pieces))
+        self.stream_facts.setVisible(bool(pieces))
+        self.stream.show_pieces(pieces)
+        gap = longest_gap(pieces)
+        self.stream_facts.show_facts(
+            [
+                ("Pieces", f"{len(pieces):,}"),
+                ("Longest gap", f"{formatting.duration(gap[1])} at {formatting.duration(gap[0])}" if gap else ""),
+                ("Tool calls", ", ".join(piece.tool for piece in pieces if piece.tool)),
             ]
         )
 
