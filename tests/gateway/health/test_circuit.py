@@ -612,3 +612,11 @@ def test_faults_and_state_changes_are_shown_up_to_the_edge_of_the_requested_span
     assert health.transitions(TARGET, 59.9) == []
     assert health.recent_faults("b/m", 60) == {}
     assert health.transitions("b/m", 60) == []
+
+
+def test_five_thousand_targets_are_kept_and_one_more_forgets_the_idle_ones(health: Health) -> None:
+    for number in range(5000):
+        health.target(f"a/{number}")
+    assert len(health.targets) == 5000
+    health.begin("a/busy")
+    assert set(health.targets) == {"a/busy"}
