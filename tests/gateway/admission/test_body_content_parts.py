@@ -406,3 +406,24 @@ def test_what_cannot_be_written_as_json_is_about_as_long() -> None:
     for _ in range(1000):
         deep = {"a": [deep]}
     assert json_bytes(deep) == b'"a":,[,],' * 1000 + b'"x"'
+
+
+def test_a_compaction_at_the_beginning_stands_for_nothing_that_is_there() -> None:
+    compaction = {"type": "compaction", "encrypted_content": "abc"}
+    assert content_of({"input": [compaction, {"content": "b"}]}) == BodyContent(texts=["b"], messages=1, compacted=3)
+
+
+def test_settings_of_a_format_are_read_where_they_are_longer_than_a_setting() -> None:
+    def of(size: int) -> BodyContent:
+        settings = {"x": "a " * 124 + "a" * (size - 256)}
+        assert len(written(settings)) == size
+        return content_of({"output_format": settings})
+
+    assert of(256) == BodyContent()
+    assert of(257).texts == ["a " * 124 + "a"]
+
+
+def test_tools_that_are_no_list_count_as_they_stand() -> None:
+    settings = {"tools": [{"toolSpec": {"name": "f", "defer_loading": True}}]}
+    assert content_of({"toolConfig": settings}) == BodyContent(schemas=[written(settings)], tools=1)
+    assert content_of({"tools": 5, "functions": True, "toolConfig": 0.5}) == BodyContent()

@@ -403,3 +403,11 @@ def test_the_request_that_may_overrun_is_counted_until_it_ends() -> None:
     assert (of.account.overruns, of.account.bookings, place._woken.is_set()) == (1, 1, False)
     booking.release()
     assert (of.account.overruns, of.account.bookings, place._woken.is_set()) == (0, 0, True)
+
+
+def test_growth_within_what_is_held_leaves_it_as_it_is() -> None:
+    of = tracked(limit_nano=100)
+    booking = Booking(of, of.account, None, 10, 15)
+    booking.take()
+    booking.grow(2)
+    assert (booking.expected_nano, booking.held_nano, of.account.reserved_nano, of.account.held_nano) == (12, 15, 12, 15)

@@ -394,3 +394,7 @@ def test_nothing_is_learned_of_a_request_that_was_not_counted(monkeypatch: pytes
     for _ in range(3):
         learn_input(call({"messages": [ASKED]}), 900)
     assert learned._lines == {}
+
+
+def test_what_is_taken_for_a_picture_and_for_a_token_where_nothing_is_at_hand() -> None:
+    assert (estimate.MEDIA_TOKENS, estimate.BYTES_PER_TOKEN) == (1500, 4)

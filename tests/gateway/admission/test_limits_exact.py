@@ -472,3 +472,21 @@ def test_a_settled_request_gives_its_tokens_back_and_leaves_what_it_used(clock: 
     second.settle(0, 1)
     assert (limiter._uses["key_1"].parallel, limiter._uses["key_1"].tokens) == (0, 0)
     assert limiter.headers(of)["tokens"] == (100, 94, 60)
+
+
+def test_a_request_waits_for_the_budget_of_any_of_its_providers() -> None:
+    one, two = (Budget(id=f"bud_{name}", name=name, scope="provider", target=name, limit_nano=100) for name in ("one", "two"))
+    limiter = limiter_of(one, two)
+    limiter.admit(None, costs(1), providers={"two": costs(10, worst=500)})
+    for names in (("one", "two"), ("two", "one")):
+        with pytest.raises(BudgetInUse) as waits:
+            limiter.admit(None, costs(1), providers={name: costs(10, worst=500 if name == "two" else 10) for name in names})
+        assert waits.value.budget.terms.name == "two"
+
+
+def test_what_a_key_without_a_budget_has_in_flight_is_shown() -> None:
+    limiter = RateLimiter(Budgets())
+    reservation = limiter.admit(key(), costs(7))
+    assert limiter.budgets.account("key_1").reserved_nano == 7
+    reservation.settle(5, 0)
+    assert (limiter.budgets.account("key_1").reserved_nano, limiter.budgets.account("key_1").spend_nano) == (0, 5)
