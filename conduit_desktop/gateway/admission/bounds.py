@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.gateway.admission.body_content import CONVERSATIONS, TOOLS, content_of, json_bytes
+from conduit_desktop.gateway.admission.learned_factors import LEARNED
+from conduit_desktop.gateway.admission.media_sizes import pdf_content
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.call import Call
 
 # A tokenizer that works on bytes makes at most one token of each.
 _BOUND_PER_MESSAGE = 32
-_BOUND_PER_REQUEST, _BOUND_OF_TOOLS = 128, 1000
-"""A template, with the day and the like (gpt-oss: 60 tokens), and the vendor's own instructions for tools (Nova: 770)."""
+_BOUND_PER_REQUEST, _BOUND_OF_TOOLS, _BOUND_OF_CITATIONS = 256, 1000, 1000
+"""A template, the vendor's own instructions (Grok: 187 tokens), those for tools (Nova: 808), and for citations (Claude: 600)."""
 _IMAGE_BOUND = 50_000
 """gpt-4o-mini: 2,833 + 5,667 for each of eight tiles."""
 _UNSEEN_BOUND = 200_000
 """What a vendor adds that the body does not show: a stored conversation, a file, results of its own tools."""
 _AUDIO_BYTES_PER_TOKEN = 20
 """Gemini counts 32 tokens for a second, which has at least 700 bytes."""
+_LEAST_AUDIO, _LEAST_DOCUMENT, _BOUND_PER_PAGE = 400, 5000, 2700
+"""Voxtral counts 30 seconds at least, which are 375 tokens; Nova 2,500 for a page, its text included."""
 
 _UNSEEN = (
     "previous_response_id", "conversation", "cachedContent", "cached_content", "container", "thread", "thread_id",
@@ -73,16 +77,21 @@ def input_bounds(call: Call, searches: bool = False) -> tuple[int, int]:
 def _bounds(call: Call, searches: bool) -> tuple[int, int]:
     """The bound of what is written in the body, and that of media and of what the vendor adds from elsewhere."""
     body = call.body
-    text, unseen = len(_json_of(call)) + _BOUND_PER_REQUEST, 0
+    written = _json_of(call)
+    text, unseen, has_tools = len(written) + _BOUND_PER_REQUEST, 0, False
     for name in CONVERSATIONS:
         if type(conversation := body.get(name)) is list:
             text += _BOUND_PER_MESSAGE * len(conversation)
             break
     # Most requests have none of them.
     if not _WITH_MORE.isdisjoint(body):
-        if any(map(body.get, TOOLS)):
+        has_tools = any(map(body.get, TOOLS))
+        if has_tools:
             text += _BOUND_OF_TOOLS
         searches = searches or adds_unseen(body)
+    if b'"citations"' in written:
+        text += _BOUND_OF_CITATIONS
+    text += LEARNED.hidden(call.model, has_tools)
     if searches:
         unseen += _UNSEEN_BOUND
     if call.has_media:
@@ -114,5 +123,8 @@ def _media_bound(kind: str, data: str) -> int:
         return _IMAGE_BOUND if kind == "image" else _UNSEEN_BOUND
     if kind == "image":
         return _IMAGE_BOUND
-    # A document is read as text, and each of its pages as a picture, too.
-    return len(data) // _AUDIO_BYTES_PER_TOKEN + 100 if kind == "audio" else len(data) + 5000
+    if kind == "audio":
+        return len(data) // _AUDIO_BYTES_PER_TOKEN + _LEAST_AUDIO
+    # A document is read as text, which may be compressed, and each of its pages as a picture, too.
+    pages, characters = pdf_content(data)
+    return len(data) + _LEAST_DOCUMENT + pages * _BOUND_PER_PAGE + characters

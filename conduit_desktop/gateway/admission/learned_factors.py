@@ -63,6 +63,11 @@ class LearnedFactors:
         constant = min(max(line.constant, self.LEAST_CONSTANT), self.MOST_CONSTANT)
         return max(1, round(max(constant + factor * counted, self.LEAST * counted)))
 
+    def hidden(self, model: str, tools: bool = False) -> int:
+        """The tokens that the provider is known to add to each request to the model, which no bytes of the body stand for."""
+        line = self._lines.get((model, tools))
+        return 0 if line is None else round(min(max(line.constant, 0), self.MOST_CONSTANT))
+
     def learn(self, model: str, counted: int, reported: int, tools: bool = False) -> None:
         """Take a report on a request; `counted` is its count before anything was learned.
 
