@@ -135,7 +135,7 @@ def _is_free(port: int) -> bool:
 
 
 @asynccontextmanager
-async def opened(size: QSize, with_data: bool) -> AsyncIterator[MainWindow]:
+async def opened(size: QSize, with_data: bool, zoom: int) -> AsyncIterator[MainWindow]:
     """A window on a new home folder: empty as on the first start, or with demo data."""
     with tempfile.TemporaryDirectory(prefix="conduit-") as folder:
         async with open_app(Options(home=Path(folder), port=None if _is_free(5000) else 0)) as context:
@@ -143,6 +143,7 @@ async def opened(size: QSize, with_data: bool) -> AsyncIterator[MainWindow]:
                 await fill_with_demo_data(context)
             await context.server.start()
             window = MainWindow(AdminClient(LocalTransport(context, "gui")), context.home)
+            await window.client.change_settings({"zoom": zoom})
             window.resize(size)
             await window.start()
             window.show()
@@ -151,13 +152,13 @@ async def opened(size: QSize, with_data: bool) -> AsyncIterator[MainWindow]:
             await window.finish()
 
 
-async def draw(out: Path, names: list[str], size: QSize) -> None:
+async def draw(out: Path, names: list[str], size: QSize, zoom: int) -> None:
     """Take the screenshots in `names`."""
     theme().start("light")
     for with_data in (False, True):
         here = [name for name in names if (name != "welcome") == with_data]
         if here:
-            async with opened(size, with_data) as window:
+            async with opened(size, with_data, zoom) as window:
                 for name in here:
                     await shoot(window, name, out)
 
@@ -167,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("--size", default="1280x800")
+    parser.add_argument("--zoom", type=int, default=100, help="percent")
     parser.add_argument("names", nargs="*", help=f"of: {', '.join(NAMES)}")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -176,7 +178,7 @@ def main() -> None:
     loop = make_loop(app)
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(draw(given.out, given.names or NAMES, QSize(width, height)))
+        loop.run_until_complete(draw(given.out, given.names or NAMES, QSize(width, height), given.zoom))
     finally:
         loop.close()
 

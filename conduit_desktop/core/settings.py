@@ -125,6 +125,7 @@ class Settings(BaseModel):
     theme: Literal["system", "light", "dark"] = option(
         "system", "Appearance", "Theme", "Light, dark, or the setting of the system."
     )
+    zoom: int = option(100, "Appearance", "Zoom (%)", "The size of everything in the window: Ctrl + and Ctrl -.", ge=75, le=200)
     close_to_tray: bool = option(
         True,
         "Appearance",

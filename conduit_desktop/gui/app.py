@@ -124,6 +124,7 @@ async def _session(context: AppContext, home: Home, end: SessionEnd, announce: A
         # A given address must be available, else the app ends; for the default address, the window offers another port.
         await context.server.start()
     # Before the window is built: a new style sheet would style all of its widgets a second time.
+    theme().zoom = context.gateway.snapshot.settings.zoom
     theme().set_mode(context.gateway.snapshot.settings.theme)
     client = AdminClient(LocalTransport(context, "gui"))
     window = MainWindow(client, home)

@@ -16,10 +16,11 @@ from tests.actions.conftest import OPENAI, Do
 AT_LEAST = {
     "port": 0, "max_body_mb": 1, "keepalive_s": 0.05, "health_check_s": 0.0, "reserve_output_tokens": 1, "payload_days": 1,
     "payload_mb": 1, "response_days": 1, "response_mb": 1, "request_days": 1, "request_rows": 1000,
-    "budget_wait_s": 0.0,
+    "budget_wait_s": 0.0, "zoom": 75,
 }  # fmt: skip
 AT_MOST = {
     "port": 65535, "max_body_mb": 4096, "keepalive_s": 60.0, "payload_days": 3650, "response_days": 3650, "request_days": 3650,
+    "zoom": 200,
 }  # fmt: skip
 ABOVE = {"connect_s": 0.0, "first_token_s": 0.0, "idle_s": 0.0, "total_s": 0.0}
 

@@ -29,7 +29,7 @@ class NotificationPanel(QFrame):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
         self.setObjectName("toast")
-        self.setFixedSize(380, 440)
+        theme.scaled(self, lambda it: it.setFixedSize(theme.px(380), theme.px(440)))
         column = QVBoxLayout(self)
         column.setContentsMargins(1, theme.M, 1, theme.S)
         head = QHBoxLayout()

@@ -52,7 +52,7 @@ class NavItem(QPushButton):
         self.setAutoExclusive(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setIcon(theme.icon(entry.icon, "text_muted", "accent_text"))
-        self.setIconSize(QSize(18, 18))
+        theme.scaled(self, lambda it: it.setIconSize(QSize(theme.px(18), theme.px(18))))
         self.setAccessibleName(entry.title)
         self.setToolTip(f"{entry.title}  ({shortcut})" if shortcut else entry.title)
         self.set_narrow(False)
@@ -141,7 +141,7 @@ class Sidebar(QFrame):
             column.addWidget(item)
         column.addStretch(1)
         column.addWidget(self.server)
-        self.setFixedWidth(WIDE)
+        theme.scaled(self, lambda it: it.setFixedWidth(theme.px(NARROW if it.narrow else WIDE)))
 
     def _brand(self) -> QHBoxLayout:
         row = self._head = QHBoxLayout()
@@ -172,14 +172,14 @@ class Sidebar(QFrame):
         """Show the number of unread notifications; zero hides the badge."""
         self.badge.setText(str(count) if count < 100 else "99+")
         self.badge.setVisible(count > 0)
-        self.badge.setFixedSize(self.badge.sizeHint().width() if count > 9 else 16, 16)
+        self.badge.setFixedSize(self.badge.sizeHint().width() if count > 9 else theme.px(16), theme.px(16))
         self.badge.move(self.bell.width() - self.badge.width(), 0)
         self.bell.setAccessibleName(f"Notifications, {count} unread" if count else "Notifications")
 
     def set_narrow(self, narrow: bool) -> None:
         """Collapse the sidebar to icons, or expand it."""
         self.narrow = narrow
-        self.setFixedWidth(NARROW if narrow else WIDE)
+        self.setFixedWidth(theme.px(NARROW if narrow else WIDE))
         self._name.setVisible(not narrow)
         self._logo.setVisible(not narrow)
         self._head.setContentsMargins(0 if narrow else theme.XS + 2, 0, 0, 0)

@@ -28,7 +28,7 @@ from conduit_desktop.gui.shell.server_controls import ServerControls
 from conduit_desktop.gui.shell.sidebar import DIGITS, Sidebar
 from conduit_desktop.gui.shell.tray import Tray, app_icon
 from conduit_desktop.gui.shell.window_state import WindowState
-from conduit_desktop.gui.theme.theme import theme
+from conduit_desktop.gui.theme.theme import ZOOMS, px, scaled, theme
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.toast import Toaster
 
@@ -55,7 +55,7 @@ class MainWindow(QWidget):
         self.setObjectName("page")
         self.setWindowTitle("Conduit Desktop")
         self.setWindowIcon(app_icon())
-        self.setMinimumSize(860, 560)
+        scaled(self, _set_minimum)
         self._build()
         self._connect()
         self._shortcuts()
@@ -103,6 +103,8 @@ class MainWindow(QWidget):
         self._shortcut("Ctrl+,", lambda: self.navigate("settings"))
         self._shortcut("Ctrl+F", lambda: self.pages[self.current].focus_filter())
         self._shortcut("F5", lambda: self.pages[self.current].request_refresh())
+        for keys, step in (("Ctrl++", 1), ("Ctrl+=", 1), ("Ctrl+-", -1), ("Ctrl+0", 0)):
+            self._shortcut(keys, lambda step=step: self.run(self.change_zoom(step)))
         self._shortcut("Ctrl+B", lambda: self.sidebar.set_narrow(not self.sidebar.narrow))
         self._shortcut("Ctrl+W", self.close)
         self._shortcut("Ctrl+Q", lambda: self.run(self.server.confirm_quit()))
@@ -208,8 +210,18 @@ class MainWindow(QWidget):
 
     def _apply_theme(self) -> None:
         # Each new style sheet styles every widget again, and this follows every change of any setting.
+        theme().set_zoom(self.state.settings["zoom"])
         if theme().mode != self.state.settings["theme"]:
             theme().set_mode(self.state.settings["theme"])
+
+    async def change_zoom(self, step: int) -> None:
+        """The next larger (1) or smaller (-1) zoom, or the usual one (0); kept in the settings."""
+        now = theme().zoom
+        larger, smaller = [one for one in ZOOMS if one > now], [one for one in ZOOMS if one < now]
+        wanted = 100 if step == 0 else (larger or [now])[0] if step > 0 else (smaller or [now])[-1]
+        if wanted != now:
+            await self.client.change_settings({"zoom": wanted})
+            self.notify(f"Zoom {wanted} %")
 
     def _is_unwatched(self) -> bool:
         """Whether the system shall show what happens: nobody looks at the window, and the setting allows it."""
@@ -290,3 +302,9 @@ class MainWindow(QWidget):
         # A minimised window stays visible to Qt, and is not hidden by an event.
         if event.type() == QEvent.Type.WindowStateChange and self.isVisible():
             self.feed.pause() if self.isMinimized() else self.feed.resume()
+
+
+def _set_minimum(window: QWidget) -> None:
+    """Below this the pages do not fit, but a window larger than the screen could not be used."""
+    screen = QGuiApplication.primaryScreen().availableSize()
+    window.setMinimumSize(min(px(860), screen.width() - 40), min(px(560), screen.height() - 60))

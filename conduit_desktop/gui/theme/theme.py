@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import orjson
 from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
+from shiboken6 import isValid
 
 from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.theme.palettes import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT, Palette
@@ -34,8 +38,16 @@ _MONO_FAMILIES = (
 )
 
 
+W = TypeVar("W", bound=QWidget)
+_USUAL_POINTS = {"darwin": (12.0, 13.0, 14.0)}
+"""By platform, the smallest, the usual and the largest size of the system's font that stands for the sizes of the design."""
+_USUAL_ELSEWHERE = (8.5, 10.0, 11.0)
+ZOOMS = (75, 80, 90, 100, 110, 125, 150, 175, 200)
+"""Percent."""
+
+
 class Theme(QObject):
-    """The palette in use. `changed` is emitted after a new style sheet was set; icons repaint on their own."""
+    """The palette and the scale in use. `changed` is emitted after a new style sheet was set; icons repaint on their own."""
 
     changed = Signal()
 
@@ -43,6 +55,16 @@ class Theme(QObject):
         super().__init__()
         self.mode: Mode = "system"
         self.dark = False
+        self.zoom = 100
+        """Percent; see `ZOOMS`."""
+        self.system_scale = 1.0
+        """How much larger than usual the system's font is."""
+        self._scaled: WeakKeyDictionary[QWidget, list[Callable[[Any], object]]] = WeakKeyDictionary()
+
+    @property
+    def scale(self) -> float:
+        """Pixels on the screen for one of the design, besides what Qt scales for the screen."""
+        return self.zoom / 100 * self.system_scale
 
     @property
     def palette(self) -> Palette:
@@ -58,7 +80,8 @@ class Theme(QObject):
         """Set style, font and palette of the application; in mode `system`, follow the system's colour scheme."""
         # Native styles apply only parts of a style sheet; Fusion looks the same on every system.
         QApplication.setStyle("Fusion")
-        QApplication.setFont(font(13))
+        # Before the application's own font replaces the system's.
+        self.system_scale = system_scale(QApplication.font().pointSizeF(), QGuiApplication.primaryScreen().logicalDotsPerInch())
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
         self.set_mode(mode)
 
@@ -70,8 +93,25 @@ class Theme(QObject):
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.setPalette(_qt_palette(self.palette))
+            app.setFont(font(13))
             app.setStyleSheet(style_sheet(self.palette))
         self.changed.emit()
+
+    def set_zoom(self, percent: int) -> None:
+        """Make everything larger or smaller at once."""
+        if percent == self.zoom:
+            return
+        self.zoom = percent
+        for widget, applied in list(self._scaled.items()):
+            if isValid(widget):
+                for apply in applied:
+                    apply(widget)
+        self.set_mode(self.mode)
+
+    def add_scaled(self, widget: W, apply: Callable[[W], object]) -> None:
+        """Call `apply` now and after each change of the scale, for as long as there is the widget."""
+        self._scaled.setdefault(widget, []).append(apply)
+        apply(widget)
 
     def _on_system_changed(self) -> None:
         if self.mode == "system":
@@ -82,6 +122,32 @@ class Theme(QObject):
 def theme() -> Theme:
     """The one theme of the process: a style sheet belongs to the whole application."""
     return Theme()
+
+
+def px(pixels: float) -> int:
+    """Pixels of the design as those of the screen."""
+    return round(pixels * theme().scale)
+
+
+def tall(pixels: float) -> int:
+    """The height of what fills a dialog: `px`, but at most six tenths of the screen, so that its buttons stay on it."""
+    return min(px(pixels), QGuiApplication.primaryScreen().availableSize().height() * 6 // 10)
+
+
+def scaled(widget: W, apply: Callable[[W], object]) -> None:
+    """See `Theme.add_scaled`. `apply` must not hold the widget, which it gets: `scaled(x, lambda it: it.setFixedWidth(px(9)))`."""
+    theme().add_scaled(widget, apply)
+
+
+def system_scale(points: float, dots_per_inch: float) -> float:
+    """How much larger than usual a system's font of that size is on a screen of that density; 1.0 for the usual ones.
+
+    Systems differ by a point or two in what is usual; beyond that, the user has chosen. A larger text is a larger density on X11.
+    """
+    smallest, usual, largest = _USUAL_POINTS.get(sys.platform, _USUAL_ELSEWHERE)
+    chosen = 1.0 if points <= 0 or smallest <= points <= largest else points / usual
+    density = dots_per_inch / (72.0 if sys.platform == "darwin" else 96.0)
+    return min(3.0, max(0.7, chosen * max(1.0, density)))
 
 
 def colour(name: str) -> QColor:
@@ -108,9 +174,9 @@ def _family(mono: bool) -> str:
 
 
 def font(size: int = 13, *, bold: bool = False, medium: bool = False, mono: bool = False) -> QFont:
-    """The font in `size` pixels, with tabular digits."""
+    """The font in `size` pixels of the design, with tabular digits."""
     made = QFont(_family(mono))
-    made.setPixelSize(size)
+    made.setPixelSize(max(1, px(size)))
     made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Medium if medium else QFont.Weight.Normal)
     if not mono:  # tabular digits, so that numbers that change do not move the text next to them
         made.setFeature(QFont.Tag("tnum"), 1)
@@ -122,6 +188,9 @@ def style_sheet(palette: Palette) -> str:
     text = resource("style.qss").read_text("utf-8")
     places = {"icons": resource("icons").as_posix(), "mono": f'"{_family(True)}"'}
     variant = "dark" if palette is DARK else "light"
+    if theme().scale != 1.0:
+        # Lines of one or two pixels stay as thin as they are.
+        text = re.sub(r"(\d+)px", lambda match: f"{px(int(match[1])) if int(match[1]) > 2 else match[1]}px", text)
     # An unknown token fails here, at the start, and not as a colour that is missing somewhere.
     return re.sub(r"@([a-z_]+)", lambda match: {**palette, **places, "variant": variant}[match[1]], text)
 

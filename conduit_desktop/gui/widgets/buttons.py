@@ -26,7 +26,7 @@ def button(
     if icon:
         token = _ICON_TOKENS.get(kind, "text_muted")
         made.setIcon(theme.icon(icon, token, token))
-        made.setIconSize(QSize(16, 16))
+        theme.scaled(made, lambda it: it.setIconSize(QSize(theme.px(16), theme.px(16))))
     if tip:
         made.setToolTip(plain_tooltip(tip))
     if on_click is not None:
@@ -39,7 +39,7 @@ def icon_button(icon: str, tip: str, on_click: Callable[[], Any] | None = None, 
     """A square button with only an icon; `tip` is also its accessible name."""
     made = QToolButton()
     made.setIcon(theme.icon(icon, "text_muted", "accent_text"))
-    made.setIconSize(QSize(18, 18))
+    theme.scaled(made, lambda it: it.setIconSize(QSize(theme.px(18), theme.px(18))))
     made.setToolTip(plain_tooltip(tip))
     made.setAccessibleName(tip)
     made.setCheckable(checkable)

@@ -29,8 +29,8 @@ class EmptyState(QWidget):
         self.text = _centred(text, "muted")
         if not text:
             self.text.hide()
-        self.text.setMaximumWidth(440)
-        self.text.setMinimumWidth(min(220, 8 * len(text)))
+        theme.scaled(self.text, lambda it: it.setMaximumWidth(theme.px(440)))
+        self.text.setMinimumWidth(theme.px(min(220, 8 * len(text))))
         column.addWidget(self.title)
         # Between stretches, not aligned: an aligned label gets the height of its unwrapped hint, and loses its last line.
         middle = QHBoxLayout()

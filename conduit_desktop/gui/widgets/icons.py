@@ -16,9 +16,10 @@ class IconLabel(QWidget):
 
     def __init__(self, name: str, size: int = 16, tone: str = "text_muted", ground: str = "") -> None:
         super().__init__()
-        self._size, self._ground, self._radius = size, ground, 12
+        self._size, self._ground = size, ground
         self.set_icon(name, tone)
-        self.setFixedSize(*(2 * (size + (24 if ground else 0),)))
+        outer = size + (24 if ground else 0)
+        theme.scaled(self, lambda it: it.setFixedSize(theme.px(outer), theme.px(outer)))
 
     def set_icon(self, name: str, tone: str) -> None:
         """Show another icon, or the same in another colour."""
@@ -31,8 +32,8 @@ class IconLabel(QWidget):
         if self._ground:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.colour(self._ground))
-            painter.drawRoundedRect(self.rect(), self._radius, self._radius)
-        inset = (self.width() - self._size) // 2
+            painter.drawRoundedRect(self.rect(), theme.px(12), theme.px(12))
+        inset = (self.width() - theme.px(self._size)) // 2
         self._icon.paint(painter, self.rect().adjusted(inset, inset, -inset, -inset))
 
 
@@ -42,7 +43,7 @@ class IconPicture(QWidget):
     def __init__(self, icon: QIcon, size: int) -> None:
         super().__init__()
         self._icon = icon
-        self.setFixedSize(size, size)
+        theme.scaled(self, lambda it: it.setFixedSize(theme.px(size), theme.px(size)))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self._icon.paint(QPainter(self), self.rect())
@@ -53,7 +54,7 @@ class Monogram(QWidget):
 
     def __init__(self, name: str = "", size: int = 36) -> None:
         super().__init__()
-        self.setFixedSize(size, size)
+        theme.scaled(self, lambda it: it.setFixedSize(theme.px(size), theme.px(size)))
         # It may lie on a button, which must get the click.
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.faded = False

@@ -26,7 +26,8 @@ def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str, elide: Qt.T
     shown = metrics.elidedText(text, elide, max(0, rect.width() - _PADDING + 1))
     width = min(rect.width(), metrics.horizontalAdvance(shown) + _PADDING)
     if shown and width > _PADDING:
-        box = QRectF(rect.left(), rect.center().y() - 9.5, width, 20)
+        height = theme.px(20)
+        box = QRectF(rect.left(), rect.center().y() - height / 2 + 0.5, width, height)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.colour(f"{tone}_tint" if f"{tone}_tint" in theme.theme().palette else "sunken"))
         painter.drawRoundedRect(box, 6, 6)
@@ -121,10 +122,10 @@ class Chips(QWidget):
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(theme.font(11, medium=True))
-        return QSize(sum(_width(metrics, name) + _GAP for name in self.names), 22)
+        return QSize(sum(_width(metrics, name) + _GAP for name in self.names), theme.px(22))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(0, 22)
+        return QSize(0, theme.px(22))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         paint_chips(QPainter(self), self.rect(), self.names, self._elide)
@@ -135,7 +136,7 @@ class Pill(QWidget):
 
     def __init__(self, text: str = "", tone: str = "text_muted") -> None:
         super().__init__()
-        self.setFixedHeight(20)
+        theme.scaled(self, lambda it: it.setFixedHeight(theme.px(20)))
         self.text, self._tone = "", ""
         self.show_text(text, tone)
 
@@ -148,7 +149,7 @@ class Pill(QWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(QFontMetrics(theme.font(11, medium=True)).horizontalAdvance(self.text) + 18, 20)
+        return QSize(QFontMetrics(theme.font(11, medium=True)).horizontalAdvance(self.text) + 18, theme.px(20))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -162,7 +163,7 @@ class Dot(QWidget):
 
     def __init__(self, tone: str = "text_faint") -> None:
         super().__init__()
-        self.setFixedSize(10, 10)
+        theme.scaled(self, lambda it: it.setFixedSize(theme.px(10), theme.px(10)))
         self._tone = tone
 
     def set_tone(self, tone: str) -> None:

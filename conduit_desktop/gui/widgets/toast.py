@@ -79,10 +79,10 @@ class Toast(QFrame):
         row.setContentsMargins(theme.M + 2, theme.M, theme.L, theme.M)
         row.setSpacing(theme.S + 2)
         content = label(text, wrap=len(text) > 48)
-        content.setMaximumWidth(380)
+        theme.scaled(content, lambda it: it.setMaximumWidth(theme.px(380)))
         if len(text) > 48:
             # A wrapped label asks for little width by itself, and would become a tall column.
-            content.setMinimumWidth(340)
+            theme.scaled(content, lambda it: it.setMinimumWidth(theme.px(340)))
         row.addWidget(IconLabel(icon, 18, tone))
         row.addWidget(content, 1)
         shadow = QGraphicsDropShadowEffect(self)

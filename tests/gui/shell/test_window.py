@@ -44,6 +44,7 @@ async def window(client: AdminClient, home: Home) -> AsyncIterator[MainWindow]:
     yield made
     await made.finish()
     theme().set_mode("light")
+    theme().set_zoom(100)
 
 
 async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtbot: QtBot, qapp: QApplication):
@@ -278,3 +279,46 @@ async def test_a_second_start_activates_the_first_window(home: Home, tmp_path):
     await until(lambda: rings)
     assert await asyncio.to_thread(activate_running_instance, Home(tmp_path / "another")) is False
     bell.close()
+
+
+async def test_control_plus_minus_and_zero_change_the_zoom_and_keep_it(window: MainWindow, client: AdminClient, qtbot: QtBot):
+    async def kept() -> int:
+        return next(one.value for one in await client.settings() if one.name == "zoom")
+
+    window.activateWindow()
+    await until(window.isActiveWindow)
+    narrow = window.sidebar.width()
+    qtbot.keyClick(window, Qt.Key.Key_Plus, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: theme().zoom == 110)
+    assert await kept() == 110
+    assert window.sidebar.width() > narrow
+    await window.settle()
+    qtbot.keyClick(window, Qt.Key.Key_Minus, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: theme().zoom == 100)
+    await window.settle()
+    qtbot.keyClick(window, Qt.Key.Key_Minus, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: theme().zoom == 90)
+    await window.settle()
+    qtbot.keyClick(window, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    await until(lambda: theme().zoom == 100)
+    assert await kept() == 100
+    assert window.sidebar.width() == narrow
+
+
+async def test_the_zoom_has_bounds(window: MainWindow, client: AdminClient):
+    await client.change_settings({"zoom": 200})
+    await until(lambda: theme().zoom == 200)
+    await window.change_zoom(1)
+    assert theme().zoom == 200
+    screen = QGuiApplication.primaryScreen().availableSize()
+    assert window.minimumWidth() <= screen.width()
+    assert window.minimumHeight() <= screen.height()
+    with pytest.raises(Invalid):
+        await client.change_settings({"zoom": 60})
+
+
+async def test_a_narrow_sidebar_stays_narrow_when_the_zoom_changes(window: MainWindow):
+    window.sidebar.set_narrow(True)
+    before = window.sidebar.width()
+    theme().set_zoom(150)
+    assert window.sidebar.width() == round(before * 1.5)

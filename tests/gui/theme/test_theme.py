@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor, QIcon
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QSize
+from PySide6.QtGui import QColor, QGuiApplication, QIcon
+from PySide6.QtWidgets import QApplication, QWidget
 
 from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.theme.palettes import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT
-from conduit_desktop.gui.theme.theme import colour, font, icon, style_sheet, theme
+from conduit_desktop.gui.theme.theme import colour, font, icon, px, scaled, style_sheet, system_scale, tall, theme
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +90,58 @@ def test_digits_have_equal_width():
 
     metrics = QFontMetrics(font(13))
     assert len({metrics.horizontalAdvance(digit * 10) for digit in "0123456789"}) == 1
+
+
+@pytest.fixture
+def zoomed() -> Iterator[None]:
+    theme().set_zoom(150)
+    yield
+    theme().set_zoom(100)
+
+
+@pytest.mark.usefixtures("zoomed")
+def test_zoom_makes_fonts_and_the_style_sheet_larger_and_leaves_thin_lines():
+    assert font(13).pixelSize() == round(13 * 1.5)
+    text = style_sheet(LIGHT)
+    assert "QWidget { color: #" in text
+    assert "font-size: 20px; }" in text, "13 px of the design"
+    assert "border: 1px solid" in text
+
+
+def test_zoom_resizes_what_is_there_and_forgets_what_is_gone(qapp: QApplication):
+    kept, gone = QWidget(), QWidget()
+    for widget in (kept, gone):
+        scaled(widget, lambda it: it.setFixedWidth(px(100)))
+    assert kept.width() == 100
+    gone.deleteLater()
+    QApplication.sendPostedEvents(gone, QEvent.Type.DeferredDelete)
+    theme().set_zoom(200)
+    try:
+        assert kept.width() == 200
+    finally:
+        theme().set_zoom(100)
+    assert kept.width() == 100
+
+
+@pytest.mark.parametrize(
+    ("points", "dots", "factor"),
+    [(9.0, 96.0, 1.0), (10.0, 96.0, 1.0), (11.0, 96.0, 1.0), (-1.0, 96.0, 1.0), (15.0, 96.0, 1.5), (8.0, 96.0, 0.8),
+     (10.0, 144.0, 1.5), (12.0, 120.0, 1.5), (40.0, 192.0, 3.0), (2.0, 96.0, 0.7), (10.0, 72.0, 1.0)],
+)  # fmt: skip
+def test_the_font_that_the_user_chose_in_the_system_sets_the_scale(
+    monkeypatch: pytest.MonkeyPatch, points: float, dots: float, factor: float
+):
+    monkeypatch.setattr("sys.platform", "linux")
+    assert system_scale(points, dots) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(("points", "factor"), [(13.0, 1.0), (19.5, 1.5)])
+def test_points_are_larger_on_macos(monkeypatch: pytest.MonkeyPatch, points: float, factor: float):
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert system_scale(points, 72.0) == pytest.approx(factor)
+
+
+def test_what_fills_a_dialog_leaves_room_for_its_buttons_on_a_small_screen():
+    screen = QGuiApplication.primaryScreen().availableSize().height()
+    assert tall(100) == 100
+    assert tall(10_000) == screen * 6 // 10

@@ -39,7 +39,7 @@ class BudgetDetail(Card):
         column.addWidget(self.facts)
         column.addStretch(1)
         area = scrolled(left)  # a low window shows a part of the facts
-        area.setMaximumWidth(400)
+        theme.scaled(area, lambda it: it.setMaximumWidth(theme.px(400)))
         self.history = QStackedWidget()
         self.history.addWidget(self.chart)
         self.history.addWidget(self.no_chart)

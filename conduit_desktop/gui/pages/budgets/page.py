@@ -118,9 +118,9 @@ class BudgetsPage(TablePage[BudgetRow]):
         self.view.table.setAccessibleName("Budgets")
         self.view.selected.connect(lambda _: self.ui.run(self._load_history()))
         # Also in the smallest window, both the table and the pane below it show something.
-        self.view.setMinimumHeight(140)
-        self.detail.setMinimumHeight(190)
-        self.detail.setMaximumHeight(272)
+        theme.scaled(self.view, lambda it: it.setMinimumHeight(theme.px(140)))
+        theme.scaled(self.detail, lambda it: it.setMinimumHeight(theme.px(190)))
+        theme.scaled(self.detail, lambda it: it.setMaximumHeight(theme.px(272)))
         self.detail.hide()
         self.body.addWidget(self.detail, 1)
         self.run_while_visible(self.request_refresh, REFRESH_MS)

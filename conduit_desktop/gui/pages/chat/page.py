@@ -67,7 +67,7 @@ class ChatPage(Page):
     def _lay_out(self) -> None:
         self._layers = QStackedWidget()
         middle = QHBoxLayout()
-        self.composer.setMaximumWidth(WIDEST)
+        theme.scaled(self.composer, lambda it: it.setMaximumWidth(theme.px(WIDEST)))
         middle.addWidget(self.composer)
         column = QVBoxLayout()
         column.setSpacing(theme.S)

@@ -23,7 +23,7 @@ class ChatPanel(QFrame):
         """`offers_keys`: the chat can be sent with any key; with a gateway elsewhere, its client has the only one."""
         super().__init__()
         self.setObjectName("card")
-        self.setFixedWidth(264)
+        theme.scaled(self, lambda it: it.setFixedWidth(theme.px(264)))
         self.form = Form()
         self.form.add_combo("key_id", "Virtual key", [NO_KEY], "The limits and the budget of the key apply.")
         if not offers_keys:

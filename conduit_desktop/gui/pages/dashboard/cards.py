@@ -48,8 +48,8 @@ def recent_table() -> TableView[RequestRow]:
     # The order is what the list is about: the latest ones.
     view.table.setSortingEnabled(False)
     view.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    view.table.verticalHeader().setDefaultSectionSize(34)
-    view.setMinimumHeight(34 + 8 * 34 + 4)
+    theme.scaled(view.table.verticalHeader(), lambda it: it.setDefaultSectionSize(theme.px(34)))
+    theme.scaled(view, lambda it: it.setMinimumHeight(9 * theme.px(34) + 4))
     return view
 
 

@@ -56,7 +56,7 @@ class HealthCard(QFrame):
         self.latency, self.speed = label("", "muted"), label("", "figureNote")
         self.switch = button("Pause", "plain", "pause", self._on_switch)
         # As wide for "Pause" as for "Resume", so that the columns of all cards line up.
-        self.switch.setMinimumWidth(104)
+        theme.scaled(self.switch, lambda it: it.setMinimumWidth(theme.px(104)))
         self.credentials = QVBoxLayout()
         self.credentials.setSpacing(theme.XS)
         self.rows: list[CredentialRow] = []
@@ -89,7 +89,7 @@ class HealthCard(QFrame):
     def _measured(self) -> QWidget:
         """Time to first token and output speed, in a column of the same width on every card."""
         holder = QWidget()
-        holder.setFixedWidth(96)
+        theme.scaled(holder, lambda it: it.setFixedWidth(theme.px(96)))
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)

@@ -89,7 +89,7 @@ class NewKeyDialog(Dialog):
         self.line = QLineEdit(key.key)
         # A field and not a label: its text can be selected and copied with the keyboard.
         self.line.setReadOnly(True)
-        self.line.setFont(theme.font(13, mono=True))
+        theme.scaled(self.line, lambda it: it.setFont(theme.font(13, mono=True)))
         self.line.setAccessibleName("The new key")
         self.line.setCursorPosition(0)
         self.copy_button = button("Copy key", "primary", "copy", lambda: ui.copy(key.key))
@@ -127,7 +127,7 @@ class Snippets(QWidget):
         self.clients = QListWidget()
         self.clients.setObjectName("choices")
         self.clients.setAccessibleName("Client")
-        self.clients.setFixedWidth(150)
+        theme.scaled(self.clients, lambda it: it.setFixedWidth(theme.px(150)))
         self.clients.addItems([row.label for row in self.rows])
         self.note = label("", "fieldHelp", wrap=True)
         self.code = CodeBlock()
@@ -141,7 +141,7 @@ class Snippets(QWidget):
         across.setSpacing(theme.L)
         across.addWidget(self.clients)
         across.addLayout(column, 1)
-        self.setMinimumHeight(330)
+        theme.scaled(self, lambda it: it.setMinimumHeight(theme.tall(330)))
         self.clients.currentRowChanged.connect(self.on_chosen)
         self.clients.setCurrentRow(0)
 

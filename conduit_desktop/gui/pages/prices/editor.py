@@ -66,7 +66,7 @@ class PriceEditor(QFrame):
         super().__init__()
         self.client, self.ui = client, ui
         self.setObjectName("card")
-        self.setMinimumWidth(300)
+        theme.scaled(self, lambda it: it.setMinimumWidth(theme.px(300)))
         self.row: PriceRow | None = None
         self.dirty = False
         self._shown: PriceView | None = None

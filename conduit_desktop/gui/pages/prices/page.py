@@ -143,7 +143,7 @@ class PricesPage(TablePage[PriceRow]):
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(theme.M)
         # Also in the smallest window, the table and the pane fit next to each other.
-        self.view.setMinimumWidth(270)
+        theme.scaled(self.view, lambda it: it.setMinimumWidth(theme.px(270)))
         self.splitter.addWidget(self.view)
         self.splitter.addWidget(self.editor)
         self.splitter.setStretchFactor(0, 1)

@@ -36,7 +36,7 @@ class ProviderCard(QFrame):
         self.dot = IconLabel("circle-fill", 10)
         self.name = ElidedLabel("", "cardTitle", snug=True)
         self.lock = IconLabel("lock-simple", 14)
-        self.lock.setFixedWidth(14)
+        theme.scaled(self.lock, lambda it: it.setFixedWidth(theme.px(14)))
         self.kind = ElidedLabel("", "muted")
         self.state = ElidedLabel("", "fieldHelp", snug=True)
         # A hint is known by its end.

@@ -36,7 +36,7 @@ class KindTile(QPushButton):
         self.setObjectName("tile")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(kind.label)
-        self.setFixedHeight(56)
+        theme.scaled(self, lambda it: it.setFixedHeight(theme.px(56)))
         self.setAutoDefault(False)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
@@ -49,7 +49,7 @@ class KindTile(QPushButton):
         row.addLayout(names, 1)
 
     def sizeHint(self) -> QSize:
-        return QSize(190, 56)
+        return QSize(theme.px(190), theme.px(56))
 
 
 class CatalogGrid(QWidget):

@@ -15,6 +15,7 @@ from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.providers.catalog import CatalogGrid
 from conduit_desktop.gui.pages.providers.form import ProviderForm
 from conduit_desktop.gui.request_rows import DIALECT_LABELS
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, scroll_area
 from conduit_desktop.gui.widgets.labels import PlainLabel, link_label
@@ -37,7 +38,7 @@ class ProviderDialog(FormDialog):
         self.kinds = {one.kind: one for one in kinds}
         self._shown: QWidget | None = None
         self.stack = QStackedWidget()
-        self.stack.setMinimumHeight(470)
+        theme.scaled(self.stack, lambda it: it.setMinimumHeight(theme.tall(470)))
         self.body.addWidget(self.stack, 1)
         self.back = button("Back", "ghost", "arrow-left", self.on_back)
         self.footer.insertWidget(0, self.back)

@@ -81,7 +81,7 @@ class ProviderModelsDialog(Dialog):
         self.model = TableModel(self._columns(), key=lambda row: row.id)
         self.empty = EmptyState("cube", "Loading models…", "")
         self.view = TableView(self.model, self.empty)
-        self.view.setMinimumHeight(330)
+        theme.scaled(self.view, lambda it: it.setMinimumHeight(theme.tall(330)))
         self._lay_out()
         self.view.activated.connect(self.toggle)
         self.view.table.clicked.connect(self.on_clicked)

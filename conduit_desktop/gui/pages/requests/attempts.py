@@ -75,7 +75,7 @@ class AttemptLine(QWidget):
     def __init__(self, tone: str, first: bool, last: bool) -> None:
         super().__init__()
         self._tone, self._first, self._last = tone, first, last
-        self.setFixedWidth(14)
+        theme.scaled(self, lambda it: it.setFixedWidth(theme.px(14)))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

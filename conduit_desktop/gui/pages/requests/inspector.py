@@ -42,7 +42,7 @@ class Inspector(QFrame):
     def __init__(self, ui: Ui) -> None:
         super().__init__()
         self.setObjectName("card")
-        self.setMinimumWidth(320)
+        theme.scaled(self, lambda it: it.setMinimumWidth(theme.px(320)))
         self.ui = ui
         self.request_id: str | None = None
         self.detail: RequestDetailView | None = None
@@ -192,8 +192,8 @@ class PayloadView(QWidget):
         super().__init__()
         self.body = QPlainTextEdit()
         self.body.setReadOnly(True)
-        self.body.setFont(theme.font(12, mono=True))
-        self.body.setMinimumHeight(150)
+        theme.scaled(self.body, lambda it: it.setFont(theme.font(12, mono=True)))
+        theme.scaled(self.body, lambda it: it.setMinimumHeight(theme.px(150)))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         head = QHBoxLayout()

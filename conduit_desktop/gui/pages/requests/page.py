@@ -113,7 +113,8 @@ class RequestsPage(Page):
         self.search.addAction(theme.icon("magnifying-glass", "text_faint"), QLineEdit.ActionPosition.LeadingPosition)
         self.status, self.key, self.model = ComboBox(), ComboBox(), ComboBox()
         for combo, name in ((self.status, "All statuses"), (self.key, "All keys"), (self.model, "All models")):
-            combo.setFixedWidth(130)  # long names must not push the search field aside; the popup list is wider
+            # Long names must not push the search field aside; the popup list is wider.
+            theme.scaled(combo, lambda it: it.setFixedWidth(theme.px(130)))
             combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setAccessibleName(name)
             combo.addItem(name, None)

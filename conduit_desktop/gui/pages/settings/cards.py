@@ -32,7 +32,7 @@ class MasterKeyCard(Card):
         self.body.addWidget(label("Gives full access to the admin API of this gateway. Keep it secret.", "fieldHelp", wrap=True))
         self.line = QLineEdit(HIDDEN)
         self.line.setReadOnly(True)
-        self.line.setFont(theme.font(12, mono=True))
+        theme.scaled(self.line, lambda it: it.setFont(theme.font(12, mono=True)))
         self.line.setAccessibleName("Master key")
         self.eye = icon_button("eye", "Show the master key", checkable=True)
         self.eye.toggled.connect(lambda shown: ui.run(self._show(shown)))

@@ -78,7 +78,7 @@ class ImportPreviewDialog(Dialog):
         self.table: TableView[ChangeView] = TableView(
             TableModel(_COLUMNS, key=lambda one: (one.kind, one.name)), EmptyState("file-text", "The file has no entries", "")
         )
-        self.table.setMinimumHeight(300)
+        theme.scaled(self.table, lambda it: it.setMinimumHeight(theme.tall(300)))
         self.table.model.set_rows(changes)
         self.body.addWidget(self.table, 1)
         self.primary.setEnabled(bool(real))

@@ -57,7 +57,7 @@ class SettingsPage(Page):
         self.body.addWidget(self.restart)
         content = QWidget()
         # On the content and not on the cards: the scroll area asks for the height at this width, and wrapped texts fit.
-        content.setMaximumWidth(WIDTH)
+        theme.scaled(content, lambda it: it.setMaximumWidth(theme.px(WIDTH)))
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(0, 0, theme.S, theme.L)
         self._column.setSpacing(theme.L)

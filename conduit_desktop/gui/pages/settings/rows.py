@@ -62,9 +62,10 @@ class SettingRow(QWidget):
         texts.addWidget(self.error)
         texts.addStretch(1)
         row.addLayout(texts, 1)
-        self.editor.setFixedWidth(34 if isinstance(self.editor, Toggle) else 260)
+        width = 34 if isinstance(self.editor, Toggle) else 260
+        theme.scaled(self.editor, lambda it: it.setFixedWidth(theme.px(width)))
         if isinstance(self.editor, Number):
-            self.editor.line.setMaximumWidth(260)
+            theme.scaled(self.editor.line, lambda it: it.setMaximumWidth(theme.px(260)))
             self.editor.row.setStretch(0, 100)
         row.addWidget(self.editor, 0, Qt.AlignmentFlag.AlignVCenter)
 

@@ -99,7 +99,7 @@ class UsagePage(Page):
         self.measure = Segments((("Spend", "cost"), ("Requests", "requests"), ("Tokens", "tokens")), "Measure")
         self.measure.chosen.connect(lambda _: self._show_chart())
         self.card.add_action(self.measure)
-        self.card.setMinimumHeight(280)
+        theme.scaled(self.card, lambda it: it.setMinimumHeight(theme.px(280)))
         self.card.body.addWidget(self.chart)
         self._column.addWidget(self.card, 3)
 
@@ -115,7 +115,7 @@ class UsagePage(Page):
         empty.add_button("Open Chat", lambda: self.ui.navigate("chat"), "plain")
         self.table: TableView[UsageTotals] = TableView(TableModel(_COLUMNS, key=lambda row: row.name), empty)
         self.table.sort_by(len(_COLUMNS) - 1, descending=True)
-        self.table.setMinimumHeight(230)
+        theme.scaled(self.table, lambda it: it.setMinimumHeight(theme.px(230)))
         column = QVBoxLayout()
         column.setSpacing(theme.S)
         column.addLayout(head)

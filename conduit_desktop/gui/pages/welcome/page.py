@@ -69,7 +69,7 @@ class WelcomePage(Page):
         self.other_button = button("Add a provider", icon="plus", on_click=lambda: self.ui.run(self._other()))
         self.skip_button = button("Skip for now", "ghost", on_click=lambda: self.ui.run(self._skip()))
         middle = QWidget()
-        middle.setMaximumWidth(WIDTH)
+        theme.scaled(middle, lambda it: it.setMaximumWidth(theme.px(WIDTH)))
         self._column = QVBoxLayout(middle)
         self._column.setSpacing(theme.S + 2)
         self._fill()

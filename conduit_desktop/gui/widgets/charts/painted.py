@@ -22,7 +22,7 @@ class MinuteBars(QWidget):
         self._minutes: list[tuple[int, int]] = []
         self._hover = -1
         self.setMouseTracking(True)
-        self.setMinimumHeight(150)
+        theme.scaled(self, lambda it: it.setMinimumHeight(theme.px(150)))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def show_minutes(self, minutes: list[tuple[int, int]]) -> None:
@@ -46,17 +46,18 @@ class MinuteBars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setFont(theme.font(11))
-        top, height = self._top(), self.height() - _AXIS - 6
+        axis_height, scale_width = theme.px(_AXIS), theme.px(_SCALE)
+        top, height = self._top(), self.height() - axis_height - 6
         for line in range(5):
             y = 6 + height * line / 4
             painter.setPen(QPen(theme.colour("border"), 1))
-            painter.drawLine(0, int(y), self.width() - _SCALE, int(y))
+            painter.drawLine(0, int(y), self.width() - scale_width, int(y))
             painter.setPen(theme.colour("text_faint"))
-            scale = QRectF(self.width() - _SCALE, y - 8, _SCALE, 16)
+            scale = QRectF(self.width() - scale_width, y - theme.px(8), scale_width, theme.px(16))
             painter.drawText(scale, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), f"{top * (4 - line) // 4:,}")
         self._paint_bars(painter, height / top, 6 + height)
         painter.setPen(theme.colour("text_faint"))
-        axis = QRectF(0, self.height() - _AXIS + 4, self.width() - _SCALE, _AXIS - 4)
+        axis = QRectF(0, self.height() - axis_height + 4, self.width() - scale_width, axis_height - 4)
         painter.drawText(axis, int(Qt.AlignmentFlag.AlignLeft), f"{len(self._minutes)} min ago")
         painter.drawText(axis, int(Qt.AlignmentFlag.AlignRight), "now")
 
@@ -76,7 +77,7 @@ class MinuteBars(QWidget):
                     painter.drawRoundedRect(box, min(2.5, box.height() / 2), min(2.5, box.height() / 2))
 
     def _step(self) -> float:
-        return (self.width() - _SCALE - 8) / max(1, len(self._minutes))
+        return (self.width() - theme.px(_SCALE) - 8) / max(1, len(self._minutes))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         place = int(event.position().x() / self._step())
@@ -114,30 +115,32 @@ class Shares(QWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(220, max(1, len(self._rows)) * self.ROW)
+        return QSize(theme.px(220), max(1, len(self._rows)) * theme.px(self.ROW))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(160, max(1, len(self._rows)) * self.ROW)
+        return QSize(theme.px(160), max(1, len(self._rows)) * theme.px(self.ROW))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         largest = max((amount for _, amount, _ in self._rows), default=0) or 1
         for place, (name, amount, text) in enumerate(self._rows):
-            y = place * self.ROW
+            y = place * theme.px(self.ROW)
             painter.setFont(theme.font(13))
             painter.setPen(theme.colour("text"))
             width = self.width() - painter.fontMetrics().horizontalAdvance(text) - 12
             painter.drawText(
-                QRectF(0, y, width, 18), 0, painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(width))
+                QRectF(0, y, width, theme.px(18)),
+                0,
+                painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(width)),
             )
             painter.setPen(theme.colour("text_muted"))
-            painter.drawText(QRectF(0, y, self.width(), 18), int(Qt.AlignmentFlag.AlignRight), text)
+            painter.drawText(QRectF(0, y, self.width(), theme.px(18)), int(Qt.AlignmentFlag.AlignRight), text)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.colour("sunken"))
-            painter.drawRoundedRect(QRectF(0, y + 21, self.width(), 5), 2.5, 2.5)
+            painter.drawRoundedRect(QRectF(0, y + theme.px(21), self.width(), 5), 2.5, 2.5)
             painter.setBrush(theme.series_colour(place))
-            painter.drawRoundedRect(QRectF(0, y + 21, max(5.0, self.width() * amount / largest), 5), 2.5, 2.5)
+            painter.drawRoundedRect(QRectF(0, y + theme.px(21), max(5.0, self.width() * amount / largest), 5), 2.5, 2.5)
 
 
 class SegmentBar(QWidget):
@@ -146,7 +149,7 @@ class SegmentBar(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._parts: list[tuple[float, str]] = []
-        self.setFixedHeight(10)
+        theme.scaled(self, lambda it: it.setFixedHeight(theme.px(10)))
 
     def show_parts(self, parts: Sequence[tuple[float, str]]) -> None:
         """`(amount, colour token)` in order."""

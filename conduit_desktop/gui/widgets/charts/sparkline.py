@@ -19,7 +19,7 @@ class Sparkline(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._values: list[float] = []
-        self.setFixedSize(self.sizeHint())
+        theme.scaled(self, lambda it: it.setFixedSize(it.sizeHint()))
 
     def show_values(self, values: Sequence[float]) -> None:
         """Show values in ms; of too many, the latest."""
@@ -31,7 +31,7 @@ class Sparkline(QWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(132, 30)
+        return QSize(theme.px(132), theme.px(30))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

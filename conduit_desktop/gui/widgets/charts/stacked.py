@@ -59,7 +59,7 @@ class Bars(QWidget):
         self.limit: float | None = None
         self._hover = -1
         self.setMouseTracking(True)
-        self.setMinimumHeight(120)
+        theme.scaled(self, lambda it: it.setMinimumHeight(theme.px(120)))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def show_series(
@@ -79,62 +79,72 @@ class Bars(QWidget):
 
     def day_at(self, x: float) -> int:
         """The index of the day at a horizontal position in pixels; -1 outside the chart."""
-        at = math.floor((x - _SCALE) / self._step())
+        at = math.floor((x - theme.px(_SCALE)) / self._step())
         return at if 0 <= at < len(self.days) else -1
 
     def _step(self) -> float:
-        return max(1.0, self.width() - _SCALE) / max(1, len(self.days))
+        return max(1.0, self.width() - theme.px(_SCALE)) / max(1, len(self.days))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setFont(theme.font(11))
-        height = self.height() - _AXIS - _TOP
+        height = self.height() - theme.px(_AXIS) - theme.px(_TOP)
         most = max((sum(column) for column in zip(*(one.values for one in self.series), strict=True)), default=0)
         top = nice_top(max(most, self.limit or 0))
         self._paint_scale(painter, height, top)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_bars(painter, _TOP + height, height / top)
+        self._paint_bars(painter, theme.px(_TOP) + height, height / top)
         if self.limit is not None:
             painter.setPen(QPen(theme.colour("danger"), 1.2, Qt.PenStyle.DashLine))
-            y = _TOP + height * (1 - self.limit / top)
-            painter.drawLine(QPointF(_SCALE, y), QPointF(self.width(), y))
+            y = theme.px(_TOP) + height * (1 - self.limit / top)
+            painter.drawLine(QPointF(theme.px(_SCALE), y), QPointF(self.width(), y))
         self._paint_days(painter)
 
     def _paint_scale(self, painter: QPainter, height: float, top: float) -> None:
         for line in range(_LINES + 1):
-            y = _TOP + height * line / _LINES
+            y = theme.px(_TOP) + height * line / _LINES
             painter.setPen(QPen(theme.colour("border"), 1))
             # On whole pixels: a thin line between two would be blurred over both.
-            painter.drawLine(_SCALE, round(y), self.width(), round(y))
+            painter.drawLine(theme.px(_SCALE), round(y), self.width(), round(y))
             painter.setPen(theme.colour("text_faint"))
             right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(QRectF(0, y - 8, _SCALE - 10, 16), int(right), self._show_value(top * (_LINES - line) / _LINES))
+            painter.drawText(
+                QRectF(0, y - theme.px(8), theme.px(_SCALE) - 10, theme.px(16)),
+                int(right),
+                self._show_value(top * (_LINES - line) / _LINES),
+            )
 
     def _paint_bars(self, painter: QPainter, base: float, scale: float) -> None:
         step = self._step()
         painter.setPen(Qt.PenStyle.NoPen)
         if self._hover >= 0:
-            painter.fillRect(QRectF(_SCALE + self._hover * step, _TOP, step, base - _TOP), theme.colour("hover"))
+            painter.fillRect(
+                QRectF(theme.px(_SCALE) + self._hover * step, theme.px(_TOP), step, base - theme.px(_TOP)), theme.colour("hover")
+            )
         width = min(step * 0.68, 46)
         below = [0.0] * len(self.days)
         for place, series in enumerate(self.series):
             painter.setBrush(theme.series_colour(place))
             for at, value in enumerate(series.values):
                 if value:
-                    x = _SCALE + (at + 0.5) * step - width / 2
+                    x = theme.px(_SCALE) + (at + 0.5) * step - width / 2
                     # Without rounded corners, which would leave gaps between the parts of a stack.
                     painter.drawRect(QRectF(x, base - (below[at] + value) * scale, width, value * scale))
                     below[at] += value
 
     def _paint_days(self, painter: QPainter) -> None:
         painter.setPen(theme.colour("text_faint"))
-        last, every = len(self.days) - 1, max(1, math.ceil(56 / self._step()))
+        last, every = len(self.days) - 1, max(1, math.ceil(theme.px(56) / self._step()))
         for at, day in enumerate(self.days):
             # Counted from the last day, so that the current day always has its label.
             if (last - at) % every == 0:
                 # The last label must not reach over the edge of the widget.
-                middle = min(_SCALE + (at + 0.5) * self._step(), self.width() - 24)
-                painter.drawText(QRectF(middle - 40, self.height() - _AXIS + 6, 80, 16), int(Qt.AlignmentFlag.AlignHCenter), day)
+                middle = min(theme.px(_SCALE) + (at + 0.5) * self._step(), self.width() - theme.px(24))
+                painter.drawText(
+                    QRectF(middle - theme.px(40), self.height() - theme.px(_AXIS) + 6, theme.px(80), theme.px(16)),
+                    int(Qt.AlignmentFlag.AlignHCenter),
+                    day,
+                )
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         at = self.day_at(event.position().x())
@@ -164,7 +174,7 @@ class Legend(QWidget):
         super().__init__()
         self._names: list[tuple[str, str]] = []
         self._places: list[tuple[int, int]] = []
-        self.setFixedHeight(20)
+        theme.scaled(self, lambda it: it.setFixedHeight(theme.px(20)))
 
     def show_names(self, names: list[tuple[str, str]]) -> None:
         """`(name, amount as text)` in the order of the series."""
@@ -176,12 +186,12 @@ class Legend(QWidget):
         metrics, x, y = QFontMetrics(theme.font(12)), 0, 0
         self._places = []
         for name, amount in self._names:
-            width = 22 + metrics.horizontalAdvance(f"{name}  {amount}") + 14
+            width = theme.px(22) + metrics.horizontalAdvance(f"{name}  {amount}") + theme.px(14)
             if x and x + width > self.width():
-                x, y = 0, y + 20
+                x, y = 0, y + theme.px(20)
             self._places.append((x, y))
             x += width
-        self.setFixedHeight(y + 20)
+        self.setFixedHeight(y + theme.px(20))
 
     def resizeEvent(self, event: Any) -> None:
         self._arrange()
@@ -194,8 +204,8 @@ class Legend(QWidget):
         for place, ((name, amount), (x, y)) in enumerate(zip(self._names, self._places, strict=True)):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.series_colour(place))
-            painter.drawRoundedRect(x, y + 5, 10, 10, 3, 3)
+            painter.drawRoundedRect(x, y + theme.px(5), theme.px(10), theme.px(10), 3, 3)
             painter.setPen(theme.colour("text"))
-            painter.drawText(x + 16, y + 14, name)
+            painter.drawText(x + theme.px(16), y + theme.px(14), name)
             painter.setPen(theme.colour("text_muted"))
-            painter.drawText(x + 16 + metrics.horizontalAdvance(f"{name}  "), y + 14, amount)
+            painter.drawText(x + theme.px(16) + metrics.horizontalAdvance(f"{name}  "), y + theme.px(14), amount)

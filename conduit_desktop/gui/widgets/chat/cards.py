@@ -56,7 +56,7 @@ class _Wrapped(PlainLabel):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.setFont(theme.font(14))
+        theme.scaled(self, lambda it: it.setFont(theme.font(14)))
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 

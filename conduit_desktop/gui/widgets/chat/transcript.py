@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 
 WIDEST = 820
@@ -29,7 +30,7 @@ class Transcript(QScrollArea):
         across = QHBoxLayout(page)
         across.setContentsMargins(2, 16, 2, 16)
         middle = QWidget()
-        middle.setMaximumWidth(WIDEST)
+        theme.scaled(middle, lambda it: it.setMaximumWidth(theme.px(WIDEST)))
         across.addWidget(middle)
         self._column = QVBoxLayout(middle)
         self._column.setContentsMargins(0, 0, 0, 0)

@@ -40,7 +40,7 @@ class Dialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(title)
         self.setModal(True)
-        self.setMinimumWidth(width)
+        theme.scaled(self, lambda it: it.setMinimumWidth(theme.px(width)))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
         outer.setSpacing(theme.L)

@@ -100,7 +100,7 @@ class Number(TextLine):
     def __init__(self, decimals: int = 0, unit: str = "", placeholder: str = "") -> None:
         super().__init__(placeholder)
         self._decimals = decimals
-        self.line.setMaximumWidth(180)
+        theme.scaled(self.line, lambda it: it.setMaximumWidth(theme.px(180)))
         if unit:
             self.row.addWidget(PlainLabel(unit, "muted"))
         self.row.addStretch(1)
@@ -135,10 +135,10 @@ class TextArea(Editor):
         super().__init__()
         self.area = QPlainTextEdit()
         self.area.setPlaceholderText(placeholder)
-        self.area.setFixedHeight(height)
+        theme.scaled(self.area, lambda it: it.setFixedHeight(theme.px(height)))
         self.area.setTabChangesFocus(True)
         if mono:
-            self.area.setFont(theme.font(12, mono=True))
+            theme.scaled(self.area, lambda it: it.setFont(theme.font(12, mono=True)))
         # QPlainTextEdit has no signal for the user's edits alone.
         self._quiet = False
         self.area.textChanged.connect(lambda: None if self._quiet else self.edited.emit())

@@ -36,7 +36,7 @@ def scroll_area(content: QWidget, height: int) -> QScrollArea:
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setWidgetResizable(True)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumHeight(height)
+    theme.scaled(area, lambda it: it.setMinimumHeight(theme.tall(height)))
     content.setObjectName("scrollPage")
     content.setContentsMargins(0, 0, theme.M, 0)
     area.setWidget(content)

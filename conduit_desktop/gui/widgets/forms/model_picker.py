@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCompleter, QWidget
 
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.forms.editors import ComboBox
 
 
@@ -22,7 +23,7 @@ class ModelPicker(ComboBox):
         self.setEditable(True)
         # A name that was only typed is not a model of any provider, and does not belong in the list.
         self.setInsertPolicy(ComboBox.InsertPolicy.NoInsert)
-        self.setMinimumWidth(300)
+        theme.scaled(self, lambda it: it.setMinimumWidth(theme.px(300)))
         self.setAccessibleName("Model")
         self._emitted = False
         self._aliases: list[str] = []

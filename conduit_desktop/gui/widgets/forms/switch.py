@@ -16,10 +16,10 @@ class Switch(QAbstractButton):
         super().__init__()
         self.setCheckable(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFixedSize(self.sizeHint())
+        theme.scaled(self, lambda it: it.setFixedSize(it.sizeHint()))
 
     def sizeHint(self) -> QSize:
-        return QSize(34, 20)
+        return QSize(theme.px(34), theme.px(20))
 
     def hitButton(self, pos: QPoint) -> bool:
         return self.rect().contains(pos)
@@ -36,4 +36,4 @@ class Switch(QAbstractButton):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(Qt.GlobalColor.white)
         x = box.right() - box.height() / 2 if self.isChecked() else box.left() + box.height() / 2
-        painter.drawEllipse(QPointF(x, box.center().y()), 6.5, 6.5)
+        painter.drawEllipse(QPointF(x, box.center().y()), *(2 * (box.height() / 2 - 2.5,)))

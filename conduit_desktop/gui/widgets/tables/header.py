@@ -18,7 +18,7 @@ class Header(QHeaderView):
         super().__init__(Qt.Orientation.Horizontal)
         self.setHighlightSections(False)
         self.setSectionsClickable(True)
-        self.setFixedHeight(HEIGHT)
+        theme.scaled(self, lambda it: it.setFixedHeight(theme.px(HEIGHT)))
         self.setMinimumSectionSize(40)
         # Else the arrow would be at the first column before anything is sorted.
         self.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)

@@ -29,7 +29,7 @@ class SelectionBar(QWidget):
         self.filter.setPlaceholderText(placeholder)
         self.filter.setAccessibleName(placeholder)
         self.filter.setClearButtonEnabled(True)
-        self.filter.setFixedWidth(240)
+        theme.scaled(self.filter, lambda it: it.setFixedWidth(theme.px(240)))
         self.filter.textChanged.connect(view.set_filter)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -159,24 +159,30 @@ class _Table(QTableView):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setItemDelegate(_Cell(columns, self))
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        theme.scaled(self.verticalHeader(), lambda it: it.setDefaultSectionSize(theme.px(ROW_HEIGHT)))
         # One height for all rows: Qt would otherwise ask for the height of each.
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
 
     def setModel(self, model: Any) -> None:
         super().setModel(model)
         # After the model is set: without one, the header has no sections to size.
+        theme.scaled(self, lambda it: it.size_columns())
+
+    def size_columns(self) -> None:
+        """Give every column its own width, in the pixels of the zoom."""
         header = self.horizontalHeader()
         for at, column in enumerate(self._columns):
             stretches = column.width == 0
             header.setSectionResizeMode(at, QHeaderView.ResizeMode.Stretch if stretches else QHeaderView.ResizeMode.Interactive)
             if not stretches:
-                header.resizeSection(at, column.width)
+                header.resizeSection(at, theme.px(column.width))
+        self.fit_columns()
 
     def fit_columns(self) -> None:
         """Hide columns by `hide_order` until the stretching columns are MIN_STRETCH_WIDTH wide."""
-        fixed = {at: column.width for at, column in enumerate(self._columns) if column.width}
-        needed = sum(fixed.values()) + MIN_STRETCH_WIDTH * (len(self._columns) - len(fixed))
+        stretched = theme.px(MIN_STRETCH_WIDTH)
+        fixed = {at: theme.px(column.width) for at, column in enumerate(self._columns) if column.width}
+        needed = sum(fixed.values()) + stretched * (len(self._columns) - len(fixed))
         hidden = set()
         for at in sorted(
             (at for at, column in enumerate(self._columns) if column.hide_order), key=lambda at: -self._columns[at].hide_order
@@ -184,7 +190,7 @@ class _Table(QTableView):
             if needed <= self.viewport().width():
                 break
             hidden.add(at)
-            needed -= self._columns[at].width or MIN_STRETCH_WIDTH
+            needed -= fixed.get(at, stretched)
         for at in range(len(self._columns)):
             # Compared first: each call lays the header out again, and this runs at every step of a resize.
             if self.isColumnHidden(at) != (at in hidden):
@@ -289,7 +295,7 @@ class _Cell(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         hint = super().sizeHint(option, index)
-        return QSize(hint.width() + 2 * theme.M, ROW_HEIGHT)
+        return QSize(hint.width() + 2 * theme.M, theme.px(ROW_HEIGHT))
 
     def helpEvent(self, event: QHelpEvent, view: QAbstractItemView, option: QStyleOptionViewItem, index: Index) -> bool:
         is_tooltip = event.type() == QEvent.Type.ToolTip and index.isValid()
