@@ -163,11 +163,15 @@ SAMPLED = (16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, 20_000, 123_457)
 """Characters of ASCII around the length from which a text is weighed by samples."""
 
 
+def of_ascii(size: int) -> int:
+    """The tokens of so many bytes of ASCII."""
+    return text_tokens(mixed_text(200_000, 5).encode("ascii", "ignore")[:size])
+
+
 def of_long_texts() -> dict[str, int]:
     """The tokens of the texts that are weighed by pieces of them."""
     found = {name: input_tokens(make()) for name, make in LONG.items()}
-    plain = mixed_text(200_000, 5).encode("ascii", "ignore")
-    return found | {f"{size} bytes": text_tokens(plain[:size]) for size in SAMPLED}
+    return found | {f"{size} bytes": of_ascii(size) for size in SAMPLED}
 
 
 def every() -> dict[str, Any]:

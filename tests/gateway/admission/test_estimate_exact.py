@@ -33,8 +33,14 @@ def test_a_text_of_each_kind_weighs_what_was_fitted(kind: str) -> None:
     assert exact_estimates.of_text(kind) == KEPT["texts"][kind], ANEW
 
 
-def test_long_texts_are_weighed_by_the_same_pieces_of_them() -> None:
-    assert exact_estimates.of_long_texts() == KEPT["long"], ANEW
+@pytest.mark.parametrize("size", exact_estimates.SAMPLED)
+def test_a_text_from_sixteen_kilobytes_on_is_weighed_by_the_same_samples_of_it(size: int) -> None:
+    assert exact_estimates.of_ascii(size) == KEPT["long"][f"{size} bytes"], ANEW
+
+
+@pytest.mark.parametrize("name", exact_estimates.LONG)
+def test_a_text_from_a_megabyte_on_is_weighed_by_the_same_pieces_of_it(name: str) -> None:
+    assert exact_estimates.input_tokens(exact_estimates.LONG[name]()) == KEPT["long"][name], ANEW
 
 
 def test_every_pattern_of_families_is_found_by_a_sample() -> None:

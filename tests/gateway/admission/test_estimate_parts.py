@@ -398,3 +398,13 @@ def test_nothing_is_learned_of_a_request_that_was_not_counted(monkeypatch: pytes
 
 def test_what_is_taken_for_a_picture_and_for_a_token_where_nothing_is_at_hand() -> None:
     assert (estimate.MEDIA_TOKENS, estimate.BYTES_PER_TOKEN) == (1500, 4)
+
+
+def test_a_summary_of_reasoning_counts_in_a_single_task() -> None:
+    parts = [{"type": "summary_text", "text": LONG_THOUGHT}]
+    body = {"input": [ASKED, {"type": "reasoning", "summary": parts}]}
+    assert tokens(body) - tokens({"input": [ASKED, {"type": "reasoning", "summary": []}]}) > 100
+
+
+def test_signed_reasoning_at_the_beginning_counts_at_grok() -> None:
+    assert reasoning_of([SIGNED, ASKED], "grok-4.3") == 4000 * 0.15

@@ -80,6 +80,7 @@ def test_an_ipv6_network_of_64_bits_is_one_address_and_a_wrong_one_is_itself(log
         logins.failed(f"2001:db8:0:1:{number:x}::")
     assert logins.wait_s("2001:db8:0:1:ffff:ffff:ffff:ffff") == 3
     assert logins.wait_s("2001:db8:0:2::") == logins.wait_s("2001:db8::") == 0
+    assert logins.failed("fe80::1") == logins.failed("ffff::1") == 0
     for _ in range(20):
         logins.failed("no: address")
     assert logins.wait_s("no: address") == 3

@@ -32,7 +32,7 @@ def test_the_rate_of_the_first_frame_counts_for_all(version: int, rates: tuple[i
     assert sound_seconds(encoded(frame(version, index) + bytes(29_996))) == 30_000 / (rates[index - 1] * 125)
 
 
-@pytest.mark.parametrize(("version", "rate", "sampling"), [(3, 0, 0), (3, 15, 0), (2, 0, 0), (2, 15, 0), (3, 9, 3), (1, 9, 0)])
+@pytest.mark.parametrize(("version", "rate", "sampling"), [(3, 0, 0), (3, 15, 0), (2, 0, 0), (2, 15, 0), (3, 14, 3), (1, 14, 0)])
 def test_a_head_that_states_no_rate_has_that_of_unknown_sounds(version: int, rate: int, sampling: int) -> None:
     assert sound_seconds(encoded(frame(version, rate, sampling) + bytes(29_996))) == 30_000 / UNKNOWN_BYTES_S
 
@@ -73,6 +73,9 @@ def test_what_follows_a_tag_is_the_sound(size: int) -> None:
 def test_a_tag_that_is_longer_than_all_leaves_no_sound() -> None:
     assert sound_seconds(encoded(tag(10**6) + bytes(29_990))) == 0
     assert sound_seconds(encoded(b"ID3" + bytes(6))) == 9 / UNKNOWN_BYTES_S
+    # A tag without its last byte is none. In base64, ten and eleven bytes are as long as twelve.
+    assert sound_seconds(base64.b64encode(b"ID3" + bytes(7)).decode()) == 12 / UNKNOWN_BYTES_S
+    assert sound_seconds(base64.b64encode(b"ID3" + bytes(8)).decode()) == 2 / UNKNOWN_BYTES_S
 
 
 @pytest.mark.parametrize("size", [0, 7, 300, 40_000])
