@@ -11,13 +11,13 @@ from conduit_desktop.gateway.admission.media_units import SOUND_BYTES_S
 from conduit_desktop.wire.values import standard_base64
 
 _MOST_DECODED = 2 * 1024 * 1024
-# Kilobits a second of layer III by the index in a frame's head, for MPEG 1 and for MPEG 2 and 2.5 (ISO/IEC 11172-3, 13818-3).
+# Kilobits a second of layer III by the index in a frame's head, for MPEG 1 and for MPEG 2 (ISO/IEC 11172-3, 13818-3).
 _RATES = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-_SAMPLES_S = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
-"""Samples a second by the version in the head: MPEG 1, 2 and 2.5."""
+_SAMPLES_S = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000)}
+"""Samples a second by the version in the head: MPEG 1 and 2; heads of 2.5 are not looked for."""
 _FRAME = re.compile(rb"\xff[\xf2\xf3\xfa\xfb]")
 _HEAD = 64 * 1024
 """Base64 characters that hold the first frame, but where a tag before it holds a picture."""
