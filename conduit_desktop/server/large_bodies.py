@@ -27,9 +27,14 @@ class LargeBodies:
         """Those still coming, the oldest first."""
         self._waiting: list[asyncio.Future[None]] = []
 
-    def has_room(self, body: HeldBody, more: int, most: int) -> bool:
-        """Whether `body` may grow. The oldest always may: else several could wait for each other."""
-        return self.held + more <= most or next(iter(self._incomplete), body) is body
+    def has_room(self, body: HeldBody, more: int, largest: int) -> bool:
+        """Whether `body` may grow by `more` bytes; `largest` is the size of the largest body.
+
+        The oldest that is still coming has room of its own: else several could wait for each other. No more than that, as those
+        that have come whole are still in memory, and end without it.
+        """
+        is_oldest = next(iter(self._incomplete), body) is body
+        return self.held + more <= (AT_ONCE + is_oldest) * largest
 
     async def wait(self) -> None:
         """Until something has become free."""
@@ -61,7 +66,7 @@ class HeldBody:
     """What one body holds of `bodies`, until the task that answers its request ends. `largest` is in bytes."""
 
     def __init__(self, bodies: LargeBodies, largest: int) -> None:
-        self._bodies, self._most = bodies, AT_ONCE * largest
+        self._bodies, self._largest = bodies, largest
         self.size = 0
 
     async def grow(self, size: int) -> None:
@@ -72,14 +77,14 @@ class HeldBody:
             assert task is not None
             task.add_done_callback(lambda _: self._set(0))
             bodies.begin(self)
-        if not bodies.has_room(self, size - self.size, self._most):
+        if not bodies.has_room(self, size - self.size, self._largest):
             try:
                 async with asyncio.timeout(WAIT_S):
-                    while not bodies.has_room(self, size - self.size, self._most):
+                    while not bodies.has_room(self, size - self.size, self._largest):
                         await bodies.wait()
             except TimeoutError:
                 raise TooManyLargeBodies(
-                    f"Large request bodies are in flight, {self._most >> 20} MB in all, and none ended within {WAIT_S:g} s.",
+                    f"Large request bodies are in flight, {AT_ONCE * self._largest >> 20} MB in all, and none ended within {WAIT_S:g} s.",
                     retry_after=RETRY_S,
                 ) from None
         self._set(size, is_complete=False)

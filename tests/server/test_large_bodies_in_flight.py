@@ -42,21 +42,30 @@ async def test_a_body_without_room_waits_for_the_end_of_another(bodies: LargeBod
     ends, never = asyncio.Event(), asyncio.Event()
     first = [_start(bodies, ends, 10 * MB) for _ in range(AT_ONCE)]
     await asyncio.sleep(0)
-    stalled, task = _start(bodies, never, 2 * MB, 3 * MB)  # the oldest of those that are coming goes on
+    oldest, task = _start(bodies, never, 2 * MB, 6 * MB)  # of those that are coming, this one goes on
     waiting, other = _start(bodies, never, 2 * MB)
-    await asyncio.sleep(0.01)
-    assert stalled.size == 3 * MB
-    assert waiting.size == 2 * MB
     late, third = _start(bodies, never, 5 * MB)
-    behind, fourth = _start(bodies, never, 5 * MB)
     await asyncio.sleep(0.01)
-    assert (late.size, behind.size) == (5 * MB, 5 * MB)
+    assert (oldest.size, waiting.size, late.size) == (6 * MB, 2 * MB, 0)
     ends.set()
     await asyncio.gather(*(one for _, one in first))
-    assert bodies.held == 15 * MB
-    for one in (task, other, third, fourth):
+    await asyncio.sleep(0.01)
+    assert (late.size, bodies.held) == (5 * MB, 13 * MB)
+    for one in (task, other, third):
         one.cancel()
-    await asyncio.gather(task, other, third, fourth, return_exceptions=True)
+    await asyncio.gather(task, other, third, return_exceptions=True)
+    assert bodies.held == 0
+
+
+async def test_bodies_that_came_whole_and_are_not_answered_yet_keep_their_room(bodies: LargeBodies) -> None:
+    never = asyncio.Event()
+    # One after the other each becomes the oldest of those that are coming.
+    started = [_start(bodies, never, 5 * MB, 10 * MB) for _ in range(12)]
+    await asyncio.sleep(0.01)
+    assert bodies.held == (AT_ONCE + 1) * 10 * MB
+    for _, one in started:
+        one.cancel()
+    await asyncio.gather(*(one for _, one in started), return_exceptions=True)
     assert bodies.held == 0
 
 
