@@ -12,7 +12,7 @@ from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import BadRequest, GatewayError
 from conduit_desktop.gateway.admission.body_content import has_media, may_have_media
-from conduit_desktop.gateway.admission.body_survey import BodySurvey
+from conduit_desktop.gateway.admission.body_survey import BodySurvey, cache_marks_in
 from conduit_desktop.gateway.admission.estimate import input_estimate
 from conduit_desktop.gateway.admission.output_caps import choices, max_output_tokens
 from conduit_desktop.providers import Endpoint
@@ -79,6 +79,8 @@ class Call:
     """Messages taken out so that the rest fits into the context."""
     counted_tokens: int = 0
     """The estimate of the request's tokens before anything was learned of its model; 0 where there is none yet."""
+    cache_marks: list[Json] | None = None
+    """The values of all fields `cache_control`, where the body is heavy: searching its text would hold up every other request."""
     _neutral: ChatRequest | None = None
     _input_tokens: int = 0
     _output_cap: int = 0
@@ -142,6 +144,7 @@ class Call:
     def look_through(self) -> None:
         """Look up what admission needs to know of the body: for a thread, where the body is heavy."""
         _ = self.has_media, self.answers, self.output_cap
+        self.cache_marks = cache_marks_in(self.body)
 
     @property
     def output_cap(self) -> int:
@@ -170,7 +173,7 @@ class Call:
 
     def replace_body(self, body: dict[str, Json]) -> None:
         """Replace the body by another in the same dialect."""
-        self.body, self._neutral, self._has_media = body, None, None
+        self.body, self._neutral, self._has_media, self.cache_marks = body, None, None, None
         self._input_tokens = self._output_cap = self._answers = 0
 
     @property

@@ -145,12 +145,19 @@ class Gateway:
         alias = route.alias
         # Before the estimate: messages that are not sent must not be reserved for.
         if alias is not None and alias.trim and alias.max_context_tokens and call.media_request is None:
-            call.tokens_at(targets)
-            trim(call, alias.max_context_tokens)
+            if call.is_heavy:
+                await in_thread(_trim_heavy, call, targets, alias.max_context_tokens)
+            else:
+                call.tokens_at(targets)
+                trim(call, alias.max_context_tokens)
         key = caller.key
         meter.keeps_payload(snapshot.settings.log_payloads or call.keep_payload or (key is not None and key.log_payloads))
-        if call.is_heavy and caller.key is not None and (caller.key.tpm is not None or state.budgets.limit(caller.key, route.name)):
-            await in_thread(call.tokens_at, targets)  # a limit without ample room is going to need them
+        if call.is_heavy and (
+            call.endpoint == "count_tokens"
+            # A limit without ample room is going to need them.
+            or (caller.key is not None and (caller.key.tpm is not None or state.budgets.limit(caller.key, route.name)))
+        ):
+            await in_thread(call.tokens_at, targets)
         # No await from here to the reservation: that makes admission atomic.
         if call.endpoint == "count_tokens":  # free of every limit
             call.tokens_at(targets)
@@ -392,6 +399,12 @@ class Gateway:
     async def refresh(self) -> None:
         """Take a new snapshot of the store; the next call uses it."""
         await self.state.refresh()
+
+
+def _trim_heavy(call: Call, targets: Sequence[BoundTarget], limit: int) -> None:
+    call.tokens_at(targets)
+    if trim(call, limit):
+        call.look_through()
 
 
 def _route(call: Call, caller: Caller, snapshot: Snapshot) -> Route:

@@ -96,6 +96,59 @@ async def test_a_large_body_is_looked_through_off_the_loop(
     assert threading.get_ident() not in threads
 
 
+class SearchedText(bytearray):
+    """A text of which `searched` has the bytes that each search looked through at most."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text)
+        self.searched: list[int] = [0]
+
+    def __contains__(self, part: Any) -> bool:
+        self.searched.append(len(self))
+        return super().__contains__(part)
+
+    def find(self, part: Any, *within: Any) -> int:
+        """As its base's."""
+        self.searched.append(len(range(len(self))[slice(*within)] if within else self))
+        return super().find(part, *within)
+
+    def count(self, part: Any, *within: Any) -> int:
+        """As its base's."""
+        self.searched.append(len(range(len(self))[slice(*within)] if within else self))
+        return super().count(part, *within)
+
+
+@pytest.mark.parametrize("limits", [{}, {"tpm": 10**9}, {"budget_nano": 10**15, "budget_period": "monthly"}], ids=str)
+async def test_the_text_of_a_large_body_is_never_searched_in_one_piece(home: Home, limits: dict[str, Any]) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "word " * 1_200_000}], "max_tokens": 7}
+    text = SearchedText(orjson.dumps(body))
+    call = Call(dialect("openai_chat"), body, "m", credential=KEY)
+    call.receive(text, body, True)
+    async with Vendor() as vendor, open_gateway(home) as gateway:
+        await gateway.add_provider("v", vendor.openai_url)
+        await gateway.add_alias("m", "v/m")
+        await gateway.add_price("m", 1, 1)
+        await gateway.add_key(**limits)
+        assert isinstance(await gateway.answer(call), WholeReply)
+    assert max(text.searched) <= sliced_json.LARGE
+
+
+async def test_what_is_left_of_a_large_conversation_is_looked_through_anew(home: Home) -> None:
+    marked = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    messages = [{"role": "user", "content": [marked]}, *[{"role": "user", "content": "x" * 100}] * 40_000]
+    body = {"model": "m", "messages": messages, "max_tokens": 7}
+    call = Call(dialect("openai_chat"), body, "m", credential=KEY)
+    call.receive(orjson.dumps(body), body, True)
+    async with Vendor() as vendor, open_gateway(home) as gateway:
+        await gateway.add_provider("v", vendor.openai_url)
+        await gateway.add_alias("m", "v/m", trim=True, max_context_tokens=1000)
+        await gateway.add_price("m", 1, 1)
+        await gateway.add_key(budget_nano=10**15, budget_period="monthly")
+        assert isinstance(await gateway.answer(call), WholeReply)
+    assert call.trimmed > 39_000
+    assert call.cache_marks == []
+
+
 def test_a_large_form_is_heavy() -> None:
     form = Multipart(b"x" * (sliced_json.LARGE + 1), b"b")
     assert Call(dialect("openai_chat"), {}, "m", media_request=MediaRequest("transcriptions", {}, form)).is_heavy

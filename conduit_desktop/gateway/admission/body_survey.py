@@ -49,6 +49,22 @@ def survey(body: Any) -> BodySurvey:
     return found
 
 
+def cache_marks_in(body: Json) -> list[Json]:
+    """The values of all fields `cache_control` that say something."""
+    found: list[Json] = []
+    # A stack, not recursion: clients choose how deep a body is nested.
+    stack: list[Json] = [body]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            if "cache_control" in item:
+                found.append(item["cache_control"])
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item
+    return [mark for mark in found if mark]
+
+
 def _walk(level: list[Any], found: BodySurvey, depth: int, media: bool) -> bool:
     """Look through the values of a level and all below; False as soon as there are too many. `media`: look for those as well."""
     size = 0

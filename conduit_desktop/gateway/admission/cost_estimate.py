@@ -9,6 +9,7 @@ from math import ceil
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.accounting.compiled_price import NO_UNITS, CompiledPrice
+from conduit_desktop.gateway.admission.body_survey import cache_marks_in
 from conduit_desktop.gateway.admission.bounds import input_bound, input_bounds
 from conduit_desktop.gateway.admission.media_units import MOST_AUDIO_IN_TOKENS_S, expected_units, reports_tokens, worst_units
 from conduit_desktop.gateway.call import Call
@@ -161,17 +162,8 @@ def _cache_marks(call: Call) -> list[Json]:
     """The values of all fields `cache_control`, by which Anthropic's API and those that pass it on learn what to cache."""
     if (survey := call.survey) is not None:
         return [mark for mark in survey.cache_marks if mark]
+    if call.cache_marks is not None:
+        return call.cache_marks
     if call.received is not None and call.received[1] is call.body and b"cache_control" not in call.received[0]:
         return []
-    found: list[Json] = []
-    # A stack, not recursion: clients choose how deep a body is nested.
-    stack: list[Json] = [call.body]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            if "cache_control" in item:
-                found.append(item["cache_control"])
-            stack += item.values()
-        elif isinstance(item, list):
-            stack += item
-    return [mark for mark in found if mark]
+    return cache_marks_in(call.body)
