@@ -83,8 +83,9 @@ class HeldBody:
                     while not bodies.has_room(self, size - self.size, self._largest):
                         await bodies.wait()
             except TimeoutError:
+                size_mb = AT_ONCE * self._largest >> 20
                 raise TooManyLargeBodies(
-                    f"Large request bodies are in flight, {AT_ONCE * self._largest >> 20} MB in all, and none ended within {WAIT_S:g} s.",
+                    f"Large request bodies are in flight, {size_mb} MB in all, and none ended within {WAIT_S:g} s.",
                     retry_after=RETRY_S,
                 ) from None
         self._set(size, is_complete=False)

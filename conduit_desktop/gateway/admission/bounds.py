@@ -23,6 +23,8 @@ _UNSEEN_BOUND = 200_000
 """What a vendor adds that the body does not show: a stored conversation, a file, results of its own tools."""
 _AUDIO_BYTES_PER_TOKEN = 20
 """Gemini counts 32 tokens for a second, which has at least 700 bytes."""
+_SEARCHED = 1024 * 1024
+"""Bytes of a body that is searched for citations: searching 100 MB would hold up every other request for 0.2 s."""
 _LEAST_AUDIO, _LEAST_DOCUMENT, _BOUND_PER_PAGE = 400, 5000, 2700
 """Voxtral counts 30 seconds at least, which are 375 tokens; Nova 2,500 for a page, its text included."""
 
@@ -89,7 +91,7 @@ def _bounds(call: Call, searches: bool) -> tuple[int, int]:
         if has_tools:
             text += _BOUND_OF_TOOLS
         searches = searches or adds_unseen(body)
-    if b'"citations"' in written:
+    if text > _SEARCHED or b'"citations"' in written:
         text += _BOUND_OF_CITATIONS
     text += LEARNED.hidden(call.model, has_tools)
     if searches:
