@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from conduit_desktop.gateway.admission import token_families
-from conduit_desktop.gateway.admission.token_weights import CLASS_OF_BYTE, script_of
+from conduit_desktop.gateway.admission.token_weights import CLASS_OF_BYTE, is_of_words, script_of
 from tests.gateway.admission import exact_estimates
 from tests.gateway.admission.exact_estimates import FAMILIES, SAMPLES
 
@@ -85,3 +85,13 @@ def test_each_script_that_shares_a_limit_counts() -> None:
 def test_a_text_without_further_bytes_of_characters_is_ascii() -> None:
     assert script_of(b"y" * 50) == "ascii"
     assert script_of(b"y" * 50 + b"c") == "cyrillic"
+
+
+@pytest.mark.parametrize("letter", [b"a", b"A"])
+@pytest.mark.parametrize(
+    ("letters", "others", "is_of"),
+    [(63, 0, True), (64, 0, False), (0, 63, True), (0, 64, False), (88, 12, False), (84, 16, True), (68, 12, True), (8, 72, True),
+     (8, 92, False), (340, 60, True), (344, 56, False), (40, 360, True), (36, 364, False)],
+)  # fmt: skip
+def test_a_text_of_words_is_known_by_its_share_of_runs_of_letters(letter: bytes, letters: int, others: int, is_of: bool) -> None:
+    assert is_of_words(letter * letters + b"." * others) is is_of

@@ -408,3 +408,10 @@ def test_a_summary_of_reasoning_counts_in_a_single_task() -> None:
 
 def test_signed_reasoning_at_the_beginning_counts_at_grok() -> None:
     assert reasoning_of([SIGNED, ASKED], "grok-4.3") == 4000 * 0.15
+
+
+def test_what_is_around_each_signature_is_taken_off_to_the_character() -> None:
+    parts = [{"text": "Cold.", "thoughtSignature": "Ab1/" * 1000}] * 10
+    signed, plain = ({"contents": [ASKED, {"role": "model", "parts": of}]} for of in (parts, [{"text": "Cold."}] * 10))
+    added = tokens(signed, "gemini-3-pro", "gemini", "vertex") - tokens(plain, "gemini-3-pro", "gemini", "vertex")
+    assert added == 10 * (4000 - 110) * 0.2
