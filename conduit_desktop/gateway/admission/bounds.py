@@ -23,7 +23,7 @@ _UNSEEN_BOUND = 200_000
 """What a vendor adds that the body does not show: a stored conversation, a file, results of its own tools."""
 _AUDIO_BYTES_PER_TOKEN = 20
 """Gemini counts 32 tokens for a second, which has at least 700 bytes."""
-_SEARCHED = 1024 * 1024
+_SEARCHED = 4 * 1024 * 1024
 """Bytes of a body that is searched for citations: searching 100 MB would hold up every other request for 0.2 s."""
 _LEAST_AUDIO, _LEAST_DOCUMENT, _BOUND_PER_PAGE = 400, 5000, 2700
 """Voxtral counts 30 seconds at least, which are 375 tokens; Nova 2,500 for a page, its text included."""
