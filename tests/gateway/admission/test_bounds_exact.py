@@ -194,7 +194,14 @@ def test_no_family_counts_more_for_the_smallest_request_than_its_bound(kind: str
     assert over == []
 
 
-@pytest.mark.parametrize(("size", "tokens"), [(299, 14), (300, 15), (319, 15), (320, 16), (2_000_000, 100_000)])
+@pytest.mark.parametrize(("more", "citations"), [(0, 0), (1, 1000)])
+def test_a_body_above_a_megabyte_has_the_room_of_citations_without_being_searched(more: int, citations: int) -> None:
+    body = {"x": "a " * 500_000}
+    body["x"] += "a" * (1024 * 1024 - PER_REQUEST - size(body) + more)
+    assert input_bound(call(body)) - size(body) == PER_REQUEST + citations
+
+
+@pytest.mark.parametrize(("size", "tokens"), [(299, 14), (300, 15), (319, 15), (320, 16), (1_000_000, 50_000)])
 def test_a_sound_has_a_token_for_twenty_bytes_and_four_hundred_more(size: int, tokens: int) -> None:
     data = "SUQz" + "A" * (size - 4)
     assert of_media({"data": data}, data) == tokens + 400

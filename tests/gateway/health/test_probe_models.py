@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gateway.health import probe
+from conduit_desktop.gateway.upstream import model_list
 from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
@@ -85,7 +86,7 @@ async def test_a_list_of_another_shape_than_its_vendors_is_no_list(gateway: Gate
 
 
 async def test_a_list_that_does_not_end_is_listened_to_no_more(gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "LIST_S", 0.2)
+    monkeypatch.setattr(model_list, "LIST_S", 0.2)
     left = asyncio.Event()
 
     async def begin(request: web.Request) -> web.StreamResponse:
