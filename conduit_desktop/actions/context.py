@@ -21,6 +21,18 @@ Actor = Literal["gui", "admin", "cli", "file"]
 ServerState = Literal["stopped", "starting", "running", "failed"]
 
 
+class AddressChange(Protocol):
+    """Another address of the server, bound and not in use yet. One of both methods is called, once."""
+
+    async def apply(self) -> None:
+        """Listen there, and no longer at the former address; answers in progress are finished."""
+        ...
+
+    async def cancel(self) -> None:
+        """Stay at the former address."""
+        ...
+
+
 class ServerControl(Protocol):
     """The HTTP server. Reading an attribute never blocks; a change of state publishes `server` on the bus."""
 
@@ -49,6 +61,13 @@ class ServerControl(Protocol):
 
     async def start(self) -> None:
         """Listen on the address of the settings; raises PortTaken."""
+        ...
+
+    async def prepare_address(self, host: str, port: int) -> AddressChange | None:
+        """Bind the address that the settings are about to have; None where the server is stopped, or is there already.
+
+        Raises PortTaken, and ConduitError for an address that this computer does not have.
+        """
         ...
 
     async def stop(self) -> None:

@@ -21,7 +21,7 @@ from conduit_desktop.core.errors import describe
 from conduit_desktop.store.interface import PENDING_SECRETS
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import Actor, AppContext
+    from conduit_desktop.actions.context import Actor, AddressChange, AppContext
     from conduit_desktop.store.interface import Transaction
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,9 @@ class PendingChange:
         self.secrets = SecretDraft(context.secrets, context.store.meta)
         self.topics: dict[Topic, str | None] = {}
         """Topics to publish, each with the subject of its change; None for several subjects."""
+        self.address: AddressChange | None = None
+        """Where the server is to listen once the change is committed."""
+        self._is_committed = False
 
     async def commit(self, job: Job[T]) -> T:
         """Run `job` in one transaction, together with the audit entries it records."""
@@ -115,6 +118,7 @@ class PendingChange:
             return result, edit.changes
 
         result, changes = await self.context.store.transact(run)
+        self._is_committed = True
         # Only after the transaction: one that was rolled back publishes nothing.
         for action, subject in changes:
             for topic in TOPICS[action]:
@@ -122,12 +126,19 @@ class PendingChange:
         return result
 
     async def take_effect(self) -> None:
-        """Let the gateway see what was committed, then publish it."""
+        """Let the gateway see what was committed, have the server listen there, then publish it."""
+        try:
+            await self._refresh()
+        finally:
+            if self.address is not None:
+                await (self.address.apply() if self._is_committed else self.address.cancel())
+        for topic, subject in self.topics.items():
+            self.context.bus.publish(topic, subject)
+
+    async def _refresh(self) -> None:
         if self.topics.keys() - {"notifications"}:  # the gateway's snapshot holds all but those
             # Before the publication: a listener that reads the gateway at the event must see the new state.
             await self.context.gateway.refresh()
-        for topic, subject in self.topics.items():
-            self.context.bus.publish(topic, subject)
 
 
 async def change(context: AppContext, actor: Actor, work: Callable[[PendingChange], Awaitable[T]]) -> T:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from conduit_desktop.actions import listen_address
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, PendingChange
 from conduit_desktop.actions.dispatch import change as run_change
@@ -48,13 +49,14 @@ def view(name: str, value: Any, locked: bool) -> SettingView:
 
 
 async def change(context: AppContext, values: Mapping[str, Any], actor: Actor) -> list[SettingView]:
-    """Set the options given; null restores the default. Raises Invalid, and Conflict for one that is fixed."""
+    """Set the options given; null restores the default. Raises Invalid, and Conflict for one that is fixed and for a taken port."""
 
     async def work(started: PendingChange) -> None:
         checked = check(values)
         for name in values:
             if name in context.gateway.state.overrides:
                 raise Conflict(f"The setting {name!r} is defined in the config file or at the start; change it there.", name)
+        await listen_address.prepare(started, checked)
         await started.commit(lambda edit: put_in(edit, checked))
 
     await run_change(context, actor, work)

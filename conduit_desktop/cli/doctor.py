@@ -166,7 +166,7 @@ def _config(options: Options) -> Finding:
 
 
 def _port(options: Options) -> Finding:
-    from conduit_desktop.server.http_server import port_hint, port_holder
+    from conduit_desktop.server.listeners import port_hint, port_holder
     from conduit_desktop.store.lock import HomeLock
 
     port = _wanted_port(options)

@@ -70,7 +70,11 @@ class HomeHeld(ConduitError):
 
 
 class PortTaken(ConduitError):
-    """Another program listens on the port."""
+    """Another program listens on the port; `reason` is the text without the advice for who starts the program."""
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(reason + advice)
+        self.reason = reason
 
 
 class DatabaseTooNew(ConduitError):

@@ -21,8 +21,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Empty, not 127.0.0.1: that would leave out ::1, as which some clients look `localhost` up.
-    host: str = option("", "Server", "Listen address", "Empty: this computer only. Restart the server to apply.")
-    port: int = option(5000, "Server", "Port", "0 chooses any free port. Restart the server to apply.", ge=0, le=65535)
+    host: str = option("", "Server", "Listen address", "Empty: this computer only. A change takes effect at once.")
+    port: int = option(5000, "Server", "Port", "0: any free one. A change takes effect at once.", ge=0, le=65535)
     start_server: bool = option(True, "Server", "Start server with the app", "Start listening when the app opens.")
     # aiohttp's 1 MiB is too little: a first "hi" of Claude Code has 125 KB, and pictures have megabytes.
     max_body_mb: int = option(100, "Server", "Max request size (MB)", "Larger request bodies are rejected.", ge=1, le=4096)

@@ -1,18 +1,15 @@
-"""The HTTP server: listens on both loopback addresses, drains at stop, and names the program that holds a taken port."""
+"""The HTTP server: listens at the address of the settings, follows it when it changes, and drains at stop."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import json
 import logging
 import socket
 import ssl
-import subprocess
-import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +17,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from conduit_desktop.actions.context import ServerState
-from conduit_desktop.core.errors import ConduitError, PortTaken, describe
+from conduit_desktop.core.errors import ConduitError, describe
 from conduit_desktop.gateway.admission.access import accepts_client_keys
+from conduit_desktop.server import listeners
 from conduit_desktop.server.application import build
 from conduit_desktop.server.descriptors import DescriptorWatch, raise_limit
+from conduit_desktop.server.listeners import Place, bind, place_of
 from conduit_desktop.server.middleware import accepted_names
 from conduit_desktop.server.protocol import ClientRunner
 
@@ -37,8 +36,6 @@ GRACE_S = 10.0
 CUT_S = 0.5
 """Time after that for a stream that is cut off to write its error event."""
 LAG_EVERY_S = 0.5
-_TCP_LISTEN = "0A"
-"""The state of a listening socket in /proc/net/tcp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,11 @@ class HttpServer:
 
     def __init__(self, tls: Tls | None = None) -> None:
         self._tls = tls
+        self._ssl: ssl.SSLContext | None = None
         self._context: AppContext | None = None
-        self._runner: web.AppRunner | None = None
+        self._runner: ClientRunner | None = None
+        self._sites: dict[socket.socket, web.SockSite] = {}
+        """The sockets that are listened on; the first one's address is the server's."""
         self._lag: asyncio.Task[None] | None = None
         self._since = 0.0
         self._descriptors = 0
@@ -89,19 +89,17 @@ class HttpServer:
             if self.state == "running" or self._context is None:
                 return
             self._publish("starting")
+            settings = self._context.gateway.snapshot.settings
             try:
-                await self._listen(self._context)
+                self._ssl = self._tls.context() if self._tls else None
+                # In a thread: naming the program that holds a taken port reads /proc or runs a command.
+                sockets = await asyncio.to_thread(bind, settings.host, settings.port)
             except ConduitError as error:
                 self._publish("failed", error=str(error))
                 raise
-            self._since = time.monotonic()
-            self._publish("running")
+            await self._begin(self._context, sockets)
 
-    async def _listen(self, context: AppContext) -> None:
-        settings = context.gateway.snapshot.settings
-        ssl_context = self._tls.context() if self._tls else None
-        # In a thread: naming the program that holds a taken port reads /proc or runs a command.
-        sockets = await asyncio.to_thread(bind, settings.host, settings.port)
+    async def _begin(self, context: AppContext, sockets: list[socket.socket]) -> None:
         # Without handler_cancellation a client's disconnect would be noticed only at the next write, and upstream would go on
         # generating until then (docs.aiohttp.org/en/stable/web_advanced.html, "Peer disconnection").
         # No access log: every request has a record, and a path may hold a key (`?key=`).
@@ -112,32 +110,106 @@ class HttpServer:
         self._descriptors = raise_limit()
         runner.strangers_at_most(self._descriptors // 4)
         await runner.setup()
-        for listener in sockets:
-            await web.SockSite(runner, listener, backlog=1024, ssl_context=ssl_context).start()
-        self._runner = runner
-        host, port = sockets[0].getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        self.address = f"{'https' if ssl_context else 'http'}://{shown}:{port}"
-        if not _is_loopback(host):
-            log.info(
-                "Other computers may call this gateway by its IP addresses and as %s. Requests with another host name are refused: "
-                "add it with `conduit-desktop settings set allowed_hosts '%s'`.",
-                ", ".join(accepted_names(settings.allowed_hosts)),
-                json.dumps([*settings.allowed_hosts, "NAME"]),
-            )
-            snapshot = context.gateway.snapshot
-            if not (accepts_client_keys(snapshot) or any(key.enabled for key in snapshot.keys.values())):
-                log.warning(
-                    "listening on %s, beyond this computer, and there is no virtual key that is enabled: every call is refused "
-                    "until one is made (conduit-desktop keys create --name NAME)",
-                    settings.host,
-                )
+        self._runner, self._sites = runner, {}
+        await self._listen_on(context, sockets)
         self._lag = asyncio.ensure_future(self._measure_lag())
+        self._since = time.monotonic()
+        self._publish("running")
+
+    async def _listen_on(self, context: AppContext, sockets: list[socket.socket]) -> None:
+        """Listen on these sockets and no others."""
+        assert self._runner is not None
+        sites = {one: self._sites.get(one) or await self._site(self._runner, one) for one in sockets}
+        for one in [one for one in self._sites if one not in sites]:
+            await self._stop_listening(one)
+        self._sites = sites
+        host, port = place_of(sockets[0])
+        shown = f"[{host}]" if ":" in host else host
+        self.address = f"{'https' if self._ssl else 'http'}://{shown}:{port}"
+        if not _is_loopback(host):
+            _log_reach(context, host)
+
+    async def _site(self, runner: ClientRunner, listener: socket.socket) -> web.SockSite:
+        site = web.SockSite(runner, listener, backlog=listeners.BACKLOG, ssl_context=self._ssl)
+        await site.start()
+        return site
+
+    async def _stop_listening(self, listener: socket.socket) -> None:
+        await self._sites.pop(listener).stop()
+
+    async def prepare_address(self, host: str, port: int) -> NewAddress | None:
+        """Bind another address; the server answers there once the result is applied. None where nothing has to change.
+
+        Port 0 is the one that the server has. Raises PortTaken and ConduitError; the server then listens where it did.
+        """
+        # Looked at without the lock too: a stop holds it for ten seconds, and leaves nothing to move.
+        if self._moves:
+            async with self._start_stop_lock:
+                if self._moves:
+                    return await self._prepare(host, port)
+        return None
+
+    @property
+    def _moves(self) -> bool:
+        """Whether a new address is bound at once: also where the server could not listen at the former one."""
+        return self._context is not None and (self._runner is not None or self.state == "failed")
+
+    async def _prepare(self, host: str, port: int) -> NewAddress | None:
+        held = {place_of(one): one for one in self._sites}
+        wanted = await asyncio.to_thread(listeners.addresses, host)
+        port = port or next((port for _, port in held), 0)
+        # Bound before the former address is given up, unless one of the two takes in the other: those cannot be there at once.
+        in_the_way = [one for one in held if any(listeners.overlap(one, (address, port)) for address in wanted)]
+        for one in in_the_way:
+            await self._stop_listening(held.pop(one))
+        try:
+            sockets = await asyncio.to_thread(bind, host, port, held)
+        except (ConduitError, OSError) as error:
+            await self._listen_again(in_the_way)
+            if isinstance(error, ConduitError):
+                raise
+            raise ConduitError(f"cannot listen on {host or 'this computer'}: {describe(error)}") from error
+        if self._runner is not None and set(sockets) == set(self._sites):
+            return None
+        return NewAddress(self, sockets, in_the_way)
+
+    async def _listen_again(self, places: Iterable[Place]) -> None:
+        """Go back to addresses that were given up for others."""
+        for address, port in places:
+            if self._runner is None:
+                return
+            try:
+                listener = listeners.listen(address, port)
+            except (ConduitError, OSError) as error:
+                log.error("no longer listening on %s, port %d: %s", address, port, describe(error))
+            else:
+                # The first one's address is the server's, and 127.0.0.1 was before ::1.
+                self._sites = {listener: await self._site(self._runner, listener), **self._sites}
+
+    async def move(self, sockets: list[socket.socket]) -> None:
+        """Listen on these sockets and no others. Connections made elsewhere end with the answers in progress on them."""
+        async with self._start_stop_lock:
+            context = self._context
+            if not self._moves or context is None:  # stopped in the meantime
+                listeners.close(sockets, ())
+            elif self._runner is None:
+                await self._begin(context, sockets)
+            else:
+                await self._listen_on(context, sockets)
+                self._runner.retire([place_of(one) for one in sockets])
+                self._publish("running")
+
+    async def stay(self, sockets: list[socket.socket], given_up: Iterable[Place]) -> None:
+        """Close sockets that were bound for nothing, and listen where the server did."""
+        async with self._start_stop_lock:
+            listeners.close(sockets, self._sites)
+            await self._listen_again(given_up)
 
     async def stop(self) -> None:
         """Stop listening, wait for requests in flight (at most GRACE_S), then close all connections."""
         async with self._start_stop_lock:
             runner, self._runner = self._runner, None
+            self._sites = {}
             if self._lag is not None:
                 self._lag.cancel()
                 self._lag = None
@@ -171,113 +243,38 @@ class HttpServer:
             self._context.bus.publish("server", state)
 
 
+class NewAddress:
+    """Sockets of an address that the server does not answer at yet: `apply` or `cancel` them."""
+
+    def __init__(self, server: HttpServer, sockets: list[socket.socket], given_up: list[Place]) -> None:
+        self._server, self._sockets, self._given_up = server, sockets, given_up
+
+    async def apply(self) -> None:
+        """Answer there, and no longer at the former address; answers in progress are finished."""
+        await self._server.move(self._sockets)
+
+    async def cancel(self) -> None:
+        """Stay at the former address."""
+        await self._server.stay(self._sockets, self._given_up)
+
+
+def _log_reach(context: AppContext, host: str) -> None:
+    """Log who may call a server that other computers reach."""
+    snapshot = context.gateway.snapshot
+    log.info(
+        "Other computers may call this gateway by its IP addresses and as %s. Requests with another host name are refused: "
+        "add it with `conduit-desktop settings set allowed_hosts '%s'`.",
+        ", ".join(accepted_names(snapshot.settings.allowed_hosts)),
+        json.dumps([*snapshot.settings.allowed_hosts, "NAME"]),
+    )
+    if not (accepts_client_keys(snapshot) or any(key.enabled for key in snapshot.keys.values())):
+        log.warning(
+            "listening on %s, beyond this computer, and there is no virtual key that is enabled: every call is refused "
+            "until one is made (conduit-desktop keys create --name NAME)",
+            host,
+        )
+
+
 def _is_loopback(host: str) -> bool:
     # Without the scope of a link-local address, which not every Python reads.
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-
-
-def bind(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets for `host`; where it is empty, 127.0.0.1 and (if available) ::1 on the same port. Raises PortTaken."""
-    if host:
-        return [_listening_socket(socket.AF_INET6 if ":" in host else socket.AF_INET, host.strip("[]"), port)]
-    first = _listening_socket(socket.AF_INET, "127.0.0.1", port)
-    sockets = [first]
-    try:
-        sockets.append(_listening_socket(socket.AF_INET6, "::1", first.getsockname()[1]))
-    # Not IPv4 alone: clients that look up localhost as ::1 first would reach the other program.
-    except PortTaken:
-        first.close()
-        if port == 0:
-            # The system chose a port for IPv4 that is taken on IPv6: try another.
-            return bind(host, port)
-        raise
-    except OSError as error:
-        # A computer without IPv6 is no reason not to start.
-        log.info("not listening on ::1: %s", describe(error))
-    return sockets
-
-
-def _listening_socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            # On Windows SO_REUSEADDR would let a second program listen on the same port; SO_EXCLUSIVEADDRUSE prevents that even
-            # where the other program asks for it (msdn.microsoft.com/en-us/library/windows/hardware/cc150667).
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            # Elsewhere it only passes over connections that are still closing, so that a restart need not wait for them.
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # Else a socket on `::` would also take the IPv4 port, where the system has dual-stack sockets.
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind((host, port))
-        made.listen(1024)
-        made.setblocking(False)
-    except OSError as error:
-        made.close()
-        # 10013 and 10048: WSAEACCES and WSAEADDRINUSE.
-        if error.errno in (errno.EADDRINUSE, errno.EACCES) or getattr(error, "winerror", 0) in (10013, 10048):
-            raise PortTaken(_port_taken_text(host, port, error)) from error
-        # For loopback `bind` decides: it goes on without IPv6.
-        if host not in ("::1", "127.0.0.1"):
-            raise ConduitError(f"cannot listen on {host}: {error.strerror}") from error
-        raise
-    return made
-
-
-def _port_taken_text(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EACCES:
-        return f"no permission to listen on port {port} of {host} ({error.strerror}); choose another with --port or CONDUIT_PORT."
-    program = port_holder(port)
-    by = f" by {program}" if program else ""
-    return f"port {port} is taken{by}; choose another with --port or CONDUIT_PORT.{port_hint(port)}"
-
-
-def port_holder(port: int) -> str | None:
-    """The program that listens on `port`, such as `ControlCenter (pid 412)`; None where the system does not show it. Blocks."""
-    # Only a detail of the error text: failing to find it must not hide that the port is taken.
-    with suppress(OSError, ValueError, subprocess.SubprocessError):
-        if sys.platform == "linux":
-            return _port_holder_linux(port)
-        return _port_holder_windows(port) if sys.platform == "win32" else _port_holder_lsof(port)
-    return None
-
-
-def port_hint(port: int) -> str:
-    """Advice for a port that a well-known program uses, with a leading space; empty for other ports."""
-    if sys.platform == "darwin" and port == 5000:
-        return " On macOS this is often the AirPlay Receiver (System Settings, General, AirDrop & Handoff)."
-    return ""
-
-
-def _port_holder_linux(port: int) -> str | None:
-    """The socket's inode from /proc/net/tcp*, then the process that has this socket open."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == _TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{fields[9]}]")
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and inodes:
-            # Processes of other users do not show their open files.
-            with suppress(OSError):
-                if any(str(link.readlink()) in inodes for link in (process / "fd").iterdir()):
-                    return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-    return None
-
-
-def _port_holder_lsof(port: int) -> str | None:
-    # -F prints one field per line, its first letter the field: p for the pid, c for the command.
-    # By its full path, so that PATH cannot put another program in its place.
-    command = ["/usr/sbin/lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=3, check=False).stdout.splitlines()  # noqa: S603
-    fields = {line[:1]: line[1:] for line in lines}
-    return f"{fields['c']} (pid {fields['p']})" if "c" in fields and "p" in fields else None
-
-
-def _port_holder_windows(port: int) -> str | None:
-    script = f"(Get-Process -Id (Get-NetTCPConnection -LocalPort {port} -State Listen).OwningProcess | Select -First 1).ProcessName"
-    # -NoProfile: a profile of the user may print text of its own, or take seconds.
-    command = ["powershell", "-NoProfile", "-Command", script]
-    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip() or None  # noqa: S603

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, release
 from conduit_desktop.gateway.call import new_id
 from conduit_desktop.server.large_bodies import LargeBodies
+from conduit_desktop.server.listeners import Place, covers
 from conduit_desktop.server.middleware import dialect_of_path
 from conduit_desktop.server.request_parser import FoldingParser, why_unreadable
 
@@ -78,6 +79,24 @@ class ClientConnection(web.RequestHandler):
     def is_idle(self) -> bool:
         """No request on it is being answered."""
         return self._current_request is None
+
+    def retire(self) -> None:
+        """End the connection after the answer in progress on it; at once where there is none."""
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
+        else:
+            # Not aiohttp's `close`: it drops the rest of a body that is still coming.
+            self.finish_response = self._finish_last  # type: ignore[method-assign]
+
+    async def _finish_last(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if not resp.prepared:
+            resp.force_close()
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self.close()
 
     def discard_rest(self) -> None:
         """Receive at most _DISCARDED of what is still to come, for _LINGER_S, and keep none of it.
@@ -257,6 +276,13 @@ class ClientRunner(web.AppRunner):
     """Runs the application behind a `ClientServer`."""
 
     _strangers = STRANGERS
+
+    def retire(self, listening: Sequence[Place]) -> None:
+        """End the connections that were made to other addresses, each after the answer in progress on it."""
+        for connection in self.server.connections if self.server is not None else ():
+            made_to = connection.transport.get_extra_info("sockname") if connection.transport is not None else None
+            if made_to and not covers(listening, (str(made_to[0]), int(made_to[1]))) and isinstance(connection, ClientConnection):
+                connection.retire()
 
     def strangers_at_most(self, count: int) -> None:
         """Bound the open connections without a valid key further; call it before `setup`."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from conduit_desktop.actions.context import AppContext, ServerState
+from conduit_desktop.actions.context import AddressChange, AppContext, ServerState
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.gateway import Gateway
@@ -53,6 +53,9 @@ class IdleServer:
 
     async def stop(self) -> None:
         self.state = "stopped"
+
+    async def prepare_address(self, host: str, port: int) -> AddressChange | None:
+        return None
 
 
 @asynccontextmanager

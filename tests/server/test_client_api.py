@@ -321,7 +321,7 @@ async def test_the_root_and_health_need_no_key(served: ServedGateway) -> None:
 
 async def test_a_taken_port_is_named_with_its_holder(home: Home, served: ServedGateway) -> None:
     from conduit_desktop.core.errors import PortTaken
-    from conduit_desktop.server.http_server import bind
+    from conduit_desktop.server.listeners import bind
 
     port = int((served.context.server.address or "").rpartition(":")[2])
     with pytest.raises(PortTaken, match=str(port)):

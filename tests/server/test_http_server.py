@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
-from conduit_desktop.actions import master_key
+from conduit_desktop.actions import master_key, settings
 from conduit_desktop.actions.context import AppContext
+from conduit_desktop.core.errors import Conflict, Invalid, PortTaken
 from conduit_desktop.core.paths import Home
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
 from tests.fakes.vendor import Vendor
+from tests.fakes.waiting import until
 from tests.server.test_identity import PATHS
 
 BODY = {"model": "alias", "messages": [{"role": "user", "content": "hello"}]}
@@ -78,12 +83,60 @@ async def test_an_address_changed_at_run_time_is_as_guarded_as_one_of_the_start(
 ) -> None:
     master = await master_key.current(served.context)
     changed = await served.status("PATCH", "/admin/v1/settings", json={"host": "0.0.0.0"}, headers={"X-Master-Key": master})
-    assert (changed, warnings(caplog)) == (200, 0)
-    await served.context.server.stop()
-    await served.context.server.start()
+    assert (changed, warnings(caplog)) == (200, 1)
     assert (served.context.server.address or "").startswith("http://0.0.0.0:")
-    assert warnings(caplog) == 1
     assert await served.answered_without_a_key() == {}
+
+
+def port_of(context: AppContext) -> int:
+    return int((context.server.address or "").rpartition(":")[2])
+
+
+@pytest.mark.parametrize("everywhere", [{}])
+async def test_a_body_that_is_still_coming_is_answered_after_the_address_has_changed(served: Served) -> None:
+    await served.gateway.add_key()
+    body = orjson.dumps(BODY)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(served.context))
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
+    writer.write(f"{head}\r\n\r\n".encode() + body[:10])
+    runner = served.context.server._runner
+    await until(lambda: any(not connection.is_idle for connection in runner.server.connections))
+    change = await served.context.server.prepare_address("127.0.0.2", 0)
+    await change.apply()
+    writer.write(body[10:])
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in answer.lower()
+
+
+@pytest.mark.parametrize("everywhere", [{}])
+@pytest.mark.parametrize("host", ["127.0.0.2", "0.0.0.0"])
+async def test_a_change_that_fails_after_the_address_was_bound_leaves_the_server_where_it_was(served: Served, host: str) -> None:
+    before = port_of(served.context)
+    with pytest.raises(Invalid, match="there is no virtual key"):
+        await settings.change(served.context, {"host": host, "anonymous_key": "no such key"}, "admin")
+    assert await served.status("GET", "/health") == 200
+    assert (served.context.server.address, port_of(served.context)) == (f"http://127.0.0.1:{before}", before)
+    with socket.create_server(("127.0.0.2", before)):
+        """The other address is free again."""
+
+
+@pytest.mark.parametrize("everywhere", [{}])
+async def test_a_server_that_could_not_listen_begins_as_soon_as_it_is_given_a_free_port(served: Served) -> None:
+    server, port = served.context.server, port_of(served.context)
+    await server.stop()
+    del served.gateway.state.overrides["port"]
+    with socket.create_server(("127.0.0.1", port)):
+        await settings.change(served.context, {"port": port}, "admin")
+        with pytest.raises(PortTaken):
+            await server.start()
+        with pytest.raises(Conflict, match="is taken"):
+            await settings.change(served.context, {"port": port}, "admin")
+        await settings.change(served.context, {"port": 0}, "admin")
+    assert server.state == "running"
+    assert await served.status("GET", "/health") == 200
 
 
 async def test_an_anonymous_key_lets_in_this_computer_alone_where_others_can_connect(served: Served) -> None:

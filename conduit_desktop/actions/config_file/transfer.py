@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from conduit_desktop.actions import budgets, keys, models, prices, providers
+from conduit_desktop.actions import budgets, keys, listen_address, models, prices, providers
 from conduit_desktop.actions import settings as options
 from conduit_desktop.actions.config_file.document import ConfigFile, VariableUse, parse, variables
 from conduit_desktop.actions.config_file.merge import Merge, MergeStep, located
@@ -107,6 +107,7 @@ async def _import(started: PendingChange, config: ConfigFile, apply: bool, named
         raise _not_allowed(missing)
     # Locked settings are left out: the file or the command line would override them anyway.
     settings = {one.name: config.settings[one.name] for one in changes if one.kind == "setting" and one.change == "change"}
+    await listen_address.prepare(started, settings)
     # Before the transaction: a keyring may block, and the transaction runs on the store's only writer thread.
     jobs = await _prepare(started, steps)
 
@@ -138,6 +139,8 @@ async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
     context = started.context
     merge = Merge(context, "file", config.environment)
     steps = await merge.plan(config)
+    overrides = {**config.settings, **context.fixed_settings}
+    await listen_address.prepare(started, {}, overrides)
     jobs = await _prepare(started, steps)
     absent = await _absent(started, config)
 
@@ -152,7 +155,7 @@ async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
         log.warning("the config file gives no key for %r: `conduit-desktop keys rotate` makes one and prints it", name)
     context.keys_in_file = frozenset(one.name.casefold() for one in config.keys if one.key is not None)
     # Only after the commit: a file that fails must leave the former file's settings in force.
-    context.gateway.state.overrides = {**config.settings, **context.fixed_settings}
+    context.gateway.state.overrides = overrides
     # Settings of the file are not rows of the store, so no audit entry has their topic published.
     started.topics["settings"] = None
     return [_change_view(step) for step in steps if step.change != "same"] + [view for view, _ in absent]

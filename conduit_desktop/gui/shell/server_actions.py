@@ -1,4 +1,4 @@
-"""Starting and restarting the server from the window, and moving it to a free port."""
+"""Starting the server from the window, and moving it to a free port."""
 
 from __future__ import annotations
 
@@ -22,12 +22,6 @@ async def start_server(client: AdminClient) -> bool:
         log.error("the server does not listen: %s", error)
         return False
     return (await client.status()).state == "running"
-
-
-async def restart_server(client: AdminClient) -> None:
-    """Stop and start the server, with the current settings; raises Conflict for a remote gateway."""
-    await client.stop_server()
-    await start_server(client)
 
 
 async def use_free_port(client: AdminClient, taken: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,10 +16,8 @@ from conduit_desktop.gui.order import oldest_first
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.settings.cards import AboutCard, DataCard, MasterKeyCard
 from conduit_desktop.gui.pages.settings.rows import SettingRow
-from conduit_desktop.gui.shell import server_actions
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
-from conduit_desktop.gui.widgets.buttons import Kind
 from conduit_desktop.gui.widgets.card import Card
 from conduit_desktop.gui.widgets.forms.form_dialog import errors_of
 from conduit_desktop.gui.widgets.layouts import hairline, scrolled
@@ -36,8 +33,7 @@ GROUPS = {
 """The title of each group, in the order shown."""
 
 HIDDEN = frozenset({"welcome_done"})
-# An open socket cannot move to another address.
-NEEDS_RESTART = frozenset({"host", "port"})
+MOVES_SERVER = frozenset({"host", "port"})
 WIDTH = 820
 
 
@@ -53,8 +49,8 @@ class SettingsPage(Page):
         self.rows: dict[str, SettingRow] = {}
         self.choices: dict[str, list[tuple[str, Any]]] = {}
         """The choices of the options whose value is the name of a key or an alias."""
-        self.restart = Banner()
-        self.body.addWidget(self.restart)
+        self.moved = Banner()
+        self.body.addWidget(self.moved)
         content = QWidget()
         # On the content and not on the cards: the scroll area asks for the height at this width, and wrapped texts fit.
         theme.scaled(content, lambda it: it.setMaximumWidth(theme.px(WIDTH)))
@@ -127,12 +123,6 @@ class SettingsPage(Page):
             row.show_error(next(iter(errors_of(error).values())))
             return
         row.show_saved()
-        # A stopped server uses the new address when it is next started.
-        if name in NEEDS_RESTART and (await self.client.status()).state == "running":
-            restart: tuple[str, Kind, Callable[[], Any]] = ("Restart now", "primary", lambda: self.ui.run(self._restart()))
-            # A gateway elsewhere has to be restarted there.
-            self.restart.show_text("Restart the server to use the new address.", "info", *[restart] if self.client.is_local else [])
-
-    async def _restart(self) -> None:
-        self.restart.hide()
-        await server_actions.restart_server(self.client)
+        if name in MOVES_SERVER and not self.client.is_local and (await self.client.status()).state == "running":
+            # This window still uses the former address, or one of a proxy.
+            self.moved.show_text("The gateway has a new address. If this window loses it, attach one to that address.", "info")

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
+from conduit_desktop.core.errors import PortTaken
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog, ImportVariablesDialog
@@ -86,6 +87,19 @@ async def test_a_text_is_saved_after_a_pause_and_an_error_is_shown_at_its_row(
     await until(lambda: not row.error.text())
 
 
+async def test_a_taken_port_is_named_at_its_row_and_not_saved(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+):
+    async def taken(host: str, port: int) -> None:
+        raise PortTaken(f"port {port} is taken by cupsd (pid 7)", "; choose another with --port.")
+
+    monkeypatch.setattr(context.server, "prepare_address", taken)
+    page = await opened(client, feed, ui, qtbot)
+    await page.save("port", 5001)
+    assert page.rows["port"].error.text() == "Port 5001 is taken by cupsd (pid 7)"
+    assert context.gateway.snapshot.settings.port == 5000
+
+
 async def test_an_empty_number_is_reset_to_its_default(
     client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
@@ -109,15 +123,13 @@ async def test_an_option_of_the_command_line_is_locked(
     assert not page.rows["host"].locked.isVisible()
 
 
-async def test_a_new_port_offers_to_restart_the_server(
+async def test_a_new_port_is_saved_and_needs_nothing_more(
     client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
     page = await opened(client, feed, ui, qtbot)
     await page.save("port", 5050)
-    assert page.restart.isVisible()
-    await page._restart()
-    assert context.server.state == "running"
-    assert not page.restart.isVisible()
+    assert context.gateway.snapshot.settings.port == 5050
+    assert not page.moved.isVisible()
 
 
 async def test_a_text_being_typed_is_not_overwritten_by_another_change(
