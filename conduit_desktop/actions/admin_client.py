@@ -216,6 +216,25 @@ class AdminClient(OperationClient):
         path = f"/budgets/{segment(budget_id)}/history"
         return _rows(views.BudgetPeriodView, await self.transport.perform("GET", path, {"limit": limit}))[0]
 
+    # Clients
+
+    async def clients(self) -> list[views.ClientView]:
+        """Every tool that can use the gateway, with its state on the gateway's computer."""
+        return await self._all(views.ClientView, "/clients")
+
+    async def client(self, name: str, model: str | None = None, small_model: str | None = None) -> views.ClientView:
+        """One tool, with the difference for these models. Raises NotFound, Invalid."""
+        query = {key: value for key, value in (("model", model), ("small_model", small_model)) if value is not None}
+        return _view(views.ClientView, await self.transport.perform("GET", f"/clients/{segment(name)}", query))
+
+    async def set_client(self, name: str, setup: inputs.ClientSetup) -> views.ClientView:
+        """Write a tool's config files and make its key. Raises NotFound, Conflict, Invalid."""
+        return await self._one(views.ClientView, "POST", f"/clients/{segment(name)}/set", setup)
+
+    async def undo_client(self, name: str) -> views.ClientView:
+        """Take a tool's set-up back. Raises NotFound, Conflict, Invalid."""
+        return await self._one(views.ClientView, "POST", f"/clients/{segment(name)}/undo")
+
     # Requests, usage
 
     async def requests(self, query: inputs.RequestQuery | None = None) -> tuple[list[reports.RequestView], str | None]:

@@ -52,6 +52,8 @@ TOPICS: Mapping[str, tuple[Topic, ...]] = {
     "target.pause": ("health",),
     "target.resume": ("health",),
     "credential.release": ("health",),
+    "client.set": ("clients", "keys"),
+    "client.undo": ("clients", "keys"),
     "notification.read": ("notifications",),
     "config-file.release": ("settings", "providers", "models", "keys", "budgets", "prices"),
     "master-key.rotate": ("settings",),

@@ -123,6 +123,13 @@ async def create(context: AppContext, new: NewKey, actor: Actor, source: Source 
 
 def insert(edit: Edit, new: NewKey, secret: str, source: Source) -> VirtualKey:
     """Add a key inside a transaction; raises Conflict."""
+    key = added(edit, new, secret, source)
+    edit.record("key.create", key.name, difference(None, key))
+    return key
+
+
+def added(edit: Edit, new: NewKey, secret: str, source: Source = "user") -> VirtualKey:
+    """The same as a part of another change, which records it and publishes the topic `keys`."""
     now = now_ms()
     key = VirtualKey.model_validate(
         {
@@ -136,7 +143,6 @@ def insert(edit: Edit, new: NewKey, secret: str, source: Source) -> VirtualKey:
         }
     )
     edit.tx.keys.insert(key)
-    edit.record("key.create", key.name, difference(None, key))
     return key
 
 
@@ -154,12 +160,18 @@ async def edit(context: AppContext, key_id: str, patch: KeyPatch, actor: Actor) 
 
 def update(edit: Edit, before: VirtualKey, patch: KeyPatch, source: Source = "user", secret: str | None = None) -> VirtualKey:
     """Apply `patch` to a key inside a transaction, even where the config file locks it; `secret` replaces the key's value."""
+    after = written(edit, before, patch, secret, source)
+    edit.record("key.edit", after.name, difference(before, after))
+    return after
+
+
+def written(edit: Edit, before: VirtualKey, patch: KeyPatch, secret: str | None = None, source: Source = "user") -> VirtualKey:
+    """The same as a part of another change, which records it and publishes the topic `keys`."""
     values = {**_fields(patch), "source": source}
     if secret is not None:
         values |= {"digest": digest(secret), "hint": key_hint(secret)}
     after = replaced(before, values)
     edit.tx.keys.replace(after)
-    edit.record("key.edit", after.name, difference(before, after))
     return after
 
 

@@ -144,6 +144,31 @@ def _in_order(rows: list[Any], query: given.PageQuery) -> tuple[list[Any], str |
     return [row for _, row in numbered], cursor
 
 
+async def _clients(call: OperationCall) -> Any:
+    # Here, because the editors of config files are needed by this page alone.
+    from conduit_desktop.actions.clients import setup
+
+    return _in_order(await setup.all_clients(call.context), call.query)
+
+
+async def _client(call: OperationCall) -> Any:
+    from conduit_desktop.actions.clients import setup
+
+    return await setup.get(call.context, call.path["name"], call.query)
+
+
+async def _set_client(call: OperationCall) -> Any:
+    from conduit_desktop.actions.clients import setup
+
+    return await setup.set_up(call.context, call.path["name"], call.body, call.actor)
+
+
+async def _undo_client(call: OperationCall) -> Any:
+    from conduit_desktop.actions.clients import setup
+
+    return await setup.undo(call.context, call.path["name"], call.actor)
+
+
 async def _catalog(call: OperationCall) -> Any:
     return _in_order(providers.catalog(), call.query)
 
@@ -316,6 +341,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/budgets/{id}/history", "What was spent in a budget's past periods",
               lambda c: budgets.history(c.context, c.path["id"], c.query), views.BudgetPeriodView, many=True,
               query=given.PageQuery),
+    Operation("GET", "/clients", "Tools that can use the gateway, and their state on this computer", _clients, views.ClientView,
+              many=True, query=given.PageQuery),
+    Operation("GET", "/clients/{name}", "One tool, with the difference that setting it up would make", _client, views.ClientView,
+              query=given.ClientQuery),
+    Operation("POST", "/clients/{name}/set", "Point a tool at the gateway in its own config files, with a key of its own",
+              _set_client, views.ClientView, body=given.ClientSetup, changes=("client.set", "client.undo")),
+    Operation("POST", "/clients/{name}/undo", "Take a tool's set-up back and remove its key", _undo_client, views.ClientView,
+              changes=("client.undo",)),
     Operation("GET", "/requests", "The request log", lambda c: requests.page(c.context, c.query), reports.RequestView,
               many=True, query=given.RequestQuery, description=_SHORT_PAGES),
     Operation("GET", "/requests/{id}", "One request", lambda c: requests.get(c.context, c.path["id"]),

@@ -1,4 +1,4 @@
-"""Refuses a provider whose base URL is the address of this gateway: every request would come back to it."""
+"""The address of this gateway: how clients here call it, and that no provider has it, as every request would come back."""
 
 from __future__ import annotations
 
@@ -37,6 +37,26 @@ async def check_not_own(context: AppContext, base_url: str | None, kind: str) ->
             f"the base URL {url.strip()} is this gateway's own address: every request would come back to it. Enter the provider's.",
             "base_url",
         )
+
+
+def own_roots(context: AppContext) -> tuple[str, ...]:
+    """The address for programs on this computer, such as `http://127.0.0.1:5000`, and its other spellings after it.
+
+    Empty while the server does not listen and its port is any free one.
+    """
+    settings = context.gateway.snapshot.settings
+    parts = urlsplit(context.server.address or f"http://{_in_url(settings.host or '127.0.0.1')}:{settings.port}")
+    if not parts.port:
+        return ()
+    host = (parts.hostname or "").partition("%")[0]
+    # A program cannot connect to every address; Windows refuses 0.0.0.0.
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    names = dict.fromkeys([_in_url(host), "127.0.0.1", "localhost", "[::1]", "0.0.0.0"])  # noqa: S104
+    return tuple(f"{parts.scheme}://{name}:{parts.port}" for name in names)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _own_port(context: AppContext) -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "models": "conduit_desktop.cli.models:models",
     "keys": "conduit_desktop.cli.keys:keys",
     "budgets": "conduit_desktop.cli.budgets:budgets",
+    "clients": "conduit_desktop.cli.clients:clients",
     "prices": "conduit_desktop.cli.prices:prices",
     "ip-rules": "conduit_desktop.cli.ip_rules:ip_rules",
     "health": "conduit_desktop.cli.health:health",

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 Topic = Literal[
-    "providers", "models", "keys", "budgets", "prices", "settings", "ip_rules", "requests", "notifications", "health", "server"
-]
+    "providers", "models", "keys", "budgets", "prices", "settings", "ip_rules", "clients", "requests", "notifications", "health",
+    "server",
+]  # fmt: skip
 
 
 class Change(NamedTuple):

@@ -402,7 +402,8 @@ FREE = {
     "/models/{alias*}/explain", "/webhook", "/webhook/test", "/health/{target*}/pause", "/health/{target*}/resume",
     "/health/{provider}/credentials/{label}/release",
     "/keys/{id}/reset-spend", "/prices/reprice", "/notifications/read", "/notifications/{id}/read", "/backup", "/import",
-    "/master-key/rotate", "/discovery", "/demo", "/catalog/prices/refresh", "/replay",
+    "/master-key/rotate", "/discovery", "/demo", "/catalog/prices/refresh", "/replay", "/clients/{name}/set",
+    "/clients/{name}/undo",
 }  # fmt: skip
 """Paths of operations that add something new, or do not touch what a config file defines."""
 
@@ -480,6 +481,8 @@ CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     ("POST", "/backup"): ("/backup", None, "backup.create"),
     ("POST", "/import"): ("/import", {"toml": '[[keys]]\nname = "new"\n', "apply": True}, "key.create"),
     ("POST", "/master-key/rotate"): ("/master-key/rotate", None, "master-key.rotate"),
+    ("POST", "/clients/{name}/set"): ("/clients/codex/set", {"anyway": True}, "client.set"),
+    ("POST", "/clients/{name}/undo"): ("/clients/codex/undo", None, "client.undo"),
     # Nothing of the configuration changes.
     ("POST", "/providers/{name}/test"): ("/providers/demo/test", None, None),
     ("POST", "/models/{alias*}/explain"): ("/models/fast/explain", {}, None),
@@ -500,6 +503,8 @@ async def prepared_call(context: AppContext, do: Do, row: operations.Operation) 
     await notifications.notify(context, "system", "info", "a", "b")
     if row.path.startswith("/webhook"):
         await do("PUT", "/webhook", {"url": "http://127.0.0.1:9/x"})
+    if row.path == "/clients/{name}/undo":
+        await do("POST", "/clients/codex/set", {"anyway": True})
     path, body, action = CALLS[row.method, row.path]
     if path == "/replay":
         await context.store.ledger.record(RequestRecord(id="kept", started_at=1, dialect="openai_chat", model="demo/demo-chat"))

@@ -187,6 +187,8 @@ EXAMPLES: dict[tuple[str, str], Call] = {
     ("PATCH", "/settings"): request("PATCH", "/settings", {"idle_s": 7}),
     ("POST", "/notifications/read"): request("POST", "/notifications/read"),
     ("POST", "/notifications/{id}/read"): lambda client: read_newest(client),
+    ("POST", "/clients/{name}/set"): request("POST", "/clients/codex/set", {"anyway": True}),
+    ("POST", "/clients/{name}/undo"): request("POST", "/clients/codex/undo"),
     ("POST", "/ip-rules"): request("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"}),
     ("DELETE", "/ip-rules/{id}"): lambda client: remove_ip_rule(client),
     ("POST", "/import"): request("POST", "/import", {"toml": "[settings]\nidle_s = 9\n", "apply": True}),
@@ -218,6 +220,8 @@ async def prepare(context: AppContext, client: AdminClient, operation: Operation
             await offer_newer_catalog(context)
         case "/prices/reprice":
             await client.request("PUT", "/prices/spare%2Fgpt-9", {"input": 1, "output": 2})
+        case "/clients/{name}/undo":
+            await client.request("POST", "/clients/codex/set", {"anyway": True})
         case "/notifications/read" | "/notifications/{id}/read":
             await notifications.notify(context, "budget", "warning", "Nearly spent", "80 %")
         case "/ip-rules/{id}":

@@ -180,6 +180,29 @@ class NewKey(KeyPatch):
     name: Label
 
 
+class ClientQuery(Query):
+    """GET /clients/{name}: the difference for these models."""
+
+    model: AliasName | None = None
+    small_model: AliasName | None = None
+
+
+class ClientSetup(Body):
+    """POST /clients/{name}/set. Without a model, the first alias is taken; the limits are those of the client's own key."""
+
+    model: AliasName | None = None
+    small_model: AliasName | None = None
+    """For the tool's background work; without it, `model`."""
+    models: list[AliasName] | None = Field(default=None, max_length=1000)
+    """Patterns of what the key may call; empty: everything."""
+    budget_usd: Usd | None = None
+    budget_period: BudgetPeriod | None = None
+    anyway: bool = False
+    """Also where the tool was not found on this computer."""
+    revision: str | None = Field(default=None, max_length=64)
+    """Of the view whose difference was looked at: another content of a file is then a conflict."""
+
+
 Thresholds = Annotated[list[Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]], Field(max_length=20)]
 """Fractions of a budget's limit."""
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from conduit_desktop.core.entities import BudgetPeriod, BudgetScope, ImageRate, Sticky, Strategy, Target, Tier, TimeoutOverrides
 
 ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
+ClientState = Literal["not_installed", "not_set", "set", "changed_elsewhere"]
 KeyStatus = Literal["active", "disabled", "expired", "budget_spent"]
 T = TypeVar("T")
 
@@ -164,6 +165,62 @@ class DemoView(View):
     """POST /demo: the alias to try first."""
 
     alias: str
+
+
+class InstalledView(View):
+    """Where a tool was found: null where only its config folder is there; `version` is empty where it is not known."""
+
+    path: str | None
+    version: str
+
+
+class ClientFileView(View):
+    """A config file of a tool.
+
+    `intact`: it has what was written to it; null where nothing was. `backup`: what it was before; null where it was not there.
+    `diff` is what `set` would change, as a unified diff with secrets masked.
+    """
+
+    path: str
+    format: str
+    exists: bool
+    intact: bool | None
+    backup: str | None
+    diff: str
+
+
+class ClientView(View):
+    """A tool that can use the gateway. No field has a key; `diff` is that of all files, and empty where nothing is to change.
+
+    `can_set` false: it is set up by hand, for the `reason` given, with the `snippet` (in `language`) where there is one.
+    `first_seen`: the first request with its key since it was set. `run` is the command to start it. `problem`: why it does not
+    work, or cannot be set up now.
+    """
+
+    name: str
+    label: str
+    docs: str
+    state: ClientState
+    can_set: bool
+    reason: str
+    installed: InstalledView | None
+    files: list[ClientFileView]
+    diff: str
+    problem: str
+    note: str
+    address: str | None
+    model: str | None
+    small_model: str | None
+    key_id: str | None
+    key_name: str | None
+    key_hint: str | None
+    set_at: str | None
+    first_seen: str | None
+    first_request: str | None
+    run: str
+    language: str
+    snippet: str
+    revision: str
 
 
 class MasterKeyView(View):

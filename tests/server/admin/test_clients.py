@@ -17,6 +17,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.remote_transport import RemoteTransport, record_of
 from conduit_desktop.actions.requests import view
 from conduit_desktop.actions.schemas.inputs import (
+    ClientSetup,
     KeyPatch,
     ModelPatch,
     NewBudget,
@@ -89,7 +90,7 @@ async def test_both_transports_return_the_same_views(context: AppContext, local:
         lambda c: c.usage_csv(UsageQuery(group_by="day")), lambda c: c.prices(), lambda c: c.price("openai/m"),
         lambda c: c.settings(), lambda c: c.notifications(NotificationQuery(unread=True)), lambda c: c.unread_notifications(),
         lambda c: c.ip_rules(), lambda c: c.audit(), lambda c: c.export_config(),
-        lambda c: c.import_config('[[keys]]\nname = "new"\n'),
+        lambda c: c.import_config('[[keys]]\nname = "new"\n'), lambda c: c.clients(), lambda c: c.client("codex", "team/fast"),
     ]  # fmt: skip
     for call in calls:
         here, there = await call(local), await call(remote)
@@ -133,6 +134,8 @@ async def test_both_transports_make_the_same_changes(context: AppContext, local:
         assert next(row.value for row in rows if row.name == "theme") == ("dark" if number else "light")
         assert await client.publish("openai", [f"vendor/m{number}"]) == [f"m{number}"]
         assert await client.add_demo() == "demo-chat"
+        assert (await client.set_client("codex", read(ClientSetup, {"anyway": True}))).state == "set"
+        assert (await client.undo_client("codex")).key_id is None
         assert (await client.reprice()).repriced == 0
         assert (await client.backup()).bytes > 0
         assert await client.mark_all_read() == 0

@@ -1,0 +1,313 @@
+"""What setting a tool up, or undoing it, makes of its files: computed from their content, and nothing is written.
+
+The *base* of a file is its content without our values: what is kept as the backup, and comes back. A file that points at the
+gateway already is never its own base.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conduit_desktop.actions.clients.documents import ABSENT, CannotEdit, Editor, Unreadable, editor
+from conduit_desktop.actions.clients.files import Content, data_of, read, text_of, unreadable
+from conduit_desktop.actions.clients.machine import Machine
+from conduit_desktop.actions.clients.recipes import ConfigFile, Goal, Recipe
+from conduit_desktop.core.errors import Conflict
+from conduit_desktop.core.secret_values import SECRETS
+
+Kept = Callable[[str], bytes]
+"""Gives a backup by its name; raises Conflict."""
+OWN_KEY = re.compile(r"condt_[A-Za-z0-9_-]{43}")
+PLACEHOLDER = "condt_A_KEY_THAT_IS_MADE_FOR_THIS_TOOL"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One value that was written: its path, and the SHA-256 of it, as it may be a key. `compared`: a tool must not change it."""
+
+    path: tuple[Any, ...]
+    digest: str
+    compared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """What is remembered of a file that was written. `original` names its backup (None: there was no file)."""
+
+    path: str
+    format: str
+    original: str | None
+    written: str
+    values: tuple[Placed, ...]
+    made: tuple[str, ...] = ()
+    """Folders that were made for it, the innermost first."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As the store keeps it."""
+        values = [[list(one.path), one.digest, one.compared] for one in self.values]
+        return {
+            "path": self.path, "format": self.format, "original": self.original, "written": self.written, "values": values,
+            "made": list(self.made),
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> WrittenFile:
+        """From `as_json`."""
+        values = tuple(
+            Placed(tuple(tuple(step) if isinstance(step, list) else step for step in path), digest, compared)
+            for path, digest, compared in row["values"]
+        )
+        return cls(row["path"], row["format"], row["original"], row["written"], values, tuple(row["made"]))
+
+
+@dataclass(slots=True, repr=False)
+class FilePlan:
+    """One file: as it is, its base, and what it shall be (None: no file)."""
+
+    config: ConfigFile | None
+    seen: Content
+    base: bytes | None
+    new: bytes | None
+    values: tuple[Placed, ...] = ()
+    made: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is something to write."""
+        return self.new != self.seen.data
+
+
+@dataclass(slots=True)
+class FileState:
+    """What became of a file that was written. `key` is our virtual key in it."""
+
+    intact: bool
+    problem: str = ""
+    values: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+
+
+def located(config: ConfigFile, machine: Machine) -> Path:
+    """The file that a tool reads: the first of its names that exists, else the last."""
+    folder = config.folder(machine)
+    found = [folder / name for name in config.names]
+    return next((path for path in found if path.exists()), found[-1])
+
+
+def value_digest(value: Any) -> str:
+    """SHA-256 of a value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def points_here(value: Any, roots: Iterable[str]) -> bool:
+    """Whether a value holds a virtual key, or an address of this gateway."""
+    if isinstance(value, dict):
+        return any(points_here(one, roots) for one in value.values())
+    if not isinstance(value, str):
+        return False
+    return bool(OWN_KEY.search(value)) or any(value == root or value.startswith(f"{root}/") for root in roots)
+
+
+def plan_setup(
+    recipe: Recipe, machine: Machine, goal: Goal, before: Sequence[WrittenFile], kept: Kept, roots: Sequence[str]
+) -> list[FilePlan]:
+    """Every file of the recipe, and those of an earlier set-up that it does not write any more.
+
+    Raises Invalid for a file that is not of its format, Conflict for one that cannot be read or has no place for a value.
+    """
+    known = {one.path: one for one in before}
+    plans = []
+    for config in recipe.files:
+        path = located(config, machine)
+        plans.append(_file_plan(config, path, goal, known.pop(str(path), None), kept, roots))
+    return [*plans, *(plan_undo(one, kept) for one in known.values())]
+
+
+def _file_plan(
+    config: ConfigFile, path: Path, goal: Goal, before: WrittenFile | None, kept: Kept, roots: Sequence[str]
+) -> FilePlan:
+    seen, edit = read(path), editor(config.format)
+    try:
+        wanted = [(goal.filled(at), goal.filled(value), True) for at, value in config.values]
+        base = _base(seen, edit, before, kept, [at for at, _, _ in wanted], roots, config)
+        text = text_of(seen.data)
+        if before is not None:
+            # A former alias is in the path of some values.
+            former = _former(before, kept)
+            for one in reversed(before.values):
+                if one.path not in {at for at, _, _ in wanted} and _is_ours(edit, text, one) and one.compared:
+                    text = edit.take_back(text, former, one.path)
+        if not text.strip():
+            text = config.starter
+        extra = [(goal.filled(at), goal.filled(value), False) for at, value in config.extra]
+        # Only where they are missing; those of an earlier set-up stay remembered.
+        old = {one.path for one in before.values} if before is not None else set()
+        wanted += [(at, value, False) for at, value, _ in extra if edit.get(text, at) is ABSENT or at in old]
+        for at, value, compared in wanted:
+            if (compared and edit.get(text, at) != value) or edit.get(text, at) is ABSENT:
+                text = edit.put(text, at, value)
+        values = tuple(Placed(tuple(at), value_digest(value), compared) for at, value, compared in wanted)
+    except Unreadable as error:
+        raise unreadable(path, error) from error
+    except CannotEdit as error:
+        raise Conflict(f"{path}: {error}. The file was not changed.") from error
+    made = before.made if before is not None and before.made else tuple(str(one) for one in _missing(seen.target.parent))
+    return FilePlan(config, seen, base, data_of(text, seen.data), values, made)
+
+
+def plan_undo(before: WrittenFile, kept: Kept) -> FilePlan:
+    """A file without what was written: as it was, or, where others changed it since, with their changes and without our values."""
+    seen = read(Path(before.path))
+    edit = editor(before.format)  # type: ignore[arg-type]  # one of those that `Format` lists
+    try:
+        base = _base(seen, edit, before, kept, (), (), None)
+    except Unreadable as error:
+        raise unreadable(seen.path, error) from error
+    except CannotEdit as error:
+        raise Conflict(f"{seen.path}: {error}. The file was not changed.") from error
+    return FilePlan(None, seen, base, base, (), before.made)
+
+
+def state_of(before: WrittenFile) -> FileState:
+    """Whether a file still has what was written to it."""
+    edit = editor(before.format)  # type: ignore[arg-type]
+    try:
+        text = text_of(read(Path(before.path)).data)
+        values = {one.path: edit.get(text, one.path) for one in before.values if one.compared}
+    except Unreadable as error:
+        return FileState(False, f"{before.path}, {error}")
+    except Conflict as error:
+        return FileState(False, error.message)
+    expected = {one.path: one.digest for one in before.values if one.compared}
+    intact = all(value is not ABSENT and value_digest(value) == expected[path] for path, value in values.items())
+    return FileState(intact, "", values)
+
+
+def key_in(plans_or_states: Iterable[FileState], is_ours: Callable[[str], bool]) -> str | None:
+    """The virtual key that the files hold, where it is the right one."""
+    for state in plans_or_states:
+        for text in _texts(list(state.values.values())):
+            if (found := OWN_KEY.search(text)) and is_ours(found[0]):
+                return found[0]
+    return None
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+
+
+def _base(
+    seen: Content, edit: Editor, before: WrittenFile | None, kept: Kept, paths: Sequence[Any], roots: Sequence[str],
+    config: ConfigFile | None,
+) -> bytes | None:  # fmt: skip
+    if seen.data is None:
+        return None
+    if before is not None and seen.digest == before.written:
+        return None if before.original is None else kept(before.original)
+    text = start = text_of(seen.data)
+    former = None
+    if before is not None:
+        former = _former(before, kept)
+        ours = [one for one in before.values if _is_ours(edit, text, one)]
+        for one in reversed(ours):
+            text = edit.take_back(text, former, one.path)
+        if any(one.compared for one in ours):
+            for owned in _owned(before):
+                if edit.get(former or "", owned) is ABSENT:
+                    text = edit.take_back(text, former, owned)
+    for path in reversed(paths):
+        value = edit.get(text, path)
+        if value is not ABSENT and points_here(value, roots):
+            text = edit.take_back(text, None, path)
+    if text == start:
+        return seen.data
+    if before is not None and before.original is None and _is_blank(text):
+        return None
+    return data_of(text, seen.data)
+
+
+def _is_blank(text: str) -> bool:
+    from conduit_desktop.actions.clients.recipes import RECIPES
+
+    starters = {config.starter.split() == text.split() for recipe in RECIPES for config in recipe.files if config.starter}
+    return text.strip() in ("", "{}", "[]") or True in starters
+
+
+def _owned(before: WrittenFile) -> list[tuple[str, ...]]:
+    from conduit_desktop.actions.clients.recipes import RECIPES
+
+    name = Path(before.path).name
+    return [one for recipe in RECIPES for config in recipe.files if name in config.names for one in config.owned]
+
+
+def _former(before: WrittenFile, kept: Kept) -> str | None:
+    return None if before.original is None else text_of(kept(before.original))
+
+
+def _is_ours(edit: Editor, text: str, one: Placed) -> bool:
+    value = edit.get(text, one.path)
+    return value is not ABSENT and value_digest(value) == one.digest
+
+
+def _missing(folder: Path) -> list[Path]:
+    found = []
+    while not folder.exists():
+        found.append(folder)
+        folder = folder.parent
+    return found
+
+
+# Names of secrets, and what stands behind them in JSON, TOML, YAML and env files.
+_SECRET = re.compile(
+    r"""(?P<head>["']?[\w.-]*(?:api[_-]?key|_key|token|secret|password|authorization)["']?\s*[:=]\s*)(?P<quote>["']?)(?P<value>[^"'\s,#}]+)""",
+    re.IGNORECASE,
+)
+_NO_SECRET = re.compile(r"[A-Z][A-Z0-9_]*|\{env:.*|\$.*|[a-z_-]{1,16}|\d+|true|false|null|\{|\[")
+"""A variable's name, a reference, a word: `env_key = "CONDUIT_API_KEY"`, `api_key_name: conduit`."""
+
+
+def masked(line: str) -> str:
+    """A line of a config file without the secrets in it, ours and others'."""
+    line = line.replace(PLACEHOLDER, "condt_…new")
+    line = OWN_KEY.sub(lambda found: f"condt_…{found[0][-4:]}", line)
+
+    def hide(found: re.Match[str]) -> str:
+        value = found["value"]
+        if value.startswith("condt_…") or _NO_SECRET.fullmatch(value):
+            return found[0]
+        return f"{found['head']}{found['quote']}…{value[-4:] if len(value) >= 16 else ''}"
+
+    return SECRETS.redact(_SECRET.sub(hide, line))
+
+
+def difference(plan: FilePlan) -> str:
+    """The change of one file as a unified diff, with secrets masked; empty where there is none."""
+    if not plan.changes:
+        return ""
+    # Masked after they were compared: two keys that look alike then are a change all the same.
+    before, after = ([line.rstrip("\r") for line in _shown(data).split("\n")] for data in (plan.seen.data, plan.new))
+    old = "/dev/null" if plan.seen.data is None else str(plan.seen.path)
+    new = "/dev/null" if plan.new is None else str(plan.seen.path)
+    lines = difflib.unified_diff(_without_end(before), _without_end(after), old, new, lineterm="", n=2)
+    return "".join(f"{masked(line)}\n" for line in lines)
+
+
+def _shown(data: bytes | None) -> str:
+    try:
+        return text_of(data)
+    except Unreadable:
+        return ""
+
+
+def _without_end(lines: list[str]) -> list[str]:
+    return lines[:-1] if lines and not lines[-1] else lines
