@@ -52,10 +52,10 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
     # A client of Google's SDKs returns each streamed chunk as a turn: its pieces are one text.
     glue = "" if request.dialect.startswith("gemini") else between
     if is_orderly(request.messages, rules):
-        messages = _merged(request.messages, rules, between, glue) if rules.results_in_user_turn else request.messages
-        if not rules.result_media and not own:
-            messages = _with_media_after_results(messages)
-        return with_messages(request, messages), lost
+        place_results = _with_results_in_user_turns if rules.results_in_user_turn else _with_results_apart
+        placed = place_results(request.messages)
+        messages = placed if rules.result_media or own else _with_media_after_results(placed)
+        return with_messages(request, messages if messages is placed else _with_required_turns(messages, rules, lost)), lost
     messages = _paired(_without_empty(request.messages), rules.ids, lost)
     messages = _with_system_in_place(messages, rules, between, lost)
     messages = _merged(messages, rules, between, glue)
@@ -69,11 +69,12 @@ def normalised(request: ChatRequest, rules: TurnRules, dialect: str) -> tuple[Ch
 
 
 def is_orderly(messages: Iterable[Message], rules: TurnRules, with_tools: bool = True) -> bool:
-    """Whether only `_merged` would change a conversation: nearly all are such, and the other steps look at each message again.
+    """Whether only results may have to be moved into or out of messages of the user, and no other step would change anything.
 
-    It has at most one message of instructions, the first; then user and assistant in turn, the user first and not the assistant
-    last; texts that are not blank, and calls. Each call is answered directly after the message it is in, by a message of its own,
-    in the order of the calls; not `with_tools`: there are none.
+    Nearly all conversations are such, and the other steps look at each message again. It has at most one message of instructions,
+    the first; then user and assistant in turn, the user first and not the assistant last; texts that are not blank, and calls, with
+    or without thoughts. The calls of a message are answered directly after it, in their order: each by a message of its own, or all
+    at the beginning of one message of the user. Not `with_tools`: there are none.
     """
     if rules.system == "none":
         return False
@@ -96,23 +97,91 @@ def is_orderly(messages: Iterable[Message], rules: TurnRules, with_tools: bool =
             waiting -= 1
             before = role
             continue
-        if waiting or (role != _NEXT.get(before) and (role != "system" or at)):
+        if waiting:
+            if before != "assistant" or not _answers(message, ids[-waiting:], rules):
+                return False
+            parts, waiting = parts[waiting:], 0
+        elif role != _NEXT.get(before) and (role != "system" or at):
             return False
         before = role
-        for part in parts:
-            if type(part) is Text:
-                if not part.text or part.text.isspace():
-                    return False
-            elif type(part) is not ToolCall or role != "assistant" or part.kind == "hosted" or not with_tools:
+        if parts:
+            calls = _calls_in(parts, role)
+            if calls is None or (calls and not with_tools):
                 return False
-            else:
-                ids.append(part.id)
-                waiting += 1
+            ids += calls
+            waiting += len(calls)
     return not waiting and before in ("user", "tool") and (not ids or (len(set(ids)) == len(ids) and rules.ids.fit_all(ids)))
 
 
 _NEXT = {"system": "user", "user": "assistant", "assistant": "user", "tool": "assistant"}
 """Who speaks after whom, where there are no calls to be answered."""
+
+
+def _calls_in(parts: list[Part], role: Role) -> list[str] | None:
+    """The ids of the calls in a message of texts that are not blank, calls and thoughts; None where it holds anything else."""
+    calls: list[str] = []
+    thoughts = 0
+    for part in parts:
+        if type(part) is Text:
+            if not part.text or part.text.isspace():
+                return None
+        elif role != "assistant":
+            return None
+        elif type(part) is ToolCall and part.kind != "hosted":
+            calls.append(part.id)
+        elif type(part) is Thinking or type(part) is RedactedThinking:
+            thoughts += 1
+        else:
+            return None
+    # Of thoughts alone another dialect may express nothing.
+    return calls if thoughts < len(parts) else None
+
+
+def _answers(message: Message, ids: list[str], rules: TurnRules) -> bool:
+    """Whether a message of the user begins with the results of the calls of these ids, and what is after them may stay there."""
+    parts = message.parts
+    if message.role != "user" or message.plain or message.extra or len(parts) < len(ids):
+        return False
+    for part, call_id in zip(parts, ids, strict=False):
+        if type(part) is not ToolResult or part.name is not None or part.call_id != call_id:
+            return False
+    return rules.user_after_results or len(parts) == len(ids)
+
+
+def _with_results_in_user_turns(messages: list[Message]) -> list[Message]:
+    """An orderly conversation with each run of results as one message of the user, as `_merged` makes it."""
+    placed: list[Message] = []
+    run: Message | None = None
+    for message in messages:
+        if message.role != "tool":
+            run = None
+            placed.append(message)
+        elif run is None:
+            run = Message("user", message.parts, message.name, False, message.extra)
+            placed.append(run)
+        else:
+            run = _merge(run, Message("user", message.parts, message.name, False, message.extra), None)
+            placed[-1] = run
+    return placed
+
+
+def _with_results_apart(messages: list[Message]) -> list[Message]:
+    """An orderly conversation with each result in a message of its own, as `_paired` makes it; the rest stays the user's."""
+    placed: list[Message] = []
+    for message in messages:
+        parts = message.parts
+        if message.role != "user" or type(parts[0]) is not ToolResult:
+            placed.append(message)
+            continue
+        rest: list[Part] = []
+        for part in parts:
+            if type(part) is ToolResult:
+                placed.append(Message("tool", [part], message.name))
+            else:
+                rest.append(part)
+        if rest:
+            placed.append(Message("user", rest, message.name))
+    return placed
 
 
 def obeys(messages: Iterable[Message], rules: TurnRules) -> bool:

@@ -371,6 +371,21 @@ def arranged_in_full(request: ChatRequest, rules: TurnRules) -> tuple[list[Messa
     return got.messages, lost
 
 
+def _answer(draw: st.DrawFn, ids: list[str]) -> list[Message]:
+    """The results of calls: each in a message of its own, or all in one of the user, as clients of Anthropic send them."""
+    parts: list[Part] = []
+    for each in ids:
+        inner = draw(st.sampled_from([[Text("21C")], [Text("21C")], [], [Text("see"), Media("image", data="iVBO")]]))
+        parts.append(ToolResult(each, inner, draw(st.sampled_from([None, None, None, "f"])), plain=draw(st.booleans())))
+    name, plain = draw(st.sampled_from([None, None, "ann"])), draw(st.sampled_from([False, False, False, True]))
+    extra = draw(st.sampled_from([{}, {}, {}, {"weight": 1}]))
+    if draw(st.booleans()):
+        return [Message("tool", [part], name, plain, extra) for part in parts]
+    after = draw(st.sampled_from([[], [], [Text("b")], [Text("b", "5m"), Text("c")], [Text(" ")], [Text("")]]))
+    at = draw(st.sampled_from([0, 0, 0, len(after)]))
+    return [Message("user", [*after[:at], *parts, *after[at:]], name, plain, extra)] if parts or after else []
+
+
 @st.composite
 def with_tools(draw: st.DrawFn) -> list[Message]:
     """A conversation as agents hold it, sometimes with one thing that is out of order."""
@@ -382,22 +397,76 @@ def with_tools(draw: st.DrawFn) -> list[Message]:
             ids = [f"call_{number + at}" for at in range(draw(st.integers(1, 3)))]
             number += len(ids) - draw(st.sampled_from([0, 0, 0, 1]))
             text: list[Part] = [Text("t")] if draw(st.booleans()) else []
+            text = [*draw(st.sampled_from([[], [], [Thinking("hm", "sig")], [RedactedThinking("x")]])), *text]
             messages.append(Message("assistant", [*text, *(ToolCall(each, "f", "{}") for each in ids)]))
             kept = draw(st.sampled_from([ids, ids, ids, ids, ids[1:], ids[::-1], [*ids, "other"]]))
-            messages += [answered(each) for each in kept]
+            messages += _answer(draw, kept)
         if draw(st.booleans()):
-            messages.append(said("assistant", "t"))
+            messages.append(
+                Message("assistant", draw(st.sampled_from([[Text("t")], [Thinking("hm")], [Thinking("hm"), Text("t")]])))
+            )
     if draw(st.booleans()):
         messages.append(said("user", "end"))
     return messages
 
 
-@settings(max_examples=300)
+@settings(max_examples=500)
 @given(messages=with_tools(), name=ANY, source=st.sampled_from(["gemini", "anthropic_messages", "openai_chat"]))
 def test_an_orderly_conversation_with_tools_is_arranged_as_any_other(messages: list[Message], name: str, source: str) -> None:
     request = ChatRequest(source, "m", messages)
     got, lost = normalised(request, RULES[name], "target")
     assert (got.messages, lost) == arranged_in_full(request, RULES[name])
+
+
+def test_an_image_of_a_result_in_an_orderly_conversation_gets_the_turns_that_a_target_requires() -> None:
+    image = ToolResult("abcdefghi", [Media("image", data="iVBO", media_type="image/png")])
+    got, _ = arranged(said("user", "q"), called("abcdefghi"), Message("tool", [image]), rules=MISTRAL)
+    assert shape(got)[2:] == [
+        ("tool", "result abcdefghi: "), ("assistant", ACKNOWLEDGED),
+        ("user", "[From the result of the tool call abcdefghi]", "image"),
+    ]  # fmt: skip
+
+
+def test_results_in_a_message_of_the_user_are_orderly() -> None:
+    def user(*ids: str, after: list[Part] | None = None, **fields: Any) -> Message:
+        return Message("user", [*(ToolResult(each, [Text("21C")]) for each in ids), *(after or [])], **fields)
+
+    def is_chat(answer: Message, *after: Message, rules: TurnRules = CHAT_TURNS) -> bool:
+        return is_orderly([said("user", "q"), called("1", "2"), answer, *after], rules)
+
+    more: list[Part] = [Text("and?")]
+    assert is_chat(user("1", "2"))
+    assert is_chat(user("1", "2", after=more), said("assistant", "a"), said("user", "b"))
+    assert not is_chat(user("1", "2", after=more), rules=replace(CHAT_TURNS, user_after_results=False))
+    assert is_chat(user("1", "2"), rules=replace(CHAT_TURNS, user_after_results=False))
+    assert not is_chat(user("1")), "a result is missing"
+    assert not is_chat(user("2", "1")), "the order of the calls is another"
+    assert not is_chat(user("1", "2", "3")), "a result without a call"
+    assert not is_chat(user("1", "2", after=[Text(" ")]))
+    assert not is_chat(user("1", "2", plain=True))
+    assert not is_chat(user("1", "2", extra={"weight": 1}))
+    assert not is_chat(user("1", "2"), said("user", "b"))
+    assert not is_chat(answered("1"), user("2")), "one in each of the two forms"
+    assert not is_chat(replace(user("1", "2"), role="assistant"))
+    assert not is_chat(Message("user", [ToolResult("1"), ToolResult("2", name="f")]))
+
+
+def test_results_and_what_is_after_them_keep_the_name_of_the_user() -> None:
+    parts: list[Part] = [ToolResult("1", [Text("21C")]), Text("and?"), Text("so?")]
+    messages = [said("user", "q"), called("1"), Message("user", parts, "ann")]
+    assert is_orderly(messages, CHAT_TURNS)
+    assert arranged(*messages)[0][2:] == [Message("tool", parts[:1], "ann"), Message("user", parts[1:], "ann")]
+    in_one, _ = arranged(*messages, rules=rules_of("gemini"), to="gemini")
+    assert in_one[2:] == messages[2:]
+
+
+def test_thoughts_are_orderly_next_to_what_other_dialects_can_express() -> None:
+    for thought in (Thinking("hm", "sig"), RedactedThinking("x")):
+        ends = said("user", "q"), said("user", "r")
+        assert is_orderly([ends[0], Message("assistant", [thought, Text("a")]), ends[1]], CHAT_TURNS, with_tools=False)
+        assert not is_orderly([ends[0], Message("assistant", [thought]), ends[1]], CHAT_TURNS)
+        assert not is_orderly([Message("user", [thought, Text("a")])], CHAT_TURNS)
+        assert is_orderly([ends[0], Message("assistant", [thought, *called("1").parts]), answered("1")], CHAT_TURNS)
 
 
 def test_orderly_conversations() -> None:
