@@ -47,8 +47,11 @@ class ItemsWriter:
     def write(self, messages: list[Message]) -> list[dict[str, Json]]:
         """All items, in order."""
         for message in messages:
-            self._drop_fields(message)
-            self._items_of(message)
+            if self.own:
+                self._items_of(message)
+            else:
+                self._drop_fields(message)
+                self._items_of_foreign(message)
         if not self.own:
             self._drop_lonely()
         return self.items
@@ -60,8 +63,7 @@ class ItemsWriter:
         """
         kept: list[dict[str, Json]] = []
         for item in reversed(self.items):
-            belongs = bool(kept) and (kept[-1].get("type") in _OF_MODEL or kept[-1].get("role") == "assistant")
-            if item.get("type") == "reasoning" and not belongs:
+            if item.get("type") == "reasoning" and not (kept and _is_of_model(kept[-1])):
                 self.dropped.append("thinking")
             else:
                 kept.append(item)
@@ -76,15 +78,29 @@ class ItemsWriter:
         return "\n\n".join("".join(part.text for part in parts) for parts in texts)
 
     def _drop_fields(self, message: Message) -> None:
-        if not self.own:
+        if not self.own and (message.extra or message.name):
             self.dropped += [f"messages.{name}" for name in message.extra] + (["messages.name"] if message.name else [])
+
+    def _items_of_foreign(self, message: Message) -> None:
+        """The items of a message of another dialect, of which nothing is noted: each run of content is one."""
+        content: list[Part] = []
+        for part in message.parts:
+            if _is_content(part):
+                content.append(part)
+                continue
+            if content:
+                self._message(message, content, {})
+                content = []
+            self._item(part, {})
+        if content or (not message.parts and message.role != "assistant"):
+            self._message(message, content, {})
 
     def _items_of(self, message: Message) -> None:
         parts = deque(message.parts)
         started = False
         while True:
             # The path of an item is its place in the list, so notes fit only while every item read is written again.
-            envelope = noted_json(self.source_form, self._path) if self.own else {}
+            envelope = noted_json(self.source_form, self._path)
             count = self._content_ahead(message, parts, envelope, started)
             if count is not None:
                 self._message(message, [parts.popleft() for _ in range(min(count, len(parts)))], envelope)
@@ -97,7 +113,7 @@ class ItemsWriter:
     def _content_ahead(self, message: Message, parts: deque[Part], envelope: dict[str, Any], started: bool) -> int | None:
         """How many of the next parts belong to one message item; None where the next part is an item of its own.
 
-        `envelope` holds what the reader recorded about the item at this path; empty for a request of another dialect.
+        `envelope` holds what the reader recorded about the item at this path.
         """
         if envelope.get("role") == message.role and (parts or not started or message.role == "assistant"):
             return int(envelope["parts"])
@@ -109,7 +125,7 @@ class ItemsWriter:
     def _message(self, message: Message, parts: list[Part], envelope: dict[str, Any]) -> None:
         role = "user" if message.role == "tool" else message.role
         kind = "output_text" if role == "assistant" else "input_text"
-        content = self._content(parts, f"{self._path}.content", kind)
+        content = self._content(parts, "content", kind)
         plain = envelope["plain"] if envelope else not self.own or (message.plain and role != "assistant")
         if plain and all(part["type"] == kind for part in content):
             body: Json = "".join(part["text"] for part in content)
@@ -122,10 +138,15 @@ class ItemsWriter:
             body = content
         self.items.append({"role": role, "content": body, **envelope.get("head", {})})
 
-    def _content(self, parts: list[Part], path: str, kind: str) -> list[dict[str, Json]]:
+    def _content(self, parts: list[Part], field: str, kind: str) -> list[dict[str, Json]]:
+        """The parts of the field of the next item."""
         written: list[dict[str, Json]] = []
         for part in parts:
-            made = self._part(part, f"{path}[{len(written)}]", kind)
+            # Nearly all parts of a long history.
+            if type(part) is Text and not (self.own or part.cache or part.citations or part.extra):
+                written.append({"type": kind, "text": part.text})
+                continue
+            made = self._part(part, f"{self._path}.{field}[{len(written)}]", kind)
             if made is not None:
                 written.append(made)
         return written
@@ -182,18 +203,18 @@ class ItemsWriter:
             # The result's type must match the call's, and a neutral result does not say which kind of tool it came from.
             self._custom.add(call.id)
         item = {"call_id": call.id, "name": name, "input" if custom else "arguments": arguments, **namespace}
-        if not self.own:
+        if not self.own and (call.extra or call.cache or call.signature):
             self.dropped += [f"tool_calls.{name}" for name in call.extra]
             fields = (("cache_control", call.cache), ("thought_signature", call.signature))
             self.dropped += [name for name, value in fields if value]
         self.items.append({"type": _ITEM_TYPE[call.kind], **item, **head, **(call.extra if self.own else {})})
 
     def _result(self, result: ToolResult, head: dict[str, Json]) -> None:
-        output = self._content(result.parts, f"{self._path}.output", "input_text")
+        output = self._content(result.parts, "output", "input_text")
         plain = result.plain or (not self.own and all(part["type"] == "input_text" for part in output))
         body: Json = "\n".join(part["text"] for part in output) if plain else output
         kind = "custom_tool_call_output" if result.call_id in self._custom else "function_call_output"
-        if not self.own:
+        if not self.own and (result.extra or result.is_error or result.cache):
             self.dropped += [f"tool_result.{name}" for name in result.extra]
             fields = (("tool_result.is_error", result.is_error), ("cache_control", result.cache))
             self.dropped += [name for name, value in fields if value]
@@ -212,6 +233,10 @@ class ItemsWriter:
                 self.items.append({"type": "reasoning", **identity, "summary": summary, "encrypted_content": content.data})
                 return
         self.dropped.append("thinking" if isinstance(part, Thinking) else "redacted_thinking")
+
+
+def _is_of_model(item: dict[str, Json]) -> bool:
+    return item.get("type") in _OF_MODEL or item.get("role") == "assistant"
 
 
 def _is_content(part: Part) -> bool:
