@@ -304,9 +304,12 @@ def has_media(body: dict[str, Json]) -> bool:
     return False
 
 
+_DATA_TEXT = re.compile(f"data:|{_ENCODED.pattern}")
+
+
 def is_data(text: str) -> bool:
     """Whether a text is encoded data, or looks like it."""
-    return text.startswith("data:") or (len(text) >= _LEAST_ENCODED and _ENCODED.match(text) is not None)
+    return _DATA_TEXT.match(text) is not None
 
 
 def holds_link(item: dict[str, Json]) -> bool:
