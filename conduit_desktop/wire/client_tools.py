@@ -313,7 +313,7 @@ _BY_ITEM = {form.item: (name, form) for name, form in reversed(list(FORMS.items(
 def _called(messages: list[Message]) -> list[Message]:
     """The messages with the items of calls and results as calls and results; the same list where there are none."""
     calls: dict[str, str] = {}
-    made = [_with_calls(message, calls) for message in messages]
+    made = [_with_calls(message, calls) if Opaque in map(type, message.parts) else message for message in messages]
     return messages if all(new is old for new, old in zip(made, messages, strict=True)) else made
 
 

@@ -106,13 +106,11 @@ def as_object(call: ToolCall) -> tuple[dict[str, Json], bool]:
     """
     if call.kind == "custom":
         return {"input": call.arguments}, True
-    # Some models stream no arguments at all for a tool without parameters.
-    if not call.arguments.strip():
-        return {}, True
     try:
         value = json_text.loads_exact(call.arguments)
     except orjson.JSONDecodeError:
-        return {"input": call.arguments}, False
+        # Some models stream no arguments at all for a tool without parameters.
+        return ({"input": call.arguments}, False) if call.arguments.strip() else ({}, True)
     return (value, True) if isinstance(value, dict) else ({"input": value}, False)
 
 

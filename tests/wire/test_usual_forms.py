@@ -8,7 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from conduit_desktop.core.chat import Citation, Media, Message, Opaque, Refusal, Text, Thinking, ToolCall, ToolResult
+from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.anthropic import messages_reader as anthropic_reader
 from conduit_desktop.wire.anthropic import request_reader as anthropic_request
@@ -95,7 +99,7 @@ def _only_general(patch: Callable[..., None]) -> None:
     patch(chat_reader, "_usual_message", _nothing)
     patch(responses_reader.ItemReader, "_is_usual", _nothing)
     patch(chat_writer, "_bare_texts", _nothing)
-    patch(chat_writer, "_usual_assistant", _nothing)
+    patch(chat_writer, "_usual_message", _nothing)
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -125,6 +129,77 @@ def test_a_conversation_is_translated_the_same_with_and_without_the_short_ways(
     short = translated()
     _only_general(monkeypatch.setattr)
     assert translated() == short
+
+
+bare = st.builds(Text, st.sampled_from(["", "a", "b c"]))
+texts = bare | st.sampled_from([Text("m", "5m"), Text("x", extra={"weight": 1}), Text("c", citations=[Citation(url="u")])])
+images = st.just(Media("image", data="iVBO", media_type="image/png"))
+results = st.builds(
+    ToolResult, st.just("1"), st.lists(bare | texts | images, max_size=2), st.sampled_from([None, "f"]),
+    st.sampled_from([None, False, True]), st.booleans(), st.sampled_from([None, None, "1h"]), st.sampled_from([{}, {}, {"a": 1}]),
+)  # fmt: skip
+calls = st.builds(
+    ToolCall, st.just("1"), st.just("f"), st.sampled_from(["", "{}"]), st.sampled_from(["function", "custom", "hosted"]),
+    st.sampled_from([None, None, "sig"]), st.sampled_from([None, None, "5m"]), st.sampled_from([{}, {}, {"a": 1}]),
+)  # fmt: skip
+others = st.sampled_from([Thinking("hm"), Refusal("no"), Opaque("other", "block", {})])
+messages = st.builds(
+    Message, st.sampled_from(["system", "developer", "user", "assistant", "tool"]),
+    st.lists(bare | bare | texts | results | calls | others | images, max_size=3) | st.lists(results, min_size=1, max_size=1),
+    st.sampled_from([None, None, "ann", "not a name"]), st.booleans(), st.sampled_from([{}, {}, {"a": 1}]),
+)  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(st.lists(messages, max_size=4), st.booleans())
+def test_any_messages_are_written_the_same_with_and_without_the_short_ways(some: list[Message], cache_marks: bool) -> None:
+    def written() -> tuple[object, list[str]]:
+        writer = chat_writer.ChatMessagesWriter(False, {}, cache_marks)
+        return writer.write(some), list(dict.fromkeys(writer.dropped))
+
+    short = written()
+    with pytest.MonkeyPatch.context() as patch:
+        _only_general(patch.setattr)
+        assert written() == short
+
+
+heads = st.fixed_dictionaries({}, optional={"id": st.just("x_1"), "status": st.just("completed"), "phase": st.just("final")})
+contents = st.sampled_from([
+    "", "a", None, [], [{"type": "input_text", "text": "a"}], [{"type": "output_text", "text": "a"}] * 2,
+    [{"type": "output_text", "text": "a", "annotations": []}],
+    [{"type": "input_text", "text": "a"}, {"type": "input_text", "text": ""}],
+])  # fmt: skip
+items = st.builds(
+    lambda head, fields: {**head, **fields},
+    heads | st.just({}),
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "developer", "system"]), "content": contents},
+        optional={"type": st.just("message"), "weight": st.just(1)},
+    )
+    | st.fixed_dictionaries(
+        {"type": st.just("function_call"), "call_id": st.just("c"), "name": st.just("f"), "arguments": st.just("{}")},
+        optional={"namespace": st.just("n"), "weight": st.just(1)},
+    )
+    | st.fixed_dictionaries(
+        {"type": st.just("function_call_output"), "call_id": st.just("c"), "output": contents.filter(lambda one: one is not None)},
+        optional={"weight": st.just(1), "name": st.just("f"), "arguments": st.just("{}")},
+    ),
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(items, min_size=1, max_size=4))
+def test_any_items_are_read_the_same_with_and_without_the_short_ways(some: list[Json]) -> None:
+    def read() -> object:
+        try:
+            return dialect("openai_responses").read_request({"model": "m", "input": some}, {})
+        except BadRequest as error:
+            return str(error), error.param
+
+    short = read()
+    with pytest.MonkeyPatch.context() as patch:
+        _only_general(patch.setattr)
+        assert read() == short
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from conduit_desktop.core.chat import Json, Media, Message, Part, Text
 from conduit_desktop.wire.anthropic.messages_reader import Fields
@@ -23,12 +22,6 @@ class Layout:
     messages: list[Fields]
 
 
-@dataclass(slots=True)
-class _Turn:
-    role: Literal["user", "assistant"]
-    content: list[Fields] = field(default_factory=list)
-
-
 def own_layout(messages: list[Message], parts: AnthropicPartWriter, system_on_top: bool) -> Layout:
     """The conversation exactly as it was read."""
     system: str | list[Fields] | None = None
@@ -45,17 +38,37 @@ def _own_content(message: Message, parts: AnthropicPartWriter) -> Fields:
 
 def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layout:
     """A conversation of another dialect, arranged by `wire/turns.py`: one message of instructions, then turns that alternate."""
-    system = [message for message in messages if message.role in ("system", "developer")]
-    turns: list[_Turn] = []
+    system: list[Message] = []
+    turns: list[Fields] = []
     for message in messages:
-        _drop_message_fields(message, parts)
-        if message.role not in ("system", "developer"):
-            # The API has no role `tool`: results are blocks of a user message.
-            role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
-            # Empty content is refused, and without the turn its neighbours would not alternate.
-            turns.append(_Turn(role, parts.content(_allowed(message, parts)) or [{"type": "text", "text": FILLER}]))
-    _trim_prefill(turns)
-    return Layout(_system(system, parts), [_written(turn) for turn in turns])
+        if message.name is not None or message.extra:
+            _drop_message_fields(message, parts)
+        if message.role in ("system", "developer"):
+            system.append(message)
+        else:
+            turns.append(_turn(message, parts))
+    if turns and turns[-1]["role"] == "assistant":
+        _trim_prefill(turns[-1])
+    return Layout(_system(system, parts), turns)
+
+
+def _turn(message: Message, parts: AnthropicPartWriter) -> Fields:
+    is_assistant = message.role == "assistant"
+    content = parts.content(_without_media(message, parts) if is_assistant else message.parts)
+    # The API has no role `tool`: results are blocks of a user message.
+    role = "assistant" if is_assistant else "user"
+    if not content:
+        # Empty content is refused, and without the turn its neighbours would not alternate.
+        return {"role": role, "content": FILLER}
+    if len(content) > 1:
+        # sorted() is stable: results keep their order, and so does the rest.
+        return {"role": role, "content": content if is_assistant else sorted(content, key=_stands_after_results)}
+    only = content[0]
+    return {"role": role, "content": only["text"] if len(only) == 2 and only["type"] == "text" else content}
+
+
+def _stands_after_results(block: Fields) -> bool:
+    return bool(block["type"] != "tool_result")
 
 
 def open_tool_loop_without_thinking(messages: list[Fields], of_others: bool = False) -> bool:
@@ -99,14 +112,11 @@ def _drop_message_fields(message: Message, parts: AnthropicPartWriter) -> None:
         parts.drop(*(f"messages.{key}" for key, value in message.extra.items() if value is not None))
 
 
-def _allowed(message: Message, parts: AnthropicPartWriter) -> list[Part]:
-    """The parts that a message of its role may hold: the assistant has no images."""
-    if message.role != "assistant":
+def _without_media(message: Message, parts: AnthropicPartWriter) -> list[Part]:
+    """The parts that a message of the assistant may hold: the API takes its images from the user alone."""
+    if Media not in map(type, message.parts):
         return message.parts
-    media = [part for part in message.parts if isinstance(part, Media)]
-    if not media:
-        return message.parts
-    parts.drop(*(f"assistant.{part.kind}" for part in media))
+    parts.drop(*(f"assistant.{part.kind}" for part in message.parts if isinstance(part, Media)))
     return [part for part in message.parts if not isinstance(part, Media)]
 
 
@@ -124,19 +134,11 @@ def _system(messages: list[Message], parts: AnthropicPartWriter) -> str | list[F
     return blocks
 
 
-def _trim_prefill(turns: list[_Turn]) -> None:
+def _trim_prefill(last: Fields) -> None:
     """Trim an answer that the model is to continue: "final assistant content cannot end with trailing whitespace"."""
     # Only the last text is trimmed: white space before it is the caller's own, and a thought must stay as it was signed.
-    if turns and turns[-1].role == "assistant" and turns[-1].content[-1]["type"] == "text":
-        last = turns[-1].content[-1]
-        last["text"] = last["text"].rstrip()
-
-
-def _written(turn: _Turn) -> Fields:
-    content = turn.content
-    if turn.role == "user" and len(content) > 1:
-        # sorted() is stable: results keep their order, and so does the rest.
-        content = sorted(content, key=lambda block: block["type"] != "tool_result")
-    if len(content) == 1 and content[0].keys() == {"type", "text"}:
-        return {"role": turn.role, "content": content[0]["text"]}
-    return {"role": turn.role, "content": content}
+    content = last["content"]
+    if isinstance(content, str):
+        last["content"] = content.rstrip()
+    elif content[-1]["type"] == "text":
+        content[-1]["text"] = content[-1]["text"].rstrip()

@@ -52,6 +52,11 @@ class AnthropicPartWriter(DroppingWriter):
     def block(self, part: Part) -> Fields | None:
         """One block; None for a part that Anthropic would refuse or not understand."""
         match part:
+            # The most frequent kinds first.
+            case ToolCall():
+                return self._tool_use(part)
+            case ToolResult():
+                return self._tool_result(part)
             case Text():
                 return self._text(part)
             case Media():
@@ -64,10 +69,6 @@ class AnthropicPartWriter(DroppingWriter):
             case Refusal():
                 # The API has no kind of part for a refusal, and it refuses a blank text.
                 return {"type": "text", "text": part.text} if part.text.strip() else None
-            case ToolCall():
-                return self._tool_use(part)
-            case ToolResult():
-                return self._tool_result(part)
             case Opaque():
                 return self._opaque(part)
             case _:
@@ -117,18 +118,15 @@ class AnthropicPartWriter(DroppingWriter):
         if part.signature is not None:
             # Gemini's signature, which no other vendor can check.
             self.drop("thought_signature")
-        block: Fields = {"type": "tool_use", "id": part.id, "name": part.name, "input": self._input(part)}
-        return self.marks(block, part.cache, part.extra, "tool_calls")
-
-    def _input(self, part: ToolCall) -> Fields:
-        value, lossless = as_object(part)
+        arguments, lossless = as_object(part)
         if not lossless:
             self.drop("tool_calls.arguments")
-        return value
+        block: Fields = {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
+        return self.marks(block, part.cache, part.extra, "tool_calls")
 
     def _tool_result(self, part: ToolResult) -> Fields:
         block: Fields = {"type": "tool_result", "tool_use_id": part.call_id}
-        texts = [p.text for p in part.parts if isinstance(p, Text)]
+        texts = [p.text for p in part.parts if type(p) is Text] if part.plain else []
         if part.plain and len(texts) == len(part.parts):
             # An empty text block is refused, and a result may go without content.
             if texts and (self.own or texts[0]):

@@ -219,8 +219,10 @@ def limit_marks(body: Fields, parts: AnthropicPartWriter) -> None:
     """
     marked: list[Fields] = [block for block in body.get("tools", ()) if "cache_control" in block]
     for content in (body.get("system"), *(message["content"] for message in body["messages"])):
-        if isinstance(content, list):
-            marked += [block for block in content if "cache_control" in block]
+        if type(content) is list:
+            for block in content:
+                if "cache_control" in block:
+                    marked.append(block)
     if len(marked) > MAX_MARKS:
         for block in marked[1 : 1 - MAX_MARKS]:
             del block["cache_control"]

@@ -57,6 +57,9 @@ class ChatMessagesWriter:
     def write(self, messages: list[Message]) -> list[dict[str, Json]]:
         """All messages, in order; the results of a message become messages of their own before it."""
         for message in messages:
+            if not self.own and (usual := _usual_message(message)) is not None:
+                self._written.append(usual)
+                continue
             results = [part for part in message.parts if type(part) is ToolResult]
             for result in results:
                 self._tool(message, result)
@@ -122,8 +125,6 @@ class ChatMessagesWriter:
         body["content"] = [{"type": "text", "text": "\n".join(texts), **mark}] if mark else "\n".join(texts)
 
     def _assistant(self, message: Message, parts: list[Part], path: str) -> dict[str, Json]:
-        if not self.own and (usual := _usual_assistant(parts)) is not None:
-            return usual
         body: dict[str, Json] = {"role": "assistant", "content": None}
         # Only a client that wrote parts had its refusal among them; otherwise it has a field.
         if message.plain or not self.own:
@@ -270,11 +271,31 @@ def _bare_texts(parts: list[Part]) -> list[str] | None:
     return texts
 
 
-def _usual_assistant(parts: list[Part]) -> dict[str, Json] | None:
-    """The assistant's message of texts and functions' calls of another dialect that lose nothing; None for any other parts.
+def _usual_message(message: Message) -> dict[str, Json] | None:
+    """A message of another dialect in its usual form, of which nothing is lost, as `ChatMessagesWriter` writes it; else None.
 
-    As `ChatMessagesWriter` writes it; nearly all messages of a long history are such, and most of its time would go into them.
+    Nearly all messages of a long history are such, and most of its time would go into them.
     """
+    if message.name is not None or message.extra:
+        return None
+    role, parts = message.role, message.parts
+    if role == "assistant":
+        return _usual_assistant(parts)
+    if len(parts) != 1:
+        return None
+    part = parts[0]
+    if role == "tool":
+        if type(part) is not ToolResult or part.is_error or part.extra or part.cache is not None:
+            return None
+        texts = _bare_texts(part.parts)
+        return None if texts is None else {"role": "tool", "tool_call_id": part.call_id, "content": "\n".join(texts)}
+    if type(part) is Text and not (part.cache or part.citations or part.extra):
+        return {"role": role, "content": part.text}
+    return None
+
+
+def _usual_assistant(parts: list[Part]) -> dict[str, Json] | None:
+    """The assistant's message of bare texts and functions' calls of another dialect; None for any other parts."""
     texts: list[str] = []
     calls: list[Json] = []
     for part in parts:
@@ -285,8 +306,9 @@ def _usual_assistant(parts: list[Part]) -> dict[str, Json] | None:
             calls.append({"id": part.id, "type": "function", "function": function})
         else:
             return None
-    content = "".join(texts) if texts or not calls else None
-    return {"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {})}
+    if not calls:
+        return {"role": "assistant", "content": "".join(texts)}
+    return {"role": "assistant", "content": "".join(texts) if texts else None, "tool_calls": calls}
 
 
 def _is_marked(content: list[dict[str, Json]]) -> bool:

@@ -5,7 +5,10 @@ Items are a flat list. Reasoning, text and calls of the model without a user ite
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from conduit_desktop.core.chat import (
     Json,
@@ -35,6 +38,13 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 _HEADS = {kind: f'{{"head":{{"type":"{kind}"}}}}' for kind in ("function_call", "function_call_output")}
 
 
+@lru_cache(maxsize=64)
+def _note_without_head(role: str, parts: int, plain: bool, has_type: bool) -> str:
+    """What `note_json` keeps of a message that has no other field than its type: the same text for nearly all of them."""
+    head = {"type": "message"} if has_type else {}
+    return orjson.dumps({"role": role, "parts": parts, "plain": plain, "head": head}).decode()
+
+
 class ItemReader:
     """Reads the items of one request, in order."""
 
@@ -59,15 +69,16 @@ class ItemReader:
             return False
         if "role" in raw:
             return raw.get("type", "message") == "message" and self._is_usual_message(index, raw)
-        kind, call_id, head = raw.get("type"), raw.get("call_id"), len(raw)
-        head -= 3 if kind == "function_call_output" else 4
-        if type(call_id) is not str or head != ("id" in raw) + ("status" in raw) + ("phase" in raw):
+        kind, call_id = raw.get("type"), raw.get("call_id")
+        # The fields of the envelope besides the type.
+        head = len(raw) - (3 if kind == "function_call_output" else 4)
+        if type(call_id) is not str or (head and head != ("id" in raw) + ("status" in raw) + ("phase" in raw)):
             return False
-        name, arguments, output = raw.get("name"), raw.get("arguments"), raw.get("output")
-        if kind == "function_call" and type(name) is type(arguments) is str:
+        if kind == "function_call" and type(name := raw.get("name")) is type(arguments := raw.get("arguments")) is str:
             self._assistant().parts.append(ToolCall(call_id, name, arguments))
-        elif kind == "function_call_output" and type(output) is str:
-            self.messages.append(Message("tool", [ToolResult(call_id, [Text(output)] if output else [], plain=True)]))
+        elif kind == "function_call_output" and type(output := raw.get("output")) is str:
+            result = ToolResult(call_id, [Text(output)] if output else [], None, None, True)
+            self.messages.append(Message("tool", [result]))
         else:
             return False
         if head:
@@ -79,9 +90,11 @@ class ItemReader:
         return True
 
     def _is_usual_message(self, index: int, raw: dict[str, Json]) -> bool:
-        role, content = raw["role"], raw.get("content")
-        head = {name: value for name, value in raw.items() if name in ENVELOPE}
-        if type(role) is not str or role not in _ROLES or len(head) != len(raw) - 2:
+        role, content, has_type = raw["role"], raw.get("content"), "type" in raw
+        head: dict[str, Json] | None = None
+        if len(raw) != 2 + has_type:
+            head = {name: value for name, value in raw.items() if name in ENVELOPE}
+        if type(role) is not str or role not in _ROLES or (head is not None and len(head) != len(raw) - 2):
             return False
         parts: list[Part] = []
         if type(content) is str:
@@ -94,10 +107,13 @@ class ItemReader:
                 parts.append(Text(part["text"]))
         else:
             return False
-        envelope = {"role": role, "parts": len(parts), "plain": type(content) is str, "head": head}
-        note_json(self._source_form, f"input[{index}]", envelope)
+        plain = type(content) is str
+        if head is None:
+            self._source_form[f"input[{index}]"] = _note_without_head(role, len(parts), plain, has_type)
+        else:
+            note_json(self._source_form, f"input[{index}]", {"role": role, "parts": len(parts), "plain": plain, "head": head})
         if role != "assistant":
-            self.messages.append(Message(_ROLES[role], parts, plain=type(content) is str))
+            self.messages.append(Message(_ROLES[role], parts, None, plain))
         else:
             self._assistant().parts += parts
         return True
