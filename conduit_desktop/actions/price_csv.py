@@ -21,8 +21,8 @@ from conduit_desktop.core.tokens import RATE_NAMES
 NESTED = ("tiers", "service_tiers")
 """Columns that hold JSON, as the admin API writes it. `per_image` does where it is not one number."""
 COLUMNS = ("pattern", *RATE_NAMES, *UNIT_RATES, "min_seconds", *NESTED, "valid_from")
-MOST_ROWS = 5_000
-"""Prices of one file: three times those of the whole catalog. Each is a row in the store, and in the snapshot of every request."""
+MOST_ROWS = 12_000
+"""Prices of one file: twice those of the whole catalog. Each is a row in the store, and in the snapshot of every request."""
 
 
 def write(prices: Iterable[PriceView]) -> str:

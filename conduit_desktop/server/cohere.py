@@ -33,6 +33,7 @@ def embed_handler(gateway: Gateway) -> Handler:
         identify(request, gateway, "embeddings")
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = make_call(request, gateway, dialect("cohere"), body, stream=False)
+        media.check_inputs(body, "texts", "inputs")
         read_inputs(body)
         call.endpoint = "embeddings"
         call.media_request = MediaRequest("embeddings", body, caller_format=CohereEmbeddingsCaller(body, call.id))

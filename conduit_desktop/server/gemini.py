@@ -82,6 +82,7 @@ async def _count(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 def _embed(batch: bool) -> Answerer:
     async def embed(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
         """Embeddings of any provider; Gemini's own get the request as it came."""
+        media.check_inputs(call.body, "requests")
         call.endpoint, call.media_request = (
             "embeddings",
             MediaRequest("embeddings", call.body, caller_format=GeminiEmbeddingsCaller(batch)),

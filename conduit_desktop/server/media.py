@@ -25,8 +25,9 @@ from conduit_desktop.wire.media.rerank import documents
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
 
-MOST_INPUTS = 20_000
-"""Of one request for embeddings, ten times what OpenAI takes: 500,000 held up streams for a second."""
+MOST_INPUTS, MOST_TOKENS = 20_000, 200_000
+"""Of one request for embeddings: 500,000 inputs held up streams for a second. Vendors take far fewer (OpenAI and Jina 2,048, Google
+250, Cohere 96), local servers any number, and client libraries send 2,048 at most. Token ids are one input: a model's context."""
 _DEFAULT_MODERATION = "omni-moderation-latest"
 """OpenAI's default where a request for moderation names no model."""
 
@@ -161,11 +162,20 @@ def _text(name: str) -> Check:
     return check
 
 
+def check_inputs(body: Mapping[str, Any], *fields: str) -> None:
+    """Raises BadRequest where a field of a request for embeddings has more inputs than this gateway passes on."""
+    for name in fields:
+        if isinstance(given := body.get(name), list):
+            most, what = (MOST_TOKENS, "token ids") if given and isinstance(given[0], int) else (MOST_INPUTS, "entries")
+            if len(given) > most:
+                text = f"The field '{name}' has {len(given):,} {what}; a request may have {most:,}. Send them in several."
+                raise BadRequest(text, param=name)
+
+
 def _embeddings(body: Mapping[str, Any]) -> None:
     if body.get("input") is None:
         raise BadRequest("The field 'input' is missing.", code="missing_parameter", param="input")
-    if isinstance(body["input"], list) and len(body["input"]) > MOST_INPUTS:
-        raise BadRequest(f"The field 'input' may have {MOST_INPUTS:,} entries.", param="input")
+    check_inputs(body, "input")
     inputs_of(dict(body))
     # openai-node asks for base64 and decodes whatever comes: a list of floats would silently become a wrong vector.
     wants_base64(dict(body))

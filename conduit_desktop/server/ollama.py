@@ -108,6 +108,7 @@ def embed_handler(gateway: Gateway) -> Handler:
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = _call(request, gateway, dialect("ollama"), body, stream=False)
         older = "input" not in body and "prompt" in body
+        media.check_inputs(body, "input")
         read_input(body, older)
         call.stream, call.endpoint = False, "embeddings"
         call.media_request = MediaRequest("embeddings", body, caller_format=OllamaEmbeddingsCaller(str(body["model"]), older))

@@ -9,11 +9,13 @@ from urllib.parse import quote
 
 import pytest
 
-from conduit_desktop.actions import prices
+from conduit_desktop.actions import price_csv, prices
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.price_csv import MOST_ROWS
 from conduit_desktop.actions.schemas.inputs import NewPrice, read
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
+from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 from tests.actions.conftest import Do
 
 
@@ -129,6 +131,19 @@ async def test_a_csv_of_too_many_prices_is_refused_at_the_first_that_is_too_many
     with pytest.raises(Invalid, match=re.escape(f"line {MOST_ROWS + 2}: a file may have {MOST_ROWS:,} prices")):
         await do("POST", "/prices.csv", "pattern,input,output\n" + rows + "not,read,at,all\n")
     assert (await do("GET", "/prices"))["data"] == []
+
+
+async def test_an_export_of_the_whole_catalog_can_be_imported_again(do: Do, context: AppContext) -> None:
+    catalog = PriceCatalog.load(context.home.prices)
+    found = [(name, catalog.find(*name, now_ms())) for name in catalog.names()]
+    rows = [one.price.model_copy(update={"pattern": "/".join(name)}) for name, one in found if one is not None]
+    # As many again are left: a newer catalog is larger.
+    assert MOST_ROWS > 2 * len(rows) > 10_000
+    text = price_csv.write(map(prices.view, rows))
+    assert (await do("POST", "/prices.csv", text))["imported"] == len(rows)
+    exported = (await do("GET", "/prices.csv")).text
+    assert sorted(exported.splitlines()) == sorted(text.splitlines())
+    assert (await do("POST", "/prices.csv", exported))["imported"] == len(rows)
 
 
 async def test_many_prices_are_listed_off_the_loop(do: Do, monkeypatch: pytest.MonkeyPatch) -> None:

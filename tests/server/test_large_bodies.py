@@ -156,5 +156,9 @@ def test_a_large_form_is_heavy() -> None:
 
 def test_a_request_for_very_many_embeddings_is_refused_by_their_number() -> None:
     media._embeddings({"input": ["x"] * media.MOST_INPUTS})
-    with pytest.raises(BadRequest, match="may have 20,000 entries"):
+    with pytest.raises(BadRequest, match="'input' has 20,001 entries; a request may have 20,000"):
         media._embeddings({"input": ["x"] * (media.MOST_INPUTS + 1)})
+    # The ids of one long text.
+    media._embeddings({"input": [1] * media.MOST_TOKENS})
+    with pytest.raises(BadRequest, match="has 200,001 token ids"):
+        media._embeddings({"input": [1] * (media.MOST_TOKENS + 1)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.secret_values import SECRETS
+from conduit_desktop.server.media import MOST_INPUTS
 from conduit_desktop.server.unknown_paths import MOST, UnknownPaths, shown
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.http_server import listening
@@ -181,3 +182,22 @@ def test_paths_that_callers_make_up_do_not_grow_the_counts_without_end() -> None
         unknown.count("GET", f"/{n}", "")
     assert len(unknown.counts) == MOST + 1
     assert unknown.counts["", "other"] == MOST
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "text"),
+    [
+        ("/v1/embeddings", {"model": "alias", "input": ["x"]}, lambda body: body["error"]["message"]),
+        ("/api/embed", {"model": "alias", "input": ["x"]}, lambda body: body["error"]),
+        ("/v2/embed", {"model": "alias", "texts": ["x"]}, lambda body: body["message"]),
+        ("/v2/embed", {"model": "alias", "inputs": [{"content": []}]}, lambda body: body["message"]),
+        ("/v1beta/models/alias:batchEmbedContents", {"requests": [{}]}, lambda body: body["error"]["message"]),
+    ],
+)
+async def test_too_many_inputs_of_embeddings_are_refused_in_every_dialect_with_their_number(
+    served: Served, path: str, body: dict[str, Any], text: Callable[[Any], str]
+) -> None:
+    many = {name: value * (MOST_INPUTS + 1) if isinstance(value, list) else value for name, value in body.items()}
+    status, answer = await served.call("POST", path, many)
+    assert (status, "has 20,001 entries; a request may have 20,000" in text(answer)) == (400, True), answer
+    assert served.vendor.requests == []

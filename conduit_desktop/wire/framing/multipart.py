@@ -17,7 +17,7 @@ _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))'
 _MAX_PARTS = 1000
 _MAX_HEADERS = 16 * 1024
 _MAX_FIELD = 1024 * 1024
-"""Bytes of a field that is no file: more than any prompt has."""
+"""Bytes of a field that is no file. Prompts for images have 32,000 characters at most, and every SDK gives a file a name."""
 _STEP = 1024 * 1024
 """Bytes that are searched or copied at once: each step has the interpreter's lock, and large forms are read in a thread."""
 
@@ -146,7 +146,9 @@ def _part(body: bytes | bytearray, at: int, delimiter: bytes) -> Part:
     # RFC 7578 forbids `filename*`, but some clients send it all the same.
     filename = disposition.get("filename", disposition.get("filename*"))
     if filename is None and end - blank > _MAX_FIELD:
-        raise _broken(f"its field {disposition['name'][:40]!r} has more than {_MAX_FIELD >> 20} MiB and no file name")
+        raise _broken(
+            f"its field {disposition['name'][:40]!r} has more than {_MAX_FIELD >> 20} MiB and no file name, which a file needs"
+        )
     return Part(disposition["name"], filename, headers.get("content-type", ""), at, min(blank + 4, end), end)
 
 
