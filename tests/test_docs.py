@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPERS = ("docs/architecture.md", "docs/adding.md", "CONTRIBUTING.md", "README.md")
-EXAMPLES = re.compile(r"acme|ip_rules|max_streams|vX\.Y\.Z|^_[a-z]{1,4}$", re.IGNORECASE)
+EXAMPLES = re.compile(r"acme|pages.teams|teams/|max_streams|vX\.Y\.Z|^_[a-z]{1,4}$", re.IGNORECASE)
 """Names that a recipe makes up for its reader to create, and endings of names (`_s`)."""
 NOT_OURS = {"openapi.json", "conduit.toml"}
 SOURCES = [

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-TOPICS: Mapping[str, tuple[Topic, ...]] = {
+_SHOWN: Mapping[str, tuple[Topic, ...]] = {
     "provider.create": ("providers",),
     "provider.edit": ("providers",),
     "provider.remove": ("providers",),
@@ -60,6 +60,10 @@ TOPICS: Mapping[str, tuple[Topic, ...]] = {
     "webhook.set": (),
     "webhook.remove": (),
     "backup.create": (),
+}
+_NOT_AUDITED = "notification.read"
+TOPICS: Mapping[str, tuple[Topic, ...]] = {
+    name: topics if name == _NOT_AUDITED else (*topics, "audit") for name, topics in _SHOWN.items()
 }
 """The topics on the bus that each kind of change publishes, by its name in the audit log."""
 
@@ -138,7 +142,7 @@ class PendingChange:
             self.context.bus.publish(topic, subject)
 
     async def _refresh(self) -> None:
-        if self.topics.keys() - {"notifications"}:  # the gateway's snapshot holds all but those
+        if self.topics.keys() - {"notifications", "audit"}:  # the gateway's snapshot holds all but those
             # Before the publication: a listener that reads the gateway at the event must see the new state.
             await self.context.gateway.refresh()
 

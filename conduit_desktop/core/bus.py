@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 Topic = Literal[
     "providers", "models", "keys", "budgets", "prices", "settings", "ip_rules", "clients", "requests", "notifications", "health",
-    "server",
+    "server", "audit",
 ]  # fmt: skip
 
 

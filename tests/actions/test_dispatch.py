@@ -38,7 +38,7 @@ async def test_a_change_is_audited_published_and_seen_by_the_gateway(context: Ap
     await apply(context, "cli", _insert)
     [entry] = (await context.store.audit.list())[0]
     assert (entry.actor, entry.action, entry.subject, entry.changes) == ("cli", "key.create", "k", {"rpm": 5})
-    assert [(one.topic, one.payload) for one in changes] == [("keys", "k")]
+    assert [(one.topic, one.payload) for one in changes] == [("keys", "k"), ("audit", "k")]
     assert "key_1" in context.gateway.snapshot.keys
 
 
@@ -96,7 +96,7 @@ async def test_what_was_committed_before_a_failure_takes_effect(context: AppCont
     with pytest.raises(Conflict):
         await change(context, "gui", work)
     assert "key_1" in context.gateway.snapshot.keys
-    assert [one.topic for one in changes] == ["keys"]
+    assert [one.topic for one in changes] == ["keys", "audit"]
 
 
 async def test_changes_run_one_after_the_other(context: AppContext) -> None:

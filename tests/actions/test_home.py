@@ -76,7 +76,7 @@ async def test_settings_change_and_go_back(context: AppContext, do: Do) -> None:
     rows = {row["name"]: row for row in (await do("PATCH", "/settings", {"idle_s": 5.5, "theme": "dark"}))["data"]}
     assert (rows["idle_s"]["value"], rows["theme"]["choices"]) == (5.5, ["system", "light", "dark"])
     assert context.gateway.snapshot.settings.idle_s == 5.5
-    assert [change.topic for change in changes] == ["settings"]
+    assert [change.topic for change in changes] == ["settings", "audit"]
     rows = {row["name"]: row for row in (await do("PATCH", "/settings", {"idle_s": None}))["data"]}
     assert rows["idle_s"]["value"] == rows["idle_s"]["default"] == 60
 

@@ -117,7 +117,7 @@ async def test_removing_a_provider_removes_its_secrets_and_is_published(context:
     changes = published(context)
     await do("DELETE", "/providers/OPENAI")
     assert kept == {}
-    assert [(change.topic, change.payload) for change in changes] == [("providers", "openai")]
+    assert [(change.topic, change.payload) for change in changes] == [("providers", "openai"), ("audit", "openai")]
     assert "openai" not in context.gateway.snapshot.providers
 
 
@@ -273,11 +273,11 @@ async def test_a_renamed_provider_publishes_the_aliases_that_follow(context: App
     await do("POST", "/providers", OPENAI)
     changes = published(context)
     await do("PATCH", "/providers/openai", {"name": "a"})
-    assert [one.topic for one in changes] == ["providers"]
+    assert [one.topic for one in changes] == ["providers", "audit"]
     await do("POST", "/models", {"alias": "fast", "targets": [{"provider": "a", "model": "m"}]})
     changes.clear()
     await do("PATCH", "/providers/a", {"name": "b"})
-    assert [one.topic for one in changes] == ["providers", "models"]
+    assert [one.topic for one in changes] == ["providers", "audit", "models"]
 
 
 async def test_a_removed_provider_is_not_found_by_any_verb_and_its_aliases_stay(do: Do) -> None:

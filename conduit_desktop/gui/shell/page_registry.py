@@ -27,6 +27,8 @@ PAGES = (
     PageEntry("prices", "Prices", "tag"),
     PageEntry("requests", "Requests", "activity"),
     PageEntry("health", "Health", "heartbeat"),
+    PageEntry("ip_rules", "IP Rules", "shield-check"),
+    PageEntry("audit", "Audit Log", "clock-counter-clockwise"),
     PageEntry("settings", "Settings", "gear-six"),
 )
 
@@ -70,11 +72,19 @@ def page_class(name: str) -> type[Page]:
             from conduit_desktop.gui.pages.settings.page import SettingsPage
 
             return SettingsPage
-    return _money_page_class(name)
+    return _further_page_class(name)
 
 
-def _money_page_class(name: str) -> type[Page]:
+def _further_page_class(name: str) -> type[Page]:
     match name:
+        case "ip_rules":
+            from conduit_desktop.gui.pages.ip_rules.page import IpRulesPage
+
+            return IpRulesPage
+        case "audit":
+            from conduit_desktop.gui.pages.audit.page import AuditPage
+
+            return AuditPage
         case "usage":
             from conduit_desktop.gui.pages.usage.page import UsagePage
 

@@ -172,11 +172,12 @@ async def test_the_feed_sends_changes_as_they_come(context: AppContext, server: 
         await keys.create(context, read(NewKey, {"name": "a"}), "gui")
         context.bus.publish("requests", RequestRecord(id="req_1", started_at=1, cost_nano=5_000_000_000))
         text = b""
-        while text.count(b"\n\n") < 2:
+        while text.count(b"\n\n") < 3:
             text += await response.content.readany()
-    first, second = text.strip().split(b"\n\n")[-2:]
+    first, second, third = text.strip().split(b"\n\n")[-3:]
     assert first == b'event: keys\ndata: {"topic":"keys","payload":"a"}'
-    record = orjson.loads(second.partition(b"data: ")[2])["payload"]
+    assert second == b'event: audit\ndata: {"topic":"audit","payload":"a"}'
+    record = orjson.loads(third.partition(b"data: ")[2])["payload"]
     assert (record["id"], record["cost_usd"]) == ("req_1", 5.0)
 
 
