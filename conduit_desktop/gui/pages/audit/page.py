@@ -33,7 +33,7 @@ _TONES = {"create": "success", "put": "success", "remove": "danger"}
 _VERBS = {
     "create": "created", "edit": "edited", "remove": "removed", "put": "set", "set": "set", "change": "changed",
     "rotate": "rotated", "pause": "paused", "resume": "resumed", "release": "released", "refresh": "refreshed",
-    "reset-spend": "spend reset", "reprice": "computed again",
+    "reset-spend": "spend reset", "reprice": "computed again", "undo": "taken back",
 }  # fmt: skip
 _LONGEST = 300
 
