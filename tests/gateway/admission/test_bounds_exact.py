@@ -195,9 +195,9 @@ def test_no_family_counts_more_for_the_smallest_request_than_its_bound(kind: str
 
 
 @pytest.mark.parametrize(("more", "citations"), [(0, 0), (1, 1000)])
-def test_a_body_above_a_megabyte_has_the_room_of_citations_without_being_searched(more: int, citations: int) -> None:
-    body = {"x": "a " * 500_000}
-    body["x"] += "a" * (1024 * 1024 - PER_REQUEST - size(body) + more)
+def test_a_body_above_four_megabytes_has_the_room_of_citations_without_being_searched(more: int, citations: int) -> None:
+    body = {"x": "a " * 2_000_000}
+    body["x"] += "a" * (4 * 1024 * 1024 - PER_REQUEST - size(body) + more)
     assert input_bound(call(body)) - size(body) == PER_REQUEST + citations
 
 
