@@ -20,6 +20,8 @@ LARGE = 4 * 1024 * 1024
 """Bytes of a text above which reading it at once would hold the event loop for more than 10 ms."""
 _DENSE_FROM, _DENSE = 128 * 1024, 20_000
 """Fewer bytes with so many objects, lists and fields take 40 ms to be translated. Agents' bodies of a megabyte have fewer."""
+_MANY = 600_000
+"""Values, and bytes that have so many, which take 40 ms to be read."""
 _TEXT = 128 * 1024 - 2
 """Bytes, or characters, of one long string that are read or written at once, without its quotation marks."""
 _SLICE = 16 * 1024
@@ -43,7 +45,9 @@ T = TypeVar("T")
 def is_heavy(text: bytes | bytearray) -> bool:
     """Whether a text takes so long to read, and what it holds to be walked, that others would wait for it."""
     size = len(text)
-    return size > LARGE or (size > _DENSE_FROM and text.count(b":") + text.count(b"[") > _DENSE)
+    if size <= _DENSE_FROM or size > LARGE:
+        return size > LARGE
+    return text.count(b":") + text.count(b"[") > _DENSE or (size > _MANY and text.count(b",") > _MANY)
 
 
 class NotJson(ValueError):

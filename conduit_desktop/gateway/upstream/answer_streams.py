@@ -54,6 +54,10 @@ class AnswerStream(Protocol):
         """The client's bytes where the upstream's connection broke after the dialect's terminal event; else raises `error`."""
         ...
 
+    async def cut_large(self, error: UpstreamError) -> bytes:
+        """As `cut`, where it broke within a large frame, which is read in a thread."""
+        ...
+
     def end(self) -> bytes:
         """The last bytes of a complete answer; raises UpstreamError where it is not complete."""
         ...
@@ -83,7 +87,9 @@ class ChatAnswerStream:
         return self._feed(data, self._read(data))
 
     async def take_large(self, data: bytes) -> bytes:
-        events = await for_frame(self._read, data)
+        return await self._feed_large(data, await for_frame(self._read, data))
+
+    async def _feed_large(self, data: bytes, events: list[Event]) -> bytes:
         # Meter, budgets and the reasoning that is kept belong to the event loop.
         self._count(events)
         answer, reader = self.answer, self.answer.reader
@@ -132,6 +138,9 @@ class ChatAnswerStream:
 
     def cut(self, error: UpstreamError) -> bytes:
         return self._feed(b"", self.answer.take_cut(error))
+
+    async def cut_large(self, error: UpstreamError) -> bytes:
+        return await self._feed_large(b"", await for_frame(self.answer.take_cut, error))
 
     def end(self) -> bytes:
         reader = self.answer.reader
@@ -183,6 +192,9 @@ class ByteStream:
         return b""
 
     def cut(self, error: UpstreamError) -> bytes:
+        raise error
+
+    async def cut_large(self, error: UpstreamError) -> bytes:
         raise error
 
     def end(self) -> bytes:

@@ -29,6 +29,7 @@ from conduit_desktop.gateway.upstream.upstream_answer import LARGE_FRAME, Upstre
 from conduit_desktop.providers import Endpoint, OutboundRequest, UpstreamResponse
 from conduit_desktop.wire import json_limits, sliced_json
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.base import joined
 from conduit_desktop.wire.reported_usage import usage_in
 
 _CONTENT = frozenset[type](CONTENT_EVENTS)
@@ -321,7 +322,7 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
         # Past the limit the stream is committed to without content: holding back more would let one stream fill the memory.
         if answer.ended or size > _MAX_HELD or reader.done:
             break
-    answer.held = b"".join(held)
+    answer.held = joined(held)
 
 
 async def _read_rest(answer: UpstreamAnswer) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from conduit_desktop.core.events import Event, UsageReported
+from conduit_desktop.core.events import Event, TextDelta, UsageReported
 from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder
 from conduit_desktop.providers import Secrets
@@ -13,8 +14,11 @@ from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter
 from conduit_desktop.wire.custom_tools import CustomCalls
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.framing import splitter_of, sse
-from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.framing.base import Frame, joined, part_of
 from conduit_desktop.wire.tool_names import Names, with_own_names
+
+_LONGEST_TEXT = 64 * 1024
+"""Characters of a text of a large frame that are written at once."""
 
 
 class Relay(Protocol):
@@ -91,12 +95,14 @@ class PassthroughRelay(WatchedRelay):
             if data and not faulty and not self._splitter.may_end(self._held[-1] if self._held else self._buffer, data):
                 self._held.append(data)
                 return b""
-            buffer = b"".join([self._buffer, *self._held, data])
+            buffer = joined([self._buffer, *self._held, data])
             self._held = []
+            # What was held ends no frame; the end of one may begin in its last three bytes.
+            end = self._splitter.last_end(buffer, max(0, len(buffer) - len(data) - 3))
         else:
             buffer = data
-        end = self._splitter.last_end(buffer)
-        whole, self._buffer = buffer[:end], buffer[end:]
+            end = self._splitter.last_end(buffer)
+        whole, self._buffer = part_of(buffer, 0, end), part_of(buffer, end, len(buffer))
         if faulty:
             # At the end of the stream, only the frame end of an error may be missing.
             fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end), unread)
@@ -108,7 +114,7 @@ class PassthroughRelay(WatchedRelay):
         return whole
 
     def end(self, missing: bytes = b"") -> bytes:
-        rest, self._buffer, self._held = b"".join([self._buffer, *self._held]), b"", []
+        rest, self._buffer, self._held = joined([self._buffer, *self._held]), b"", []
         if rest.strip() and (missing or self._hide_usage):
             # The last frame lacks its end, without which a frame after it would become a part of it.
             rest += self._splitter.end
@@ -151,7 +157,11 @@ class TranslatedRelay(WatchedRelay):
         if self._customs is not None:
             events = self._customs.restored(events)
         write = self._writer.write
-        return b"".join([write(event) for event in events])
+        return joined([write(event) for event in events])
+
+    def feed_large(self, data: bytes, events: list[Event], faulty: bool, unread: int = 0) -> bytes:
+        """See `Relay`. A long text is written as several: one of megabytes would be written with the interpreter's lock."""
+        return super().feed_large(data, [part for event in events for part in _parts_of(event)], faulty, unread)
 
     def end(self, missing: bytes = b"") -> bytes:
         return self._writer.end()
@@ -186,6 +196,16 @@ class ReframedRelay:
     def raw_error(self, secrets: Secrets) -> bytes:
         framed = self._reframed(self._passthrough.raw_error(secrets))
         return framed + self._writer.close() if framed else b""
+
+
+def _parts_of(event: Event) -> Iterator[Event]:
+    """The event, or several where its text is long."""
+    if isinstance(event, TextDelta) and len(event.text) > _LONGEST_TEXT:
+        text = event.text
+        for at in range(0, len(text), _LONGEST_TEXT):
+            yield replace(event, text=text[at : at + _LONGEST_TEXT])
+    else:
+        yield event
 
 
 def _until_unfit(frames: Sequence[Frame], unread: int) -> tuple[list[bytes], Frame | None]:

@@ -59,7 +59,7 @@ async def relay(
             try:
                 data = await reader.chunk(sent=bool(out))
             except UpstreamError as error:
-                out = stream.cut(error)
+                out = stream.cut(error) if coming <= LARGE_FRAME else await stream.cut_large(error)
             else:
                 if data is None:
                     out = stream.ping()

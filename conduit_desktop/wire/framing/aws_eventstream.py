@@ -61,7 +61,7 @@ class EventSplitter(Splitter):
         return frames
 
     @classmethod
-    def last_end(cls, buffer: bytes) -> int:
+    def last_end(cls, buffer: bytes, searched: int = 0) -> int:
         at = 0
         while len(buffer) - at >= _PRELUDE.size:
             total = int(_PRELUDE.unpack_from(buffer, at)[0])

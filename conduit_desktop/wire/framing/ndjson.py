@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from conduit_desktop.wire.framing.base import Frame, Splitter
+from conduit_desktop.wire.framing.base import Frame, Splitter, joined, part_of
+
+_LARGE = 1024 * 1024
+"""Bytes of a line that is not copied at once."""
 
 
 class LineSplitter(Splitter):
@@ -15,8 +18,14 @@ class LineSplitter(Splitter):
         if b"\n" not in data:
             self._hold_more(data)
             return []
-        if self._held:
-            data = self.rest + data
+        held = self._size
+        data = joined([*self._held, data])
+        if held > _LARGE:
+            # The first line is copied piece by piece, as it may have many megabytes.
+            end = data.index(b"\n", held)
+            first = Frame(None, part_of(data, 0, end), part_of(data, 0, end + 1))
+            self._hold(b"")
+            return [first, *self.feed(bytes(data[end + 1 :]))]
         *lines, rest = data.split(b"\n")
         self._hold(rest)
         return [Frame(None, line.strip(), line + b"\n") for line in lines]
@@ -26,8 +35,8 @@ class LineSplitter(Splitter):
         return b"\n" in data
 
     @classmethod
-    def last_end(cls, buffer: bytes) -> int:
-        return buffer.rfind(b"\n") + 1
+    def last_end(cls, buffer: bytes, searched: int = 0) -> int:
+        return buffer.rfind(b"\n", searched) + 1
 
 
 def write(data: bytes) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from conduit_desktop.wire.framing.base import Frame, Splitter
+from conduit_desktop.wire.framing.base import Frame, Splitter, joined, part_of
 
 _LARGE = 64 * 1024
+_FEW_LINES = 8
 _BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\r")
 
 
@@ -33,17 +34,19 @@ class SseSplitter(Splitter):
             # The standard allows one byte-order mark, and only at the start of the stream.
             data = data.removeprefix(b"\xef\xbb\xbf")
             self._first = False
+        searched = 0
         if self._held:
             # Only the last 3 bytes are searched again: searching all held bytes would be quadratic in the size of a frame.
             if _frame_end(self._tail + data, 0) is None:
                 self._tail = (self._tail + data)[-3:]
                 self._hold_more(data)
                 return []
-            data = b"".join([*self._held, data])  # one copy of what may be megabytes
+            searched = self._size - len(self._tail)
+            data = joined([*self._held, data])  # one copy of what may be megabytes
         frames: list[Frame] = []
         start = 0
-        while (end := _frame_end(data, start)) is not None:
-            frames.append(parse(data[start:end]))
+        while (end := _frame_end(data, start or searched)) is not None:
+            frames.append(parse(part_of(data, start, end)))
             start = end
         self._hold(data[start:] if start else data)
         self._check_size()
@@ -58,12 +61,12 @@ class SseSplitter(Splitter):
         return cls.last_end(tail[-3:] + data) > 0
 
     @classmethod
-    def last_end(cls, buffer: bytes) -> int:
-        end = buffer.rfind(b"\n\n")
+    def last_end(cls, buffer: bytes, searched: int = 0) -> int:
+        end = buffer.rfind(b"\n\n", searched)
         end = end + 2 if end >= 0 else 0
-        if b"\r" in buffer:
+        if buffer.find(b"\r", searched) >= 0:
             for mark in (b"\r\n\r\n", b"\r\r"):
-                at = buffer.rfind(mark)
+                at = buffer.rfind(mark, searched)
                 if at >= 0:
                     end = max(end, at + len(mark))
         return end
@@ -82,8 +85,8 @@ def _frame_end(data: bytes, start: int) -> int | None:
 def parse(raw: bytes) -> Frame:
     """The frame of one event's bytes. Its data lines are joined by newlines."""
     # A picture is one line of megabytes, which is copied once here, and twice below.
-    if len(raw) > _LARGE and raw.startswith(b"data: ") and b"\r" not in raw and raw.find(b"\n") == len(raw) - 2:
-        return Frame(None, raw[6:-2], raw)
+    if len(raw) > _LARGE and b"\r" not in raw and (frame := _of_few_lines(raw)) is not None:
+        return frame
     event: str | None = None
     data: list[bytes] = []
     # `splitlines` is for CR and CRLF; nearly every vendor ends lines in LF.
@@ -95,6 +98,26 @@ def parse(raw: bytes) -> Frame:
         elif line.startswith(b"event:"):
             event = line[6:].strip().decode("utf-8", "replace")
     return Frame(event, data[0] if len(data) == 1 else b"\n".join(data), raw)
+
+
+def _of_few_lines(raw: bytes) -> Frame | None:
+    """As `parse`, without a copy of all lines; None where there are many, or several with data."""
+    event: str | None = None
+    data: bytes | None = None
+    at = 0
+    for _ in range(_FEW_LINES):
+        end = raw.find(b"\n", at)
+        end = len(raw) if end < 0 else end
+        if raw.startswith(b"data:", at):
+            if data is not None:
+                return None
+            data = part_of(raw, at + (6 if raw.startswith(b" ", at + 5) else 5), end)
+        elif raw.startswith(b"event:", at):
+            event = raw[at + 6 : end].strip().decode("utf-8", "replace")
+        at = end + 1
+        if at >= len(raw):
+            return Frame(event, data or b"", raw)
+    return None
 
 
 def write(data: bytes, event: str | None = None) -> bytes:
