@@ -201,6 +201,8 @@ async def _parse_large(raw: bytes | bytearray) -> tuple[Any, bool, BodySurvey | 
             return await _parse_sliced(raw), True, None
     # At most a megabyte, or hardly any objects and lists: read at once, and its depth is seen in the survey.
     body = parse_json(raw, is_deep=False)
+    if len(raw) > json_limits.LARGE:
+        await asyncio.sleep(0)  # a list of half a million texts takes 30 ms to be read, and as long to be looked through
     try:
         found = body_survey.survey(body)
     except json_limits.TooComplex as error:
