@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,7 @@ def write(seen: Content, data: bytes | None) -> list[str]:
         part = temporary(target)
         try:
             if data is not None:
-                mode = stat.S_IMODE(target.stat().st_mode) if seen.data is not None else 0o600
-                _write_new(part, data, mode)
+                _write_new(part, data, target.stat() if seen.data is not None else None)
             # As late as can be: what another program wrote meanwhile must not be lost.
             if read(seen.path).digest != seen.digest or Path(os.path.realpath(seen.path)) != target:
                 raise Conflict(f"{seen.path} was changed by another program just now. Look at the difference again.")
@@ -147,11 +147,15 @@ def _remove_folders(made: list[str]) -> None:
             Path(one).rmdir()  # refused where something is in it
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
+def _write_new(path: Path, data: bytes, like: os.stat_result | None) -> None:
+    """A new file with the mode and the owner of `like`, else for the user alone."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        if hasattr(os, "fchmod"):
-            os.fchmod(file.fileno(), mode)
+        if like is not None and sys.platform != "win32":
+            # Where the gateway runs as another user, such as root.
+            with suppress(OSError):
+                os.fchown(file.fileno(), like.st_uid, like.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

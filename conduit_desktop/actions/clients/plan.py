@@ -269,11 +269,17 @@ def _missing(folder: Path) -> list[Path]:
 
 # Names of secrets, and what stands behind them in JSON, TOML, YAML and env files.
 _SECRET = re.compile(
-    r"""(?P<head>["']?[\w.-]*(?:api[_-]?key|_key|token|secret|password|authorization)["']?\s*[:=]\s*)(?P<quote>["']?)(?P<value>[^"'\s,#}]+)""",
+    r"""(?P<head>["']?[\w.-]*(?:key|token|secret|passw(?:or)?d|auth|authorization|credentials?|bearer)["']?\s*[:=]\s*)"""
+    r"""(?P<quote>["']?)(?P<value>(?<=")[^"]+|(?<=')[^']+|[^"'\s,#}{\[]+)""",
     re.IGNORECASE,
 )
-_NO_SECRET = re.compile(r"[A-Z][A-Z0-9_]*|\{env:.*|\$.*|[a-z_-]{1,16}|\d+|true|false|null|\{|\[")
-"""A variable's name, a reference, a word: `env_key = "CONDUIT_API_KEY"`, `api_key_name: conduit`."""
+_NO_SECRET = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*|\{env:.*|\$.*|[a-z_-]{1,16}|\d{1,6}")
+"""A variable's name, a reference, a word: `env_key = "CONDUIT_API_KEY"`, `selectedAuth: none`."""
+_BY_SHAPE = re.compile(
+    r"\b(?:sk|pk|rk|gsk|hf|xai|xox[a-z]|ghp|gho|ghs|github_pat|glpat|AIza|AKIA|condm)[-_]?[A-Za-z0-9_-]{12,}"
+    r"|(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"
+)
+"""Keys as vendors make them, and a user with a password in an address, wherever they stand."""
 
 
 def masked(line: str) -> str:
@@ -285,9 +291,14 @@ def masked(line: str) -> str:
         value = found["value"]
         if value.startswith("condt_…") or _NO_SECRET.fullmatch(value):
             return found[0]
-        return f"{found['head']}{found['quote']}…{value[-4:] if len(value) >= 16 else ''}"
+        return f"{found['head']}{found['quote']}{_hint(value)}"
 
-    return SECRETS.redact(_SECRET.sub(hide, line))
+    line = _SECRET.sub(hide, line)
+    return SECRETS.redact(_BY_SHAPE.sub(lambda found: _hint(found[0]), line))
+
+
+def _hint(secret: str) -> str:
+    return f"…{secret[-4:]}" if len(secret) >= 16 else "…"
 
 
 def difference(plan: FilePlan) -> str:

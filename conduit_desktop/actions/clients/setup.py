@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from conduit_desktop.gateway.routing.resolve import resolve_model
 
 RECORDS = "clients"
 """The name in the store's `meta` of what was set up, by the client's name. It holds no key and no value of a file."""
+_NO_CHAT = re.compile(r"\*|embed|whisper|tts|dall-e|image|rerank|moderation|transcri", re.IGNORECASE)
+"""Patterns, and what names of models that do not chat have in them."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -259,7 +262,7 @@ def _key_in_files(record: Record | None, key: VirtualKey | None) -> str | None:
 async def _known(context: AppContext) -> _Known:
     records = await context.store.meta.get(RECORDS) or {}
     rows = await context.store.keys.all()
-    aliases = [one.alias for one in await context.store.models.all() if one.enabled and "*" not in one.alias]
+    aliases = [one.alias for one in await context.store.models.all() if one.enabled and not _NO_CHAT.search(one.alias)]
     # The demo answers nothing of use: any other alias goes before it.
     default = next((one for one in aliases if not one.startswith("demo")), next(iter(aliases), ""))
     machine = this_machine()

@@ -99,8 +99,14 @@ def _put_item(text: str, root: Node | None, path: Path, value: dict[str, Any]) -
             return _append(text, _item(value, "", newline))
         if owner is None:
             return _append(text, f"{name}:{newline}{_item(value, '  ', newline)}")
-        at = owner.end_mark.index
-        return text[: owner.start_mark.index].rstrip(" ") + newline + _item(value, "  ", newline) + text[at:]
+        assert isinstance(root, MappingNode)
+        key = next(key for key, _ in root.value if key.value == name)
+        if owner.value:
+            text = text[: owner.start_mark.index].rstrip(" ") + text[owner.end_mark.index :]
+        # An empty value stands, for the reader, at what follows it.
+        at = _line_end(text, key.end_mark.index)
+        before = text[:at] if text[:at].endswith("\n") else text[:at] + newline
+        return before + _item(value, "  ", newline) + newline + text[at:]
     if not isinstance(owner, SequenceNode):
         raise CannotEdit(f"{name or 'the file'} is no list")
     selector = path[-1]
@@ -139,9 +145,9 @@ def _without(text: str, base: str | None, path: Path) -> str:
             return _without_name(text, root, name)
         if owner.flow_style:
             return _replace(text, owner, "[]")
-        start, end = _lines_of(text, node)
-        head = text[:start].rstrip("\r\n")
-        return f"{head} []{newline_of(text)}{text[end:]}"
+        # The line of the name as it was: `models: []`, or without a value.
+        former, now = _name_start(base or "", name), _name_start(text, name)
+        return text[:now] + (base or "")[former : _line_end(base or "", former + len(name))] + text[_lines_of(text, node)[1] :]
     if owner.flow_style:
         index = owner.value.index(node)
         start = _end_of(owner.value[index - 1]) if index else node.start_mark.index
@@ -156,6 +162,13 @@ def _without_name(text: str, root: Node | None, name: str) -> str:
     key, value = next((key, value) for key, value in root.value if key.value == name)
     start = text.rfind("\n", 0, key.start_mark.index) + 1
     return text[:start] + text[_line_end(text, max(_end_of(value), key.end_mark.index)) :]
+
+
+def _name_start(text: str, name: str) -> int:
+    """Where a name of the outermost mapping stands."""
+    root = _composed(text)
+    assert isinstance(root, MappingNode)
+    return next(int(key.start_mark.index) for key, _ in root.value if key.value == name)
 
 
 def _value_of(root: Node | None, name: str) -> Node | None:
