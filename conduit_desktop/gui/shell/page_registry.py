@@ -22,6 +22,7 @@ PAGES = (
     PageEntry("providers", "Providers", "hard-drives"),
     PageEntry("models", "Models", "cube"),
     PageEntry("keys", "Virtual Keys", "key"),
+    PageEntry("clients", "Clients", "terminal-window"),
     PageEntry("usage", "Usage", "chart-bar"),
     PageEntry("budgets", "Budgets", "wallet"),
     PageEntry("prices", "Prices", "tag"),
@@ -77,6 +78,10 @@ def page_class(name: str) -> type[Page]:
 
 def _further_page_class(name: str) -> type[Page]:
     match name:
+        case "clients":
+            from conduit_desktop.gui.pages.clients.page import ClientsPage
+
+            return ClientsPage
         case "ip_rules":
             from conduit_desktop.gui.pages.ip_rules.page import IpRulesPage
 

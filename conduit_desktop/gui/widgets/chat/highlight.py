@@ -8,6 +8,8 @@ from PySide6.QtGui import QSyntaxHighlighter, QTextCharFormat, QTextDocument
 
 from conduit_desktop.gui.theme import theme
 
+DIFF = "diff"
+"""A unified difference: whole lines are coloured by their first character."""
 LONGEST_LINE = 1000
 """Characters; longer lines are usually data, and slow to colour at every repaint."""
 PLAIN = frozenset({"", "text", "txt", "plain", "plaintext", "output", "console", "markdown", "md"})
@@ -53,7 +55,7 @@ class Highlighter(QSyntaxHighlighter):
         # Only for another one: `rehighlight` goes over the whole document, and a streaming block calls this ten times a second.
         if language != self._language:
             self._language = language
-            self._pattern = None if language.lower() in PLAIN else pattern(language)
+            self._pattern = None if language.lower() in (*PLAIN, DIFF) else pattern(language)
             self.rehighlight()
 
     def on_theme_changed(self) -> None:
@@ -67,12 +69,19 @@ class Highlighter(QSyntaxHighlighter):
             "comment": theme.colour("text_faint"),
             "number": theme.colour("warning"),
             "word": theme.colour("accent_text"),
+            "+": theme.colour("success"),
+            "-": theme.colour("danger"),
+            "@": theme.colour("text_faint"),
         }
         self._formats = {name: QTextCharFormat() for name in colours}
         for name, colour in colours.items():
             self._formats[name].setForeground(colour)
 
     def highlightBlock(self, text: str) -> None:
+        if self._language == DIFF:
+            if text[:1] in ("+", "-", "@"):
+                self.setFormat(0, len(text), self._formats["@" if text.startswith(("+++", "---")) else text[0]])
+            return
         if self._pattern is None or len(text) > LONGEST_LINE:
             return
         for found in self._pattern.finditer(text):

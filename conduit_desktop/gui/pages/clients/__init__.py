@@ -1,0 +1,1 @@
+"""The page of tools that can use the gateway."""
