@@ -14,6 +14,7 @@ from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import icon_button
 from conduit_desktop.gui.widgets.icons import IconPicture
 from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.layouts import scrolled
 from conduit_desktop.gui.widgets.pills import Dot
 
 WIDE, NARROW = 212, 60
@@ -133,13 +134,23 @@ class Sidebar(QFrame):
         column.setSpacing(2)
         column.addLayout(self._brand())
         column.addSpacing(theme.L)
+        # In a low window, or with a large font, the pages scroll: the card below them stays whole.
+        pages = QWidget()
+        pages.setObjectName("sidebarPages")
+        entries_column = QVBoxLayout(pages)
+        entries_column.setContentsMargins(0, 0, 0, 0)
+        entries_column.setSpacing(2)
         for place, entry in enumerate(entries, 1):
             item = NavItem(entry, f"Ctrl+{place}" if place <= DIGITS else "Ctrl+," if entry.name == "settings" else "")
             # As a default value: a closure would see the last entry of the loop.
             item.clicked.connect(lambda _=False, name=entry.name: self.picked.emit(name))
             self.items[entry.name] = item
-            column.addWidget(item)
-        column.addStretch(1)
+            entries_column.addWidget(item)
+        entries_column.addStretch(1)
+        self.pages_area = scrolled(pages)
+        self.pages_area.setObjectName("sidebarScroll")
+        self.pages_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        column.addWidget(self.pages_area, 1)
         column.addWidget(self.server)
         theme.scaled(self, lambda it: it.setFixedWidth(theme.px(NARROW if it.narrow else WIDE)))
 
@@ -167,6 +178,8 @@ class Sidebar(QFrame):
             # Qt keeps one button of an exclusive group checked, but the welcome page has none.
             item.setAutoExclusive(name in self.items)
             item.setChecked(item is self.items.get(name))
+        if name in self.items:
+            self.pages_area.ensureWidgetVisible(self.items[name], 0, 0)
 
     def show_unread(self, count: int) -> None:
         """Show the number of unread notifications; zero hides the badge."""

@@ -322,3 +322,15 @@ async def test_a_narrow_sidebar_stays_narrow_when_the_zoom_changes(window: MainW
     before = window.sidebar.width()
     theme().set_zoom(150)
     assert window.sidebar.width() == round(before * 1.5)
+
+
+async def test_in_a_low_window_the_pages_scroll_and_the_server_card_stays_whole(window: MainWindow):
+    theme().set_zoom(150)
+    window.resize(1300, 700)
+    await until(lambda: window.sidebar.server.height() >= window.sidebar.server.minimumSizeHint().height())
+    window.navigate("settings")
+    await window.settle()
+    item = window.sidebar.items["settings"]
+    inside = item.mapTo(window.sidebar.pages_area.viewport(), item.rect().bottomLeft()).y()
+    assert 0 < inside <= window.sidebar.pages_area.viewport().height()
+    assert window.sidebar.server.geometry().bottom() <= window.sidebar.height()
