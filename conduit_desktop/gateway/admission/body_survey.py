@@ -17,7 +17,7 @@ FROM = 32 * 1024
 """Bytes of a body's text above which it is surveyed. A smaller one is searched, which takes a few microseconds."""
 _HEAVY = 20_000
 """Fields, and elements of lists, which take 40 ms to be translated. Agents' bodies of a megabyte have fewer."""
-_NAMES = FILE_NAMES | {"cache_control"}
+_NAMES = FILE_NAMES | {"cache_control", "citations"}
 
 
 @dataclass(slots=True)
@@ -31,6 +31,8 @@ class BodySurvey:
     """A number below the top that may have been spelled in another way. Whole ones of more than 64 bits are read as floats, too."""
     cache_marks: list[Json] = field(default_factory=list)
     """The values of all fields `cache_control`."""
+    has_citations: bool = False
+    """A field `citations`, which asks for them."""
 
 
 def survey(body: Any) -> BodySurvey:
@@ -100,5 +102,6 @@ def _walk(level: list[Any], found: BodySurvey, depth: int, media: bool) -> bool:
 def _take_named(item: dict[str, Json], found: BodySurvey, media: bool) -> None:
     if "cache_control" in item:
         found.cache_marks.append(item["cache_control"])
+    found.has_citations = found.has_citations or "citations" in item
     if media and holds_link(item):
         found.has_media = True

@@ -91,7 +91,10 @@ def _bounds(call: Call, searches: bool) -> tuple[int, int]:
         if has_tools:
             text += _BOUND_OF_TOOLS
         searches = searches or adds_unseen(body)
-    if text > _SEARCHED or b'"citations"' in written:
+    survey = call.survey
+    # A megabyte takes half a millisecond to be searched.
+    is_searched = survey is None or survey.is_heavy
+    if text > _SEARCHED or (b'"citations"' in written if is_searched else survey is not None and survey.has_citations):
         text += _BOUND_OF_CITATIONS
     text += LEARNED.hidden(call.model, has_tools)
     if searches:

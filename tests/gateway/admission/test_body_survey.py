@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.gateway.admission.body_content import has_media
 from conduit_desktop.gateway.admission.body_survey import survey
+from conduit_desktop.gateway.admission.bounds import input_bound
 from conduit_desktop.gateway.admission.cost_estimate import cache_rate_of
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.wire import dialect
@@ -49,6 +50,17 @@ def test_a_surveyed_call_is_priced_by_the_same_cache_marks(body: dict[str, Any])
     surveyed.receive(orjson.dumps(body), body, False, survey(body))
     searched.receive(orjson.dumps(body), body, False)
     assert cache_rate_of(surveyed) == cache_rate_of(searched)
+
+
+@pytest.mark.parametrize("wanted", [{}, {"citations": {"enabled": True}}])
+@pytest.mark.parametrize("field", ["messages", "tools"])
+def test_a_surveyed_call_has_the_room_of_citations_where_they_are_asked_for(field: str, wanted: dict[str, Any]) -> None:
+    body = {"model": "m", field: [{"role": "user", "content": [{"type": "document", "source": {}, **wanted}]}]}
+    surveyed, searched = (Call(dialect("anthropic_messages"), body, "m") for _ in range(2))
+    surveyed.receive(orjson.dumps(body), body, False, survey(body))
+    searched.receive(orjson.dumps(body), body, False)
+    assert survey(body).has_citations == bool(wanted)
+    assert input_bound(surveyed) == input_bound(searched)
 
 
 def nested(depth: int) -> dict[str, Any]:
