@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import stat
 import sys
@@ -16,6 +17,7 @@ from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.store.private_files import remove, sync_folder, temporary, write_private
 
 BOM = b"\xef\xbb\xbf"
+log = logging.getLogger(__name__)
 MAX_BYTES = 4 * 1024 * 1024
 
 
@@ -114,14 +116,16 @@ def keep(folder: Path, data: bytes) -> str:
     return name
 
 
-def kept(folder: Path, name: str) -> bytes:
-    """A kept copy; raises Conflict where it is gone or not what it was."""
+def kept(folder: Path, name: str) -> bytes | None:
+    """A kept copy; None where it is gone, or not what it was: our values are then taken out of the file as it is."""
     try:
         data = (folder / name).read_bytes()
     except OSError as error:
-        raise Conflict(f"the backup {folder / name} cannot be read: {error.strerror or error}.") from error
+        log.warning("the backup %s of a client's file cannot be read: %s", folder / name, error.strerror or error)
+        return None
     if digest(data) != name:
-        raise Conflict(f"the backup {folder / name} was changed; it is not used.")
+        log.warning("the backup %s of a client's file was changed, and is not used", folder / name)
+        return None
     return data
 
 
@@ -133,7 +137,7 @@ def unreadable(path: Path, error: Unreadable) -> Invalid:
 def _folders(folder: Path) -> list[str]:
     """Make the folder; those that were made, the innermost first."""
     missing = []
-    while not folder.exists():
+    while not os.path.exists(folder):  # `Path.exists` raises where a folder above may not be read
         missing.append(folder)
         folder = folder.parent
     for one in reversed(missing):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conduit_desktop.core.errors import Conflict
+
 _MOST_PARENTS = 5
 
 
@@ -73,8 +75,11 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """That of this process."""
-    return Machine(Path.home(), os.environ)
+    """That of this process; raises Conflict for a user without a home folder."""
+    try:
+        return Machine(Path.home(), os.environ)
+    except RuntimeError as error:  # a user without an entry, as in some containers
+        raise Conflict("This user has no home folder, so no tools can be found.") from error
 
 
 def _version(program: Path) -> str:

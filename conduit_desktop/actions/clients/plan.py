@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ from conduit_desktop.actions.clients.recipes import ConfigFile, Goal, Recipe
 from conduit_desktop.core.errors import Conflict
 from conduit_desktop.core.secret_values import SECRETS
 
-Kept = Callable[[str], bytes]
-"""Gives a backup by its name; raises Conflict."""
+Kept = Callable[[str], bytes | None]
+"""Gives a backup by its name; None where it is lost."""
 OWN_KEY = re.compile(r"condt_[A-Za-z0-9_-]{43}")
 PLACEHOLDER = "condt_A_KEY_THAT_IS_MADE_FOR_THIS_TOOL"
 
@@ -97,7 +98,8 @@ def located(config: ConfigFile, machine: Machine) -> Path:
     """The file that a tool reads: the first of its names that exists, else the last."""
     folder = config.folder(machine)
     found = [folder / name for name in config.names]
-    return next((path for path in found if path.exists()), found[-1])
+    # Not `Path.exists`, which raises where a folder above may not be read.
+    return next((path for path in found if os.path.exists(path)), found[-1])
 
 
 def value_digest(value: Any) -> str:
@@ -135,7 +137,7 @@ def _file_plan(
     seen, edit = read(path), editor(config.format)
     try:
         wanted = [(goal.filled(at), goal.filled(value), True) for at, value in config.values]
-        base = _base(seen, edit, before, kept, [at for at, _, _ in wanted], roots, config)
+        base = _base(seen, edit, before, kept, [at for at, _, _ in wanted], roots)
         text = text_of(seen.data)
         if before is not None:
             # A former alias is in the path of some values.
@@ -166,7 +168,7 @@ def plan_undo(before: WrittenFile, kept: Kept) -> FilePlan:
     seen = read(Path(before.path))
     edit = editor(before.format)  # type: ignore[arg-type]  # one of those that `Format` lists
     try:
-        base = _base(seen, edit, before, kept, (), (), None)
+        base = _base(seen, edit, before, kept, (), ())
     except Unreadable as error:
         raise unreadable(seen.path, error) from error
     except CannotEdit as error:
@@ -207,24 +209,18 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _base(
-    seen: Content, edit: Editor, before: WrittenFile | None, kept: Kept, paths: Sequence[Any], roots: Sequence[str],
-    config: ConfigFile | None,
-) -> bytes | None:  # fmt: skip
+    seen: Content, edit: Editor, before: WrittenFile | None, kept: Kept, paths: Sequence[Any], roots: Sequence[str]
+) -> bytes | None:
+    """The content without our values; `paths` are also looked at for values that point here and were not written from here."""
     if seen.data is None:
         return None
     if before is not None and seen.digest == before.written:
-        return None if before.original is None else kept(before.original)
-    text = start = text_of(seen.data)
-    former = None
-    if before is not None:
-        former = _former(before, kept)
-        ours = [one for one in before.values if _is_ours(edit, text, one)]
-        for one in reversed(ours):
-            text = edit.take_back(text, former, one.path)
-        if any(one.compared for one in ours):
-            for owned in _owned(before):
-                if edit.get(former or "", owned) is ABSENT:
-                    text = edit.take_back(text, former, owned)
+        if before.original is None:
+            return None
+        if (original := kept(before.original)) is not None:
+            return original
+    start = text_of(seen.data)
+    text = start if before is None else _without_ours(start, edit, before, kept)
     for path in reversed(paths):
         value = edit.get(text, path)
         if value is not ABSENT and points_here(value, roots):
@@ -234,6 +230,19 @@ def _base(
     if before is not None and before.original is None and _is_blank(text):
         return None
     return data_of(text, seen.data)
+
+
+def _without_ours(text: str, edit: Editor, before: WrittenFile, kept: Kept) -> str:
+    """The text with what was there before in the place of what is still as it was written."""
+    former = _former(before, kept)
+    ours = [one for one in before.values if _is_ours(edit, text, one)]
+    for one in reversed(ours):
+        text = edit.take_back(text, former, one.path)
+    if any(one.compared for one in ours):
+        for owned in _owned(before):
+            if edit.get(former or "", owned) is ABSENT:
+                text = edit.take_back(text, former, owned)
+    return text
 
 
 def _is_blank(text: str) -> bool:
@@ -251,7 +260,8 @@ def _owned(before: WrittenFile) -> list[tuple[str, ...]]:
 
 
 def _former(before: WrittenFile, kept: Kept) -> str | None:
-    return None if before.original is None else text_of(kept(before.original))
+    original = None if before.original is None else kept(before.original)
+    return None if original is None else text_of(original)
 
 
 def _is_ours(edit: Editor, text: str, one: Placed) -> bool:
@@ -261,7 +271,7 @@ def _is_ours(edit: Editor, text: str, one: Placed) -> bool:
 
 def _missing(folder: Path) -> list[Path]:
     found = []
-    while not folder.exists():
+    while not os.path.exists(folder):
         found.append(folder)
         folder = folder.parent
     return found

@@ -6,6 +6,8 @@ names, `$root` is the gateway's address, `$v1` the same with `/v1`, `$key` the v
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,11 @@ class Goal:
     key: str
     model: str
     small: str
+
+    def quoted(self, language: str) -> Goal:
+        """With models as a text of that language holds them: an alias may have any printable character."""
+        quote = shlex.quote if language == "bash" else (lambda text: json.dumps(text, ensure_ascii=False)[1:-1])
+        return Goal(self.root, self.key, quote(self.model), quote(self.small))
 
     def filled(self, value: Any) -> Any:
         """A value, or a path, with the names replaced."""

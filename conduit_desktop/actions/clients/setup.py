@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -74,7 +75,7 @@ class _Known:
     default_model: str
     note: str
 
-    def kept(self, name: str) -> bytes:
+    def kept(self, name: str) -> bytes | None:
         return files.kept(self.folder, name)
 
 
@@ -292,7 +293,7 @@ def _look(known: _Known, recipe: Recipe, goal: Goal | None) -> _Seen:
     """State, files and difference of one client. Reads files: for a thread."""
     installed = known.machine.program(*recipe.programs)
     record = Record.of(known.records.get(recipe.name))
-    found = installed is not None or any(one(known.machine).exists() for one in recipe.found_by)
+    found = installed is not None or any(os.path.exists(one(known.machine)) for one in recipe.found_by)
     states = {one.path: plan.state_of(one) for one in record.files} if record is not None else {}
     problem = next((one.problem for one in states.values() if one.problem), "")
     state: ClientState = "not_set" if found or (not recipe.programs and not recipe.found_by) else "not_installed"
@@ -338,7 +339,7 @@ def _files(
             ClientFileView(
                 path=path,
                 format=format,
-                exists=Path(path).exists(),
+                exists=os.path.exists(path),
                 intact=states[path].intact if path in states else None,
                 backup=None if original is None else str(known.folder / original),
                 diff=plan.difference(planned[path]) if path in planned else "",
@@ -353,7 +354,7 @@ async def _view(context: AppContext, known: _Known, recipe: Recipe, goal: Goal |
     first = await first_request(context, recipe.name, record.key_id, record.set_at) if record is not None else None
     program = seen.installed.path if seen.installed is not None and seen.installed.path != Path() else None
     example = goal or Goal("http://127.0.0.1:5000", "", "MODEL", "MODEL")
-    snippet = Goal(example.root, "condt_YOUR_KEY", example.model, example.small).filled(recipe.snippet)
+    snippet = Goal(example.root, "condt_YOUR_KEY", example.model, example.small)
     shown = example if record is None else Goal(example.root, "", record.model, record.small)
     return ClientView(
         name=recipe.name,
@@ -378,9 +379,9 @@ async def _view(context: AppContext, known: _Known, recipe: Recipe, goal: Goal |
         set_at=rfc3339(record.set_at) if record is not None else None,
         first_seen=rfc3339(first.at) if first is not None else None,
         first_request=first.request_id if first is not None else None,
-        run=shown.filled(recipe.run),
+        run=shown.quoted("bash").filled(recipe.run),
         language=recipe.language,
-        snippet=snippet,
+        snippet=snippet.quoted(recipe.language).filled(recipe.snippet),
         revision=seen.revision,
     )
 

@@ -522,3 +522,54 @@ async def test_two_set_ups_at_once_make_one_key(ready: AppContext, do: Do) -> No
     await asyncio.gather(set_up(do, "claude-code"), set_up(do, "claude-code"))
     assert len(ready.gateway.snapshot.keys) == 1
     assert (await do("GET", "/clients/claude-code"))["state"] == "set"
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+async def test_without_its_backup_a_file_loses_our_values_and_nothing_else(
+    ready: AppContext, do: Do, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    path = path_of(by_name("claude-code"))
+    put(path, '{"theme": "dark"}')
+    backup = Path((await set_up(do, "claude-code"))["files"][0]["backup"])
+    backup.unlink() if damage == "gone" else backup.write_text("{}")
+    await do("POST", "/clients/claude-code/undo")
+    assert path.read_text() == '{"theme": "dark"}'
+    assert f"the backup {backup}" in caplog.text
+
+
+async def test_a_user_without_a_home_folder_is_told_so(ready: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    with pytest.raises(Conflict, match="no home folder"):
+        await do("GET", "/clients")
+
+
+async def test_an_alias_of_any_characters_is_quoted_in_commands_and_snippets(ready: AppContext, do: Do) -> None:
+    alias = 'my "fast" $(x) model'
+    await do("POST", "/models", {"alias": alias, "targets": [{"provider": "work", "model": "demo-chat"}]})
+    assert (await do("GET", "/clients/copilot", model=alias))["snippet"].count(f"COPILOT_MODEL='{alias}'") == 1
+    zed = (await do("GET", "/clients/zed", model=alias))["snippet"]
+    assert json.loads(zed)["language_models"]["openai_compatible"]["Conduit"]["available_models"][0]["name"] == alias
+    row = await set_up(do, "llm", model=alias)
+    assert row["run"] == f"llm -m conduit/'{alias}'"
+    with pytest.raises(Conflict, match="DEFAULT_MODEL"):
+        await set_up(do, "shell-gpt", model=alias)
+
+
+async def test_an_unreadable_folder_of_one_tool_does_not_hide_the_others(
+    ready: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(path_of(by_name("codex")), "a = 1\n")
+    read_bytes = Path.read_bytes
+
+    def refuse(self: Path) -> bytes:
+        if self.name == "config.toml":
+            raise PermissionError(13, "Permission denied", str(self))
+        return read_bytes(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    rows = {row["name"]: row for row in (await do("GET", "/clients"))["data"]}
+    assert "config.toml cannot be read: Permission denied" in rows["codex"]["problem"]
+    assert rows["claude-code"]["diff"]
