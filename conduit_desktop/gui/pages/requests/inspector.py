@@ -17,6 +17,7 @@ from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.requests.attempts import AttemptRow
 from conduit_desktop.gui.pages.requests.cost import CostLines, cost_facts, cost_lines, target
 from conduit_desktop.gui.pages.requests.curl import as_curl
+from conduit_desktop.gui.pages.requests.replay import why_not
 from conduit_desktop.gui.request_rows import DIALECT_LABELS, STATUS_LABELS, TONES
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
@@ -38,6 +39,7 @@ class Inspector(QFrame):
     """`show_request` fills it; `closed` is emitted when the user closes it."""
 
     closed = Signal()
+    replay_requested = Signal()
 
     def __init__(self, ui: Ui) -> None:
         super().__init__()
@@ -65,6 +67,8 @@ class Inspector(QFrame):
         head.addWidget(self.title)
         head.addWidget(self.pill)
         head.addStretch(1)
+        self.replay = icon_button("arrow-counter-clockwise", "Replay…", self.replay_requested.emit)
+        head.addWidget(self.replay)
         head.addWidget(icon_button("terminal-window", "Copy as cURL", self.copy_curl))
         cross = icon_button("x", "Close  (Esc)", self.closed.emit)
         cross.setShortcut(QKeySequence(Qt.Key.Key_Escape))
@@ -118,6 +122,9 @@ class Inspector(QFrame):
             self.error.show_text(f"{detail.error_text or detail.error_code}{code}", "danger")
         else:
             self.error.hide()
+        reason = why_not(detail)
+        self.replay.setEnabled(not reason)
+        self.replay.setToolTip(reason or "Ask this request again, edited or of another model…")
         self.facts.show_facts(_facts(detail))
         self._show_times(detail)
         self._show_stream(detail)

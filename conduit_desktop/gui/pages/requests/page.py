@@ -18,6 +18,7 @@ from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.requests.inspector import WIDTH, Inspector
+from conduit_desktop.gui.pages.requests.replay import replay, why_not
 from conduit_desktop.gui.request_rows import STATUS_LABELS, TONES, RequestRow, cost_text, row_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
@@ -89,6 +90,7 @@ class RequestsPage(Page):
         self.searching.hide()
         self.inspector = Inspector(ui)
         self.inspector.closed.connect(self._on_closed)
+        self.inspector.replay_requested.connect(self.on_replay)
         self._lay_out()
 
     def _header_actions(self) -> None:
@@ -282,6 +284,11 @@ class RequestsPage(Page):
             # Shown only where it differs: filling the pane again would lose the selection in it.
             if detail != self.inspector.detail:
                 self.inspector.show_request(detail)
+
+    def on_replay(self) -> None:
+        """Ask the inspected request again."""
+        if (detail := self.inspector.detail) is not None and not why_not(detail):
+            self.ui.run(replay(self, self.client, self.ui, detail))
 
     def _show_inspector(self) -> None:
         """Open the inspector, wide enough for a request ID if the window is. A width set by the user is kept."""
