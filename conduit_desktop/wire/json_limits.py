@@ -17,7 +17,7 @@ LARGE = 1024 * 1024
 """Bytes of a text that is checked before it is parsed. A smaller one cannot hold so much that it matters."""
 SHALLOW = 2 * DEEPEST
 """Bytes of a text that cannot be nested too deep."""
-_SLICE, _STRUCTURE = 1024 * 1024, 64 * 1024
+_SLICE, _STRUCTURE = 256 * 1024, 64 * 1024
 """Bytes that are counted, or looked at bracket by bracket, before others go on."""
 _COUNTED = 16 * 1024 * 1024
 """Bytes up to which it is quicker to write a text once more than to look for its depth."""

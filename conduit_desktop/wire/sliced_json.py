@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Generator
 from typing import Any, TypeVar, cast
 
@@ -37,6 +38,8 @@ _OPENERS = b"[{"
 _OPEN_LIST, _CLOSE_LIST, _CLOSE_OBJECT, _QUOTE, _COMMA = b'[]}",'
 _MOST_BLANK = 64
 """Slices that blank space within an element may fill."""
+_PAUSE_S = 0.0005
+"""Between the slices of a frame: as long as a slice takes."""
 _BATCH = 256
 """Elements of a list or an object that are looked at before the next is."""
 T = TypeVar("T")
@@ -63,6 +66,14 @@ def run(work: Generator[None, None, T]) -> T:
     results: list[T] = []
     for _ in _slices(work, results):
         pass
+    return results[0]
+
+
+def run_with_pauses(work: Generator[None, None, T]) -> T:
+    """The same, in a thread: it sleeps after each slice, as a loop that writes to many sockets gives its lock away each time."""
+    results: list[T] = []
+    for _ in _slices(work, results):
+        time.sleep(_PAUSE_S)
     return results[0]
 
 

@@ -24,8 +24,8 @@ def read_large(data: bytes, loads: Callable[[bytes], Any] = json_text.loads_exac
         return loads(data)
     try:
         # The bounds of a caller's body: no frame has more, as the largest repeats the request.
-        sliced_json.run(json_limits.check(data))
-        return sliced_json.run(sliced_json.read(data))
+        sliced_json.run_with_pauses(json_limits.check(data))
+        return sliced_json.run_with_pauses(sliced_json.read(data))
     except json_limits.TooComplex as error:
         raise MalformedStream(f"a frame cannot be read: {error}") from None
     except sliced_json.NotJson as error:

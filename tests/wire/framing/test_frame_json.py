@@ -41,3 +41,12 @@ def test_half_a_character_in_a_frame_of_many_fields_is_replaced() -> None:
 def test_a_frame_that_cannot_be_read_is_malformed(text: bytes, why: str) -> None:
     with pytest.raises(MalformedStream, match=why):
         read_large(text)
+
+
+def test_a_large_frame_is_read_with_a_pause_after_each_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("conduit_desktop.wire.sliced_json.time.sleep", pauses.append)
+    text = "x" * (5 * 1024 * 1024)
+    assert read_large(orjson.dumps({"text": text})) == {"text": text}
+    assert len(pauses) > len(text) // (128 * 1024)
+    assert set(pauses) == {0.0005}
