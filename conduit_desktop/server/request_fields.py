@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import orjson
 from aiohttp import web
@@ -31,6 +32,9 @@ _BEARER_KEY = f"Bearer {KEY_PREFIX}"
 _OTHER_KEYS = tuple(name for name in _KEY_HEADERS if name is not _AUTHORIZATION)
 _COPIED = 64 * 1024
 """Bytes of a body that is copied once more; a larger one stays a bytearray."""
+_MANY = 100_000
+"""Values of a body of a few megabytes that takes up to 50 ms: several such are read one after the other."""
+_reading = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
 _ENCODING = istr("Content-Encoding")
 STALL_S = 30.0
 """Seconds that the next piece of a body may take."""
@@ -199,10 +203,23 @@ async def _parse_large(raw: bytes | bytearray) -> tuple[Any, bool, BodySurvey | 
         await check_size(raw)
         if sliced_json.is_heavy(raw):
             return await _parse_sliced(raw), True, None
+        if raw.count(b",") > _MANY:
+            return await _one_at_a_time(raw)
+    return _surveyed(parse_json(raw, is_deep=False))
+
+
+async def _one_at_a_time(raw: bytes | bytearray) -> tuple[Any, bool, BodySurvey | None]:
+    # Not in a thread, which would take the interpreter's lock for as long, and at each write of the loop.
+    async with _reading.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        body = parse_json(raw, is_deep=False)
+        await asyncio.sleep(0)
+        found = _surveyed(body)
+        await asyncio.sleep(0)
+        return found
+
+
+def _surveyed(body: Any) -> tuple[Any, bool, BodySurvey | None]:
     # At most a megabyte, or hardly any objects and lists: read at once, and its depth is seen in the survey.
-    body = parse_json(raw, is_deep=False)
-    if len(raw) > json_limits.LARGE:
-        await asyncio.sleep(0)  # a list of half a million texts takes 30 ms to be read, and as long to be looked through
     try:
         found = body_survey.survey(body)
     except json_limits.TooComplex as error:

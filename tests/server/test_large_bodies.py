@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway import call as call_module
+from conduit_desktop.gateway.admission import body_survey
 from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.server import media, request_fields
 from conduit_desktop.wire import dialect, sliced_json
@@ -60,6 +62,34 @@ def given(monkeypatch: pytest.MonkeyPatch) -> CountingJson:
 async def test_a_large_body_is_never_parsed_in_one_piece(given: CountingJson, body: dict[str, Any]) -> None:
     assert await request_fields.parse_spread(orjson.dumps(body)) == body
     assert max(given.sizes) <= LARGEST
+
+
+async def test_of_several_lists_of_many_values_one_is_read_before_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **options: (steps.append(turns), work(*args, **options))[1]
+
+    monkeypatch.setattr(request_fields, "parse_json", watched(request_fields.parse_json))
+    monkeypatch.setattr(body_survey, "survey", watched(body_survey.survey))
+    many = orjson.dumps({"model": "m", "input": ["x"] * 500_000})
+    counting = asyncio.ensure_future(count_turns())
+    (body, is_heavy, _), *_ = await asyncio.gather(*(request_fields._parse_large(many) for _ in range(3)))
+    counting.cancel()
+    assert (len(body["input"]), is_heavy) == (500_000, True)
+    assert len(steps) == len(set(steps)) == 6
+
+
+def test_half_a_million_texts_and_more_are_read_in_slices() -> None:
+    assert sliced_json.is_heavy(orjson.dumps(["x"] * 600_002))
+    assert not sliced_json.is_heavy(orjson.dumps(["x"] * 600_001))
 
 
 async def test_a_large_body_that_is_no_json_is_refused_as_that() -> None:
