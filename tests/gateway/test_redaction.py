@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import base64
+import threading
 
-from conduit_desktop.core.errors import UpstreamError
+import orjson
+import pytest
+
+from conduit_desktop.core.errors import GatewayError, UpstreamError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.secret_values import SECRETS
-from conduit_desktop.gateway.redaction import contains_credential, redact
+from conduit_desktop.gateway import redaction
+from conduit_desktop.gateway.redaction import SHORT, contains_credential, redact, redact_off_loop
+from conduit_desktop.gateway.upstream import attempt
+from conduit_desktop.gateway.upstream.responses import ERROR_BODY_LIMIT
 from conduit_desktop.providers import Secrets
 from tests.fakes.gateway import KEY, open_gateway
 from tests.fakes.raw_upstream import http_answer, raw_upstream
@@ -29,6 +36,47 @@ def test_every_known_secret_is_redacted_in_every_part_of_an_error() -> None:
     assert OTHER not in shown
     assert ENCODED[8:-8] not in shown
     assert error.headers == {"x-request-id": "req-[credential]", "retry-after": "[credential]"}
+
+
+@pytest.mark.parametrize(("size", "off_loop"), [(SHORT // 2, False), (SHORT + 1, True)])
+@pytest.mark.parametrize("part", ["body", "message"])
+async def test_a_long_error_is_searched_off_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, part: str, size: int, off_loop: bool
+) -> None:
+    """A megabyte from a provider held the loop for 75 ms with thirty keys in the store, and for half a second with two hundred."""
+    SECRETS.add(OTHER)
+    threads: list[int] = []
+
+    def noted(error: UpstreamError, secrets: Secrets) -> None:
+        threads.append(threading.get_ident())
+        redact(error, secrets)
+
+    monkeypatch.setattr(redaction, "redact", noted)
+    text = "x" * size + OTHER
+    error = UpstreamError(text if part == "message" else "", status=500, reason="server")
+    error.body = text.encode() if part == "body" else b""
+    await redact_off_loop(error, Secrets(SENT))
+    assert (threads[0] != threading.get_ident()) is off_loop
+    assert OTHER not in error.message + error.body.decode()
+
+
+async def test_of_an_error_with_status_200_the_first_megabyte_is_searched_and_kept(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = orjson.dumps({"error": {"message": "no", "type": "server_error", "more": "x" * 3_000_000}})
+    errors: list[UpstreamError] = []
+
+    async def noted(error: UpstreamError, secrets: Secrets) -> None:
+        errors.append(error)
+
+    monkeypatch.setattr(attempt, "redact_off_loop", noted)
+    async with raw_upstream(http_answer(body, "application/json", "length")) as address, open_gateway(home) as gateway:
+        await gateway.add_provider("up", f"{address}/v1")
+        await gateway.add_alias("m", "up/m", retries=0)
+        await gateway.add_key()
+        with pytest.raises(GatewayError):
+            await gateway.ask("m", "hello")
+    assert [len(error.body) for error in errors] == [ERROR_BODY_LIMIT]
 
 
 def test_a_frame_with_any_known_secret_is_not_relayed() -> None:

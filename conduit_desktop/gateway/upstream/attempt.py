@@ -18,7 +18,7 @@ from conduit_desktop.core.errors import MalformedStream, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event, Finished, last_usage
 from conduit_desktop.core.heavy_work import for_frame, in_thread
 from conduit_desktop.gateway.call import GATEWAY_ID, HOP_HEADER, Call
-from conduit_desktop.gateway.redaction import redact
+from conduit_desktop.gateway.redaction import redact_off_loop
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.answer_json import check_depth, check_size, read_json, read_spread
@@ -103,7 +103,7 @@ class TargetAttempt:
             self._abort()
             self._add_usage(error)
             kind.judge(error)
-            redact(error, self.secrets)
+            await redact_off_loop(error, self.secrets)
             raise
         except BaseException:
             # Also a cancellation: a provider whose connection stays open goes on generating, and billing, after the client hung up.
@@ -176,7 +176,8 @@ class TargetAttempt:
         headers.setdefault("date", formatdate(usegmt=True))  # a Retry-After with a date counts from it
         upstream = self.prepared.upstream
         # Cut here as well: an error that came with status 200 was read with the far larger limit of whole answers.
-        error = upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
+        body = body[:ERROR_BODY_LIMIT]
+        error = upstream.read_error(response.status, headers, body)
         error.dialect, error.body, error.headers = upstream.name, body, headers
         if b'"usage' in body:
             with suppress(orjson.JSONDecodeError):
@@ -295,7 +296,8 @@ class ChatAttempt(TargetAttempt):
             try:
                 self.prepared.upstream.read_response(value)
             except UpstreamError as error:
-                error.dialect, error.body, error.headers = self.prepared.upstream.name, body, lower_names(response)
+                error.dialect, error.body = self.prepared.upstream.name, body[:ERROR_BODY_LIMIT]
+                error.headers = lower_names(response)
                 error.usage = error.usage or usage_in(value, self.prepared.upstream.name)
                 return error
         return self._refusal_with_status_200(response, body)

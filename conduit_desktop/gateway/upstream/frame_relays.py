@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from conduit_desktop.core.events import Event, TextDelta, UsageReported
-from conduit_desktop.gateway.redaction import contains_credential
+from conduit_desktop.gateway.redaction import SHORT, contains_credential
 from conduit_desktop.gateway.upstream.reasoning_store import ReasoningRecorder
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter
@@ -124,11 +124,10 @@ class PassthroughRelay(WatchedRelay):
 
     def raw_error(self, secrets: Secrets) -> bytes:
         frame = self._unfit
-        return (
-            frame.raw
-            if frame is not None and is_recognised(frame, self._upstream.name) and not contains_credential(frame.raw, secrets)
-            else b""
-        )
+        # A long one is replaced by an error of our own: it would be searched for credentials on the event loop.
+        if frame is None or len(frame.raw) > SHORT or not is_recognised(frame, self._upstream.name):
+            return b""
+        return b"" if contains_credential(frame.raw, secrets) else frame.raw
 
 
 class TranslatedRelay(WatchedRelay):

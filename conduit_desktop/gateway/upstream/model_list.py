@@ -9,7 +9,7 @@ import orjson
 
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import Invalid, UpstreamError
-from conduit_desktop.gateway.redaction import redact
+from conduit_desktop.gateway.redaction import redact_off_loop
 from conduit_desktop.gateway.snapshot import BoundProvider
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.providers import OutboundRequest, Secrets
@@ -43,7 +43,7 @@ async def _listed(
         headers = {key.lower(): value for key, value in response.headers.items()}
         refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
         bound.kind.judge(refusal)
-        redact(refusal, sent)
+        await redact_off_loop(refusal, sent)
         raise refusal
     try:
         return bound.kind.read_models(orjson.loads(body))

@@ -16,7 +16,7 @@ from conduit_desktop.core.errors import GatewayError, Internal, ProviderFailed, 
 from conduit_desktop.core.pacing import Pacer
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.redaction import redact
+from conduit_desktop.gateway.redaction import redact_off_loop
 from conduit_desktop.gateway.upstream.answer_streams import AnswerStream
 from conduit_desktop.gateway.upstream.timed_reader import TimedReader
 from conduit_desktop.gateway.upstream.upstream_answer import LARGE_FRAME, UpstreamAnswer
@@ -93,19 +93,19 @@ async def relay(
 
 async def _fail(stream: AnswerStream, meter: Meter, on_break: OnBreak, error: Exception) -> bytes:
     """Settle a stream that could not be relayed to its end; its last bytes. Raises ConnectionCut."""
-    shown = _broken(stream.answer, meter, on_break, error)
+    shown = await _broken(stream.answer, meter, on_break, error)
     # The error holds the frames that it came through, and `relay` holds the error: a cycle with all that is in them.
     release(error)
     await meter.settle("broken", shown.status, shown)
     return stream.fail(shown)
 
 
-def _broken(answer: UpstreamAnswer, meter: Meter, on_break: OnBreak, error: Exception) -> GatewayError:
+async def _broken(answer: UpstreamAnswer, meter: Meter, on_break: OnBreak, error: Exception) -> GatewayError:
     """What the client is sent for a stream that could not be relayed to its end: our code, the target's name, the cause."""
     if not isinstance(error, UpstreamError):
         return own_error(error)
     # Before the message is recorded and quoted: a provider may repeat the credential in it.
-    redact(error, answer.secrets)
+    await redact_off_loop(error, answer.secrets)
     meter.broke(error)
     on_break(answer, error)
     text = f"The answer of {answer.target.name} broke off: {error.message}"
