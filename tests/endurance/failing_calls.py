@@ -106,9 +106,15 @@ async def drive(
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
 
-def _forget_health(admin: Admin, number: int) -> None:
+def _forget_health(admin: Admin, number: int, tries: int = 6) -> None:
     for name in PROVIDERS:  # of a provider that was changed, nothing is known
-        admin.send("PATCH", f"/providers/{name}", {"headers": {"x-round": f"round {number}"}})
+        for left in range(tries - 1, -1, -1):
+            try:
+                admin.send("PATCH", f"/providers/{name}", {"headers": {"x-round": f"round {number}"}})
+                break
+            except TimeoutError:  # a run of hours meets moments in which the machine does something else
+                if not left:
+                    raise
 
 
 async def _soak(admin: Admin, process: Process, calls: int, warm: int, within_s: float) -> Outcome:
