@@ -94,7 +94,8 @@ async def _serve(folder: Path, ready: list[tuple[str, AppContext]], is_ready: th
         upstream = await stack.enter_async_context(TestServer(app))
         home = Home(folder)
         home.prepare()
-        gateway = await stack.enter_async_context(open_gateway(home, port=0, first_token_s=5.0))
+        # The address is fixed: a change of the settings would move the server away from the callers.
+        gateway = await stack.enter_async_context(open_gateway(home, host="", port=0, first_token_s=5.0))
         address = f"http://127.0.0.1:{upstream.port}"
         for alias, (kind, base, model) in TARGETS.items():
             await gateway.add_provider(f"p-{alias}", address + base, kind=kind)
