@@ -53,7 +53,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "conduit_desktop/server/unpacking.py": ("tests/server/test_media.py", "tests/server/test_protocol.py"),
     "conduit_desktop/server/descriptors.py": ("tests/server/test_http_server.py",),
     "conduit_desktop/server/request_fields.py": ("tests/server/test_client_api.py", "tests/server/test_media.py"),
-    "conduit_desktop/server/admin/access.py": ("tests/server/admin/test_admin.py",),
+    "conduit_desktop/server/admin/access.py": ("tests/server/admin/test_admin.py", "tests/server/admin/test_failed_logins.py"),
     "conduit_desktop/actions": ("tests/actions", "tests/server/admin/test_admin.py", "tests/server/admin/test_clients.py"),
 }  # fmt: skip
 EQUIVALENT = "tools/mutants_equivalent.txt"

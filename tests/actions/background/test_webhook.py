@@ -242,3 +242,10 @@ async def test_neither_an_unknown_notification_nor_one_about_the_webhook_is_sent
         await hook._deliver(note_id)
     assert receiver.got == []
     await hook.end()
+
+
+async def test_an_address_must_not_be_a_secret_of_the_gateway_itself(do: Do) -> None:
+    with pytest.raises(Invalid, match="secret of the gateway itself") as raised:
+        await do("PUT", "/webhook", {"url": "env:CONDUIT_MASTER_KEY"})
+    assert raised.value.field == "url"
+    assert await do("GET", "/webhook") == {"url": None}

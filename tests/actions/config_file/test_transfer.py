@@ -196,3 +196,9 @@ async def test_an_import_changes_only_the_settings_that_differ_and_are_not_fixed
     assert await context.store.settings.all() == {"payload_days": 3}
     assert "Import" in repr(transfer.ImportView(applied=True, changes=[], new_keys={"a": "condt_private"}))
     assert "private" not in repr(transfer.ImportView(applied=True, changes=[], new_keys={"a": "condt_private"}))
+
+
+async def test_an_import_must_not_allow_a_secret_of_the_gateway_itself(do: Do) -> None:
+    with pytest.raises(Invalid, match="secret of the gateway itself") as raised:
+        await do("POST", "/import", {"toml": "", "allow_env": ["A", "CONDUIT_MASTER_KEY"]})
+    assert raised.value.field == "allow_env[1]"

@@ -85,6 +85,15 @@ RANGES: list[tuple[type[BaseModel], dict[str, Any], str, Any, Any]] = [
     (inputs.BackupRequest, {}, "path", "/x", ""),
     (inputs.UsageQuery, {}, "format", "csv", "xml"),
     (inputs.RequestQuery, {}, "status", "broken", "odd"),
+    (inputs.PublishRequest, {}, "models", NAMES[:1000], NAMES),
+    (inputs.ReplayRequest, {}, "request_id", "r", ""),
+    (inputs.ReplayRequest, {}, "request_id", "r" * 100, "r" * 101),
+    (inputs.ReplayRequest, {"request_id": "r"}, "target", "t" * 512, "t" * 513),
+    (inputs.ReplayRequest, {"request_id": "r"}, "overrides", dict.fromkeys(NAMES[:100], 1), dict.fromkeys(NAMES[:101], 1)),
+    (inputs.NewImageRate, {"usd": 1}, "size", "s" * 100, "s" * 101),
+    (inputs.NewImageRate, {"usd": 1}, "quality", "q" * 100, "q" * 101),
+    (inputs.BudgetPatch, {}, "thresholds", [0.01], [0]),
+    (inputs.RequestQuery, {}, "min_cost_usd", 0, -0.01),
     (inputs.PageQuery, {}, "limit", 1, 0),
     (inputs.PageQuery, {}, "limit", 500, 501),
 ]  # fmt: skip
@@ -125,3 +134,8 @@ def test_a_null_header_is_kept_in_a_patch_and_refused_in_a_new_provider() -> Non
 def test_a_time_is_read_as_epoch_milliseconds() -> None:
     assert inputs.epoch_ms("1970-01-01T00:00:01.500Z") == 1500
     assert inputs.epoch_ms("1970-01-01T01:00:00+01:00") == 0
+
+
+def test_a_credential_and_a_target_weigh_one_where_nothing_is_given() -> None:
+    assert read(inputs.NewCredential, {"label": "a"}).weight == 1
+    assert read(inputs.NewTarget, TARGET).weight == 1
