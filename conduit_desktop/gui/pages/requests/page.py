@@ -18,10 +18,11 @@ from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.requests.inspector import WIDTH, Inspector
+from conduit_desktop.gui.pages.requests.more_filters import MoreFilters
 from conduit_desktop.gui.pages.requests.replay import replay, why_not
 from conduit_desktop.gui.request_rows import STATUS_LABELS, TONES, RequestRow, cost_text, row_of
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.editors import ComboBox
 from conduit_desktop.gui.widgets.forms.switch import Switch
@@ -54,7 +55,7 @@ class RequestsPage(Page):
 
     title = "Requests"
     icon = "activity"
-    topics = frozenset({"requests", "keys", "models", "prices"})
+    topics = frozenset({"requests", "keys", "models", "prices", "providers"})
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
@@ -127,7 +128,14 @@ class RequestsPage(Page):
         row.addWidget(self.search, 1)
         for combo in (self.status, self.key, self.model):
             row.addWidget(combo)
+        self.more = icon_button("funnel", "More filters: time, provider, client, session, cost", self.on_more)
+        self.more.setCheckable(True)
+        row.addWidget(self.more)
+        self.further = MoreFilters()
+        self.further.changed.connect(self.request_refresh)
+        self.further.hide()
         self.body.addLayout(row)
+        self.body.addWidget(self.further)
 
     def _lay_out(self) -> None:
         self.search.textChanged.connect(self._on_text)
@@ -152,6 +160,7 @@ class RequestsPage(Page):
         """Load the newest requests that match the filters, and the choices of the filters."""
         self._fill(self.key, [(key.name, key.id) for key in await self.client.keys()])
         self._fill(self.model, [(model.alias, model.alias) for model in await self.client.models()])
+        self.further.offer([provider.name for provider in await self.client.providers()])
         # Before the log, whose search may take seconds.
         if self._wanted is not None:
             await self._open(self._wanted)
@@ -171,6 +180,7 @@ class RequestsPage(Page):
             key=self.key.currentData(),
             model=self.model.currentData(),
             q=self._text,
+            **self.further.query(),
         )
 
     def _on_text(self, text: str) -> None:
@@ -326,7 +336,8 @@ class RequestsPage(Page):
 
     def _matches(self, record: RequestRecord) -> bool:
         status, key, model = self.status.currentData(), self.key.currentData(), self.model.currentData()
-        return status in (None, record.status) and key in (None, record.key_id) and model in (None, record.model)
+        fits = status in (None, record.status) and key in (None, record.key_id) and model in (None, record.model)
+        return fits and self.further.matches(record)
 
     def _fill(self, combo: ComboBox, choices: list[tuple[str, Any]]) -> None:
         """Offer these after the entry for all, and keep the current choice."""
@@ -348,7 +359,7 @@ class RequestsPage(Page):
         self.table.table.clearSelection()
 
     def show_context(self, **context: Any) -> None:
-        """`request` opens one; `status`, `key` (an id) and `model` set the filters."""
+        """`request` opens one; `status`, `key` (an id), `model`, `provider`, `client` and `session` set the filters."""
         for name, combo in (("status", self.status), ("key", self.key), ("model", self.model)):
             if name in context:
                 at = combo.findData(context[name])
@@ -356,8 +367,21 @@ class RequestsPage(Page):
                 if at < 0:
                     combo.addItem(str(context[name]), context[name])
                 combo.setCurrentIndex(combo.findData(context[name]))
+        if context.keys() & {"provider", "client", "session", "min_cost_usd"}:
+            self.further.set_values(context)
+            self._show_more(True)
         self._wanted = context.get("request")
         self.request_refresh()
+
+    def on_more(self) -> None:
+        """Show or hide the second row of filters; hidden ones do not filter."""
+        self._show_more(self.further.isHidden())
+
+    def _show_more(self, shown: bool) -> None:
+        self.further.setVisible(shown)
+        self.more.setChecked(shown)
+        if not shown and self.further.query():
+            self.further.clear()
 
     def focus_filter(self) -> None:
         """Focus the search field."""

@@ -89,7 +89,9 @@ async def test_set_up_waits_for_the_first_request_and_undo_gives_the_file_back(
     assert detail.shown is not None
     key = await page.client.key(str(detail.shown.key_id))
     assert (key.budget_usd, key.budget_period) == (5, "monthly")
-    await keep(context, record(key_id=key.id, model="smart"))
+    first = record(key_id=key.id, model="smart")
+    await keep(context, first)
+    context.bus.publish("requests", first)
     await until(lambda: detail.pill.text == "In use")
     assert detail.banner.text.text().startswith("Seen: its first request")
     qtbot.mouseClick(detail.first, Qt.MouseButton.LeftButton)
