@@ -38,8 +38,8 @@ WARM = 500
 FAILING = tuple(mode for mode in MODES if mode != "ok")
 CYCLES = 2
 """Times that every kind of call is made before the health of targets is forgotten: a failing one would be asked no more."""
-PROVIDERS = ("up", "refusing")
-"""The second refuses its credential, which is then not used any more."""
+PROVIDERS = ("up", "refusing", "limiting")
+"""The second refuses its credential, and the third limits its rate: it is then not used any more, or not for a while."""
 MASTER = "endurance-master"
 
 
@@ -67,7 +67,8 @@ def configure(admin: Admin, vendor: str) -> str:
         admin.send("POST", "/providers", provider)
     timeouts = {"first_token_s": 1, "idle_s": 0.5, "total_s": 5}
     for mode in FAILING:
-        target = {"provider": PROVIDERS[mode == "status-401"], "model": mode}
+        provider = {"status-401": "refusing", "status-429": "limiting"}.get(mode, "up")
+        target = {"provider": provider, "model": mode}
         admin.send("POST", "/models", {"alias": mode, "targets": [target], "timeouts": timeouts, "retries": 0})
     return str(admin.send("POST", "/keys", {"name": "soak"})["key"])
 
