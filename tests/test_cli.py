@@ -631,3 +631,26 @@ def test_every_file_is_private_whatever_the_umask(home: Home, tmp_path: Path) ->
     made = [path for path in (*home.root.rglob("*"), *tmp_path.glob("out.*")) if path.is_file()]
     assert len(made) > 4
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in made if path.stat().st_mode & 0o077} == {}
+
+
+def test_a_client_is_shown_set_up_and_undone(sh: Shell) -> None:
+    path = Path.home() / ".aider.conf.yml"
+    path.write_text("# mine\ndark-mode: true\n")
+    sh("providers", "add", "work", "--kind", "demo")
+    sh("models", "add", "fast", "--target", "work/demo-chat")
+    assert "Claude Code" in sh("clients", "list").stdout
+    shown = sh("clients", "diff", "aider", "--model", "fast")
+    assert "+model: openai/fast" in shown.stdout
+    assert "export COPILOT_MODEL=" in sh("clients", "diff", "copilot").stdout
+    done = sh("clients", "set", "aider", "--model", "fast", "--budget", "5", "--period", "monthly", "--models", "fast*", "--anyway")
+    key = path.read_text().partition("openai-api-key: ")[2].split()[0]
+    assert f"Wrote {path} (backup: " in done.stderr
+    assert f"the key condt_…{key[-4:]} and the model fast" in done.stderr
+    assert key not in done.output + done.stderr + shown.output
+    assert "Nothing would change" in sh("clients", "diff", "aider").stderr
+    [row] = sh.json("keys", "list")
+    assert (row["name"], row["budget_usd"], row["models"]) == ("aider", 5, ["fast*"])
+    assert "no server runs" in sh("clients", "set", "aider", "--wait", "1", code=1).stderr
+    sh("clients", "undo", "aider")
+    assert (path.read_text(), sh.json("keys", "list")) == ("# mine\ndark-mode: true\n", [])
+    assert "aider" in sh("clients", "undo", "adier", code=1).stderr

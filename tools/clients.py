@@ -29,8 +29,9 @@ TESTS = {
         "tests/journeys/test_python_clients.py",
         "tests/journeys/test_coding_agents.py::test_aider_writes_a_file",
         "tests/journeys/test_llama_cpp.py",
+        "tests/journeys/test_client_setup.py",
     ),
-    "node": ("tests/journeys/test_node.py", "tests/journeys/test_coding_agents.py"),
+    "node": ("tests/journeys/test_node.py", "tests/journeys/test_coding_agents.py", "tests/journeys/test_client_setup.py"),
 }
 VENDORS = {
     "to-openai": "OpenAI format",

@@ -107,13 +107,21 @@ def value_digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def points_here(value: Any, roots: Iterable[str]) -> bool:
-    """Whether a value holds a virtual key, or an address of this gateway."""
-    if isinstance(value, dict):
-        return any(points_here(one, roots) for one in value.values())
-    if not isinstance(value, str):
-        return False
-    return bool(OWN_KEY.search(value)) or any(value == root or value.startswith(f"{root}/") for root in roots)
+def pointing_here(values: Mapping[Any, Any], roots: Sequence[str]) -> list[Any]:
+    """Of some values of a file, by path, the paths of those that hold an address of this gateway or a virtual key.
+
+    Next to the address of another server, a virtual key is that of another gateway.
+    """
+    texts = {path: list(_texts(value)) for path, value in values.items()}
+    addressed = {path: [text for text in found if text.startswith(("http://", "https://"))] for path, found in texts.items()}
+    here = {path for path, found in addressed.items() if any(_is_root(text, roots) for text in found)}
+    if not here and any(addressed.values()):
+        return []
+    return [path for path, found in texts.items() if path in here or any(OWN_KEY.search(text) for text in found)]
+
+
+def _is_root(text: str, roots: Sequence[str]) -> bool:
+    return any(text == root or text.startswith(f"{root}/") for root in roots)
 
 
 def plan_setup(
@@ -221,10 +229,9 @@ def _base(
             return original
     start = text_of(seen.data)
     text = start if before is None else _without_ours(start, edit, before, kept)
-    for path in reversed(paths):
-        value = edit.get(text, path)
-        if value is not ABSENT and points_here(value, roots):
-            text = edit.take_back(text, None, path)
+    found = {path: value for path in paths if (value := edit.get(text, path)) is not ABSENT}
+    for path in reversed(pointing_here(found, roots)):
+        text = edit.take_back(text, None, path)
     if text == start:
         return seen.data
     if before is not None and before.original is None and _is_blank(text):

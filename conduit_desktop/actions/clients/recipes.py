@@ -1,7 +1,8 @@
 """The tools that can use the gateway, as data: how each is found, its config files, and the values that point it at the gateway.
 
-Each recipe with files was run by the real tool with nothing but these files (`tests/journeys/test_client_setup.py`). In values and
-names, `$root` is the gateway's address, `$v1` the same with `/v1`, `$key` the virtual key, `$model` and `$small` aliases.
+Each recipe with files was run by the real tool with nothing but these files: `tests/journeys/test_client_setup.py` does it with
+those that `make clients` installs; Shell-GPT 1.5.1 was run by hand. In values and names, `$root` is the gateway's address, `$v1`
+the same with `/v1`, `$key` the virtual key, `$model` and `$small` aliases.
 """
 
 from __future__ import annotations

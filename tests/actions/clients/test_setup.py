@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions.clients import files, plan
+from conduit_desktop.actions.clients.first_seen import SEEN
 from conduit_desktop.actions.clients.machine import this_machine
 from conduit_desktop.actions.clients.recipes import RECIPES, ConfigFile, Recipe
 from conduit_desktop.actions.clients.setup import RECORDS
@@ -229,6 +230,15 @@ async def test_a_file_that_points_here_already_is_not_kept_as_the_original(ready
     assert path.read_text() == backup
 
 
+async def test_a_file_that_points_at_another_gateway_is_kept_with_its_key(ready: AppContext, do: Do) -> None:
+    path = path_of(by_name("claude-code"))
+    other = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:6000", "ANTHROPIC_AUTH_TOKEN": "condt_" + "o" * 43}
+    before = put(path, json.dumps({"env": other}))
+    await set_up(do, "claude-code")
+    await do("POST", "/clients/claude-code/undo")
+    assert path.read_bytes() == before
+
+
 async def test_a_second_set_up_keeps_key_and_original(ready: AppContext, do: Do) -> None:
     path = path_of(by_name("claude-code"))
     before = put(path, '{"model": "opus"}')
@@ -399,8 +409,8 @@ async def test_the_first_request_since_the_set_up_is_found_among_many(ready: App
     found = await do("GET", "/clients/claude-code")
     assert found["first_request"] == "first"
     assert found["first_seen"]
-    again = await set_up(do, "claude-code")
-    assert again["first_seen"] is None or again["set_at"] <= found["first_seen"]
+    assert (await set_up(do, "claude-code"))["first_request"] == "first", "looked for anew, since the second set-up"
+    assert await ready.store.meta.get(SEEN) != {}
 
 
 async def test_a_tool_that_is_not_here_is_not_set_up_by_mistake(ready: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
