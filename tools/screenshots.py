@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,6 +153,30 @@ async def opened(size: QSize, with_data: bool, zoom: int) -> AsyncIterator[MainW
             await window.finish()
 
 
+@contextmanager
+def demo_user() -> Iterator[None]:
+    """A user with two tools, so that no picture shows what is on this computer; always under the same path."""
+    home = Path(tempfile.gettempdir(), "conduit-demo")
+    with ExitStack() as stack:
+        home.mkdir()  # raises FileExistsError where another run is using it
+        stack.callback(shutil.rmtree, home)
+        programs = home / "bin"
+        programs.mkdir()
+        for name, version in (("claude", "2.1.0"), ("codex", "0.170.0")):
+            program = programs / name
+            program.write_text(f"#!/bin/sh\necho {version}\n", "utf-8")
+            program.chmod(0o755)
+        settings = home / ".claude" / "settings.json"
+        settings.parent.mkdir()
+        settings.write_text('{\n  "theme": "dark"\n}\n', "utf-8")
+        before = dict(os.environ)
+        stack.callback(os.environ.update, before)
+        for variable in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME"):
+            os.environ.pop(variable, None)
+        os.environ.update({"HOME": str(home), "PATH": f"{programs}{os.pathsep}/usr/bin{os.pathsep}/bin"})
+        yield
+
+
 async def draw(out: Path, names: list[str], size: QSize, zoom: int) -> None:
     """Take the screenshots in `names`."""
     theme().start("light")
@@ -178,7 +203,8 @@ def main() -> None:
     loop = make_loop(app)
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(draw(given.out, given.names or NAMES, QSize(width, height), given.zoom))
+        with demo_user():
+            loop.run_until_complete(draw(given.out, given.names or NAMES, QSize(width, height), given.zoom))
     finally:
         loop.close()
 
