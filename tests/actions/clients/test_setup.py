@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +369,28 @@ async def test_a_folder_that_cannot_be_written_is_named(ready: AppContext, do: D
     finally:
         path.parent.chmod(0o700)
     assert path.read_text() == "{}"
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there are no such users elsewhere")
+def test_a_file_in_a_folder_that_cannot_be_written_is_not_touched() -> None:
+    # Not in pytest's folder, which is for its user alone: root, who may write everywhere, becomes another user for the moment.
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "a.json"
+    path.write_text("{}")
+    path.chmod(0o644)
+    folder.chmod(0o555)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        with pytest.raises(Conflict, match=r"a\.json cannot be written: Permission denied"):
+            files.write(files.read(path), b"ours")
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+        left = {one.name: one.read_text() for one in folder.iterdir()}
+        shutil.rmtree(folder)
+    assert left == {"a.json": "{}"}
 
 
 async def test_a_folder_that_is_a_file_is_named(ready: AppContext, do: Do) -> None:
