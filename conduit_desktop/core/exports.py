@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TextIO
 
 
 def write_export(path: Path, text: str) -> None:
     """Write `text` to the file, UTF-8 with its line ends as they are; raises OSError."""
-    with open(path, "w", encoding="utf-8", newline="", opener=_private) as file:
+    with private_file(path) as file:
         file.write(text)
+
+
+def private_file(path: Path) -> TextIO:
+    """The file, empty and open for text as `write_export` writes it; raises OSError."""
+    return open(path, "w", encoding="utf-8", newline="", opener=_private)
 
 
 def _private(path: str, flags: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,13 +12,17 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, 
 
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView
 from conduit_desktop.core import shown_text
+from conduit_desktop.core.exports import write_export
+from conduit_desktop.core.heavy_work import for_operator
 from conduit_desktop.core.tokens import CLASSES
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.requests.attempts import AttemptRow
 from conduit_desktop.gui.pages.requests.cost import CostLines, cost_facts, cost_lines, target
 from conduit_desktop.gui.pages.requests.curl import as_curl
+from conduit_desktop.gui.pages.requests.exports import as_har
 from conduit_desktop.gui.pages.requests.replay import why_not
+from conduit_desktop.gui.pages.requests.sdk_code import as_javascript, as_python
 from conduit_desktop.gui.request_rows import DIALECT_LABELS, STATUS_LABELS, TONES
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
@@ -25,8 +30,10 @@ from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.card import FactList
 from conduit_desktop.gui.widgets.charts.painted import SegmentBar
 from conduit_desktop.gui.widgets.charts.timeline import Piece, StreamTimeline, longest_gap
+from conduit_desktop.gui.widgets.forms.dialogs import choose_file
 from conduit_desktop.gui.widgets.labels import ElidedLabel, label
 from conduit_desktop.gui.widgets.layouts import clear, scrolled
+from conduit_desktop.gui.widgets.menus import Entry, pop_up
 from conduit_desktop.gui.widgets.pills import Pill
 
 WIDTH = 430
@@ -69,7 +76,8 @@ class Inspector(QFrame):
         head.addStretch(1)
         self.replay = icon_button("arrow-counter-clockwise", "Replay…", self.replay_requested.emit)
         head.addWidget(self.replay)
-        head.addWidget(icon_button("terminal-window", "Copy as cURL", self.copy_curl))
+        self.copy_as = icon_button("terminal-window", "Copy as code, or export", self._show_copies)
+        head.addWidget(self.copy_as)
         cross = icon_button("x", "Close  (Esc)", self.closed.emit)
         cross.setShortcut(QKeySequence(Qt.Key.Key_Escape))
         head.addWidget(cross)
@@ -185,6 +193,29 @@ class Inspector(QFrame):
         """Open the price of the request's target."""
         if self.detail is not None and self.detail.attempts:
             self.ui.navigate("prices", price=target(self.detail))
+
+    def _show_copies(self) -> None:
+        entries: list[Entry] = [
+            ("Copy as cURL", "terminal-window", self.copy_curl),
+            ("Copy as Python", "code", lambda: self._copy_code(as_python)),
+            ("Copy as JavaScript", "code", lambda: self._copy_code(as_javascript)),
+            None,
+            ("Export as HAR…", "download-simple", lambda: self.ui.run(self.export_har())),
+        ]
+        pop_up(self.copy_as, entries)
+
+    def _copy_code(self, write: Callable[[RequestDetailView, str], str]) -> None:
+        if self.detail is not None:
+            self.ui.copy(write(self.detail, self.ui.address))
+
+    async def export_har(self) -> None:
+        """Write the request to a HAR file that the user chooses."""
+        if (detail := self.detail) is None:
+            return
+        path = await choose_file(self, "Export the request", "save", "HAR (*.har)", f"{detail.id}.har")
+        if path is not None:
+            await for_operator(lambda: write_export(path, as_har(detail, self.ui.address)))
+            self.ui.notify(f"Saved to {path.name}")
 
     def copy_curl(self) -> None:
         """Copy the request as a curl command with a placeholder for the key."""

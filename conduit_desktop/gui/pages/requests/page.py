@@ -17,6 +17,7 @@ from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Page, Ui
+from conduit_desktop.gui.pages.requests.exports import write_jsonl
 from conduit_desktop.gui.pages.requests.inspector import WIDTH, Inspector
 from conduit_desktop.gui.pages.requests.more_filters import MoreFilters
 from conduit_desktop.gui.pages.requests.replay import replay, why_not
@@ -24,6 +25,7 @@ from conduit_desktop.gui.request_rows import STATUS_LABELS, TONES, RequestRow, c
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.forms.dialogs import choose_file
 from conduit_desktop.gui.widgets.forms.editors import ComboBox
 from conduit_desktop.gui.widgets.forms.switch import Switch
 from conduit_desktop.gui.widgets.labels import label
@@ -42,6 +44,9 @@ MOST_LIVE = 500
 
 SEARCH_MS = 300
 """Milliseconds without a keystroke after which the log is searched for the text."""
+
+PAGES_AHEAD = 2
+"""Pages of the table below the visible one that are kept loaded."""
 
 MAX_PER_BATCH = 40
 """Requests added to the table per batch of the feed; of more, the newest."""
@@ -85,6 +90,7 @@ class RequestsPage(Page):
         self.table.sort_by(0, descending=True)
         self.table.selected.connect(self._on_selected)
         self.table.activated.connect(self._on_selected)
+        self.table.table.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.older = button("Load older requests", "ghost", on_click=lambda: self.ui.run(self.load_older()))
         self.older.hide()
         self.searching = label("Searching older requests…", "muted")
@@ -101,6 +107,8 @@ class RequestsPage(Page):
         self.follow.setToolTip("Add new requests to the table as they arrive")
         # When it is turned on again: requests were left out in the meantime.
         self.follow.toggled.connect(lambda on: self.request_refresh() if on else None)
+        self.export_button = icon_button("download-simple", "Export the filtered requests as JSON lines", self.on_export)
+        self.add_action(self.export_button)
         self.add_action(label("Live", "muted"))
         self.add_action(self.follow)
 
@@ -229,6 +237,14 @@ class RequestsPage(Page):
             self.table.table.setCurrentIndex(QModelIndex())
         self.table.model.set_rows(rows)
 
+    def _on_scrolled(self, value: int) -> None:
+        """Load more of the log before the end of the rows comes into view."""
+        bar = self.table.table.verticalScrollBar()
+        ahead = bar.maximum() - value < bar.pageStep() * PAGES_AHEAD
+        # Not at the top: the bar is also reset while the table is filled, where nobody has scrolled.
+        if value and ahead and self._cursor is not None and not self._loading.locked():
+            self.ui.run(self.load_older())
+
     async def load_older(self) -> None:
         """Load the next page of the log and append it; a refresh ends it early."""
         async with self._loading:
@@ -295,6 +311,23 @@ class RequestsPage(Page):
             if detail != self.inspector.detail:
                 self.inspector.show_request(detail)
 
+    def on_export(self) -> None:
+        """Write the requests that fit the filters, loaded or not, to a file that the user chooses."""
+        self.ui.run(self._export())
+
+    async def _export(self) -> None:
+        # As they are now: the filters can be changed while the file is chosen.
+        query = self._query().model_copy(update={"q": self.search.text().strip() or None})
+        path = await choose_file(self, "Export requests", "save", "JSON lines (*.jsonl)", "conduit-requests.jsonl")
+        if path is None:
+            return
+        self.export_button.setEnabled(False)
+        try:
+            count = await write_jsonl(self.client, query, path)
+        finally:
+            self.export_button.setEnabled(True)
+        self.ui.notify(f"{count:,} requests saved to {path.name}")
+
     def on_replay(self) -> None:
         """Ask the inspected request again."""
         if (detail := self.inspector.detail) is not None and not why_not(detail):
@@ -341,11 +374,14 @@ class RequestsPage(Page):
 
     def _fill(self, combo: ComboBox, choices: list[tuple[str, Any]]) -> None:
         """Offer these after the entry for all, and keep the current choice."""
-        chosen = combo.currentData()
+        chosen, kept = combo.currentData(), combo.currentText()
         while combo.count() > 1:
             combo.removeItem(1)
         for text, value in sorted(choices):
             combo.addItem(text, value)
+        # A filter must not end by itself: a key may have been deleted, and a model may be no alias.
+        if chosen is not None and combo.findData(chosen) < 0:
+            combo.addItem(kept, chosen)
         combo.setCurrentIndex(max(0, combo.findData(chosen)) if chosen is not None else 0)
 
     def _on_selected(self, request_id: str | None) -> None:
