@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Signal
@@ -90,6 +91,22 @@ class MoreFilters(QWidget):
             if name in values:
                 line.setText(str(values[name]))
         self._applied = self._texts()
+
+    def active(self) -> list[tuple[str, str, Callable[[], None]]]:
+        """The filters that are set: name, value, and what removes each."""
+        found: list[tuple[str, str, Callable[[], None]]] = []
+        for name, combo in (("Time", self.period), ("Provider", self.provider)):
+            if combo.currentData() is not None:
+                found.append((name, combo.currentText(), partial(self._remove, partial(combo.setCurrentIndex, 0))))
+        wanted = self.query()
+        for field, line in self.lines.items():
+            if field in wanted:
+                found.append((TEXTS[field], line.text().strip(), partial(self._remove, line.clear)))
+        return found
+
+    def _remove(self, remove: Callable[[], None]) -> None:
+        remove()
+        self._on_changed()
 
     def clear(self) -> None:
         """Filter by none of them."""

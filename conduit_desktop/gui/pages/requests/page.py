@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer
@@ -18,6 +19,7 @@ from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.requests.exports import write_jsonl
+from conduit_desktop.gui.pages.requests.filter_chips import Filter, FilterChips
 from conduit_desktop.gui.pages.requests.inspector import WIDTH, Inspector
 from conduit_desktop.gui.pages.requests.more_filters import MoreFilters
 from conduit_desktop.gui.pages.requests.replay import replay, why_not
@@ -144,6 +146,8 @@ class RequestsPage(Page):
         self.further.hide()
         self.body.addLayout(row)
         self.body.addWidget(self.further)
+        self.chips = FilterChips(self.clear_filters)
+        self.body.addWidget(self.chips)
 
     def _lay_out(self) -> None:
         self.search.textChanged.connect(self._on_text)
@@ -166,9 +170,12 @@ class RequestsPage(Page):
 
     async def refresh(self) -> None:
         """Load the newest requests that match the filters, and the choices of the filters."""
+        self.chips.show_filters(self._active())
         self._fill(self.key, [(key.name, key.id) for key in await self.client.keys()])
         self._fill(self.model, [(model.alias, model.alias) for model in await self.client.models()])
         self.further.offer([provider.name for provider in await self.client.providers()])
+        # Again: only now have keys their names.
+        self.chips.show_filters(self._active())
         # Before the log, whose search may take seconds.
         if self._wanted is not None:
             await self._open(self._wanted)
@@ -193,6 +200,7 @@ class RequestsPage(Page):
 
     def _on_text(self, text: str) -> None:
         self.table.set_filter(text)
+        self.chips.show_filters(self._active())
         # A search for another text ends: its filters are no longer those of the page.
         self._text = None
         self._find(())
@@ -408,6 +416,27 @@ class RequestsPage(Page):
             self._show_more(True)
         self._wanted = context.get("request")
         self.request_refresh()
+
+    def _active(self) -> list[Filter]:
+        """The filters that are set, with what removes each."""
+        found: list[Filter] = []
+        if text := self.search.text().strip():
+            found.append(("Text", text, self.search.clear))
+        for name, combo in (("Status", self.status), ("Key", self.key), ("Model", self.model)):
+            if combo.currentData() is not None:
+                found.append((name, combo.currentText(), partial(self._remove_filter, combo)))
+        return found + self.further.active()
+
+    def _remove_filter(self, combo: ComboBox) -> None:
+        combo.setCurrentIndex(0)
+        self.request_refresh()
+
+    def clear_filters(self) -> None:
+        """Show all requests."""
+        self.search.clear()
+        for combo in (self.status, self.key, self.model):
+            combo.setCurrentIndex(0)
+        self.further.clear()
 
     def on_more(self) -> None:
         """Show or hide the second row of filters; hidden ones do not filter."""
