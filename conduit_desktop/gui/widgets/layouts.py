@@ -37,7 +37,7 @@ def clear(layout: QVBoxLayout | QHBoxLayout) -> None:
 
 
 class FlowLayout(QLayout):
-    """Widgets next to each other, in as many rows as they need."""
+    """Widgets next to each other, in as many rows as they need. Those with an expanding size policy fill their row."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,12 +78,31 @@ class FlowLayout(QLayout):
 
     def _place(self, rect: QRect, move: bool) -> int:
         """Lay the widgets out from the left; the height that they take."""
-        x, y, height = rect.x(), rect.y(), 0
+        y = rect.y()
+        for row in self._rows(rect.width()):
+            sizes = [item.sizeHint() for item in row]
+            height = max(size.height() for size in sizes)
+            growing = [item for item in row if item.expandingDirections() & Qt.Orientation.Horizontal]
+            free = rect.width() - sum(size.width() for size in sizes) - self.spacing() * (len(row) - 1)
+            x = rect.x()
+            for item, size in zip(row, sizes, strict=True):
+                width = min(rect.width(), size.width()) + (max(0, free) // len(growing) if item in growing else 0)
+                if move:
+                    item.setGeometry(QRect(QPoint(x, y + (height - size.height()) // 2), QSize(width, size.height())))
+                x += width + self.spacing()
+            y += height + self.spacing()
+        return max(0, y - self.spacing() - rect.y())
+
+    def _rows(self, width: int) -> list[list[QLayoutItem]]:
+        rows: list[list[QLayoutItem]] = []
+        x = 0
         for item in self._items:
-            size = item.sizeHint()
-            if x > rect.x() and x + size.width() > rect.right() + 1:
-                x, y, height = rect.x(), y + height + self.spacing(), 0
-            if move:
-                item.setGeometry(QRect(QPoint(x, y), size))
-            x, height = x + size.width() + self.spacing(), max(height, size.height())
-        return y + height - rect.y()
+            if item.isEmpty():
+                continue
+            size = item.sizeHint().width()
+            if not rows or x + size > width:
+                rows.append([])
+                x = 0
+            rows[-1].append(item)
+            x += size + self.spacing()
+        return rows

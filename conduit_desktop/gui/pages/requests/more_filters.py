@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.forms.editors import ComboBox
+from conduit_desktop.gui.widgets.layouts import FlowLayout
 
 PERIODS: tuple[tuple[str, int | None], ...] = (
     ("Any time", None), ("Last hour", 3600), ("Last 24 hours", 86_400), ("Last 7 days", 7 * 86_400), ("Last 30 days", 30 * 86_400),
@@ -38,8 +39,7 @@ class MoreFilters(QWidget):
         for text, seconds in PERIODS:
             self.period.addItem(text, seconds)
         self.provider.addItem("All providers", None)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = FlowLayout(self)
         row.setSpacing(theme.S)
         for combo, name in ((self.period, "Time"), (self.provider, "Provider")):
             combo.setAccessibleName(name)
@@ -53,7 +53,7 @@ class MoreFilters(QWidget):
             line.setAccessibleName(name)
             line.setClearButtonEnabled(True)
             line.editingFinished.connect(self._on_typed)
-            row.addWidget(line, 1)
+            row.addWidget(line)
         self.clear_button = button("Clear", "ghost", "x", self.clear, "Show the requests of any time, provider, client and cost")
         row.addWidget(self.clear_button)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.inputs import RequestQuery
 from conduit_desktop.core.bus import Change
@@ -31,6 +31,7 @@ from conduit_desktop.gui.widgets.forms.dialogs import choose_file
 from conduit_desktop.gui.widgets.forms.editors import ComboBox
 from conduit_desktop.gui.widgets.forms.switch import Switch
 from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.layouts import FlowLayout
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
@@ -115,7 +116,8 @@ class RequestsPage(Page):
         self.add_action(self.follow)
 
     def _filters(self) -> None:
-        row = QHBoxLayout()
+        # In a narrow window with a large font they do not fit into one row.
+        row = FlowLayout()
         row.setSpacing(theme.S)
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search requests")
@@ -135,7 +137,7 @@ class RequestsPage(Page):
             combo.activated.connect(lambda _: self.request_refresh())
         for status in get_args(RequestStatus):
             self.status.addItem(STATUS_LABELS[status], status)
-        row.addWidget(self.search, 1)
+        row.addWidget(self.search)
         for combo in (self.status, self.key, self.model):
             row.addWidget(combo)
         self.more = icon_button("funnel", "More filters: time, provider, client, session, cost", self.on_more)
@@ -175,7 +177,9 @@ class RequestsPage(Page):
         self._fill(self.model, [(model.alias, model.alias) for model in await self.client.models()])
         self.further.offer([provider.name for provider in await self.client.providers()])
         # Again: only now have keys their names.
-        self.chips.show_filters(self._active())
+        active = self._active()
+        self.chips.show_filters(active)
+        self.table.set_searched(bool(active))
         # Before the log, whose search may take seconds.
         if self._wanted is not None:
             await self._open(self._wanted)

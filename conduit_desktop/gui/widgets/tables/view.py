@@ -57,6 +57,7 @@ class TableView(QFrame, Generic[T]):
         self.table.setModel(self.proxy)
         self.empty = empty or EmptyState("tray", "No entries yet", "")
         self._no_match = EmptyState("magnifying-glass", "No matches", "Change or clear the filters.")
+        self._searched = False
         self._layers = QStackedLayout(self)
         self._layers.setContentsMargins(1, 1, 1, 1)
         for layer in (self.table, self.empty, self._no_match):
@@ -82,6 +83,11 @@ class TableView(QFrame, Generic[T]):
     def set_filter(self, text: str) -> None:
         """Keep the rows that contain every word of `text`."""
         self.proxy.set_text(text)
+        self._show_layer()
+
+    def set_searched(self, searched: bool) -> None:
+        """Whether the rows are the result of a search: without any, there are no matches, and not nothing at all."""
+        self._searched = searched
         self._show_layer()
 
     def set_found(self, keys: Iterable[Hashable]) -> None:
@@ -130,7 +136,7 @@ class TableView(QFrame, Generic[T]):
     def _show_layer(self) -> None:
         layer: QWidget = self.table
         if not self.model.rows:
-            layer = self.empty
+            layer = self._no_match if self._searched else self.empty
         elif self.proxy.rowCount() == 0:
             layer = self._no_match
         if self._layers.currentWidget() is not layer:

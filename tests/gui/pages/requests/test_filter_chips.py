@@ -10,6 +10,7 @@ from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.requests.page import RequestsPage
+from conduit_desktop.gui.theme.theme import theme
 from tests.fakes.waiting import until
 from tests.gui.conftest import RecordingUi, shown_page
 from tests.gui.samples import keep, record
@@ -76,3 +77,24 @@ async def test_many_filters_wrap_and_do_not_widen_the_page(page: RequestsPage, u
     assert len({chip.y() for chip in page.chips.chips}) > 1
     assert all(chip.geometry().right() <= page.chips.width() for chip in page.chips.chips)
     assert page.chips.height() >= page.chips.clear_button.geometry().bottom()
+
+
+async def test_no_filter_is_over_another_in_a_narrow_window_with_a_large_font(page: RequestsPage, ui: RecordingUi):
+    page.show_context(session="s3")
+    await ui.settle()
+    assert page.table._layers.currentWidget() is page.table._no_match
+    theme().set_zoom(150)
+    try:
+        page.resize(700, 600)
+        page.layout().activate()
+        page.further.layout().activate()
+        for widgets in (
+            (page.search, page.status, page.key, page.model, page.more),
+            (page.further.period, page.further.provider, *page.further.lines.values(), page.further.clear_button),
+        ):
+            for at, one in enumerate(widgets):
+                assert one.width() >= one.minimumSizeHint().width()
+                assert one.geometry().right() <= one.parentWidget().width()
+                assert not any(one.geometry().intersects(other.geometry()) for other in widgets[at + 1 :])
+    finally:
+        theme().set_zoom(100)
