@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QLineEdit, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.inputs import RequestQuery
 from conduit_desktop.core.bus import Change
@@ -22,12 +22,12 @@ from conduit_desktop.gui.pages.requests.exports import write_jsonl
 from conduit_desktop.gui.pages.requests.filter_chips import Filter, FilterChips
 from conduit_desktop.gui.pages.requests.inspector import WIDTH, Inspector
 from conduit_desktop.gui.pages.requests.more_filters import MoreFilters
-from conduit_desktop.gui.pages.requests.replay import replay, why_not
+from conduit_desktop.gui.pages.requests.replay import CompareDialog, replay, why_not
 from conduit_desktop.gui.request_rows import STATUS_LABELS, TONES, RequestRow, cost_text, row_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.empty_state import EmptyState
-from conduit_desktop.gui.widgets.forms.dialogs import choose_file
+from conduit_desktop.gui.widgets.forms.dialogs import answer, choose_file
 from conduit_desktop.gui.widgets.forms.editors import ComboBox
 from conduit_desktop.gui.widgets.forms.switch import Switch
 from conduit_desktop.gui.widgets.labels import label
@@ -48,6 +48,7 @@ MOST_LIVE = 500
 SEARCH_MS = 300
 """Milliseconds without a keystroke after which the log is searched for the text."""
 
+COMPARE = "Compare two selected requests (select the second with Ctrl or Shift)"
 PAGES_AHEAD = 2
 """Pages of the table below the visible one that are kept loaded."""
 
@@ -93,6 +94,10 @@ class RequestsPage(Page):
         self.table.sort_by(0, descending=True)
         self.table.selected.connect(self._on_selected)
         self.table.activated.connect(self._on_selected)
+        self.table.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.table.table.selectionModel().selectionChanged.connect(
+            lambda *_: self.compare_button.setEnabled(len(self._selected()) == 2)
+        )
         self.table.table.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         self.older = button("Load older requests", "ghost", on_click=lambda: self.ui.run(self.load_older()))
         self.older.hide()
@@ -111,6 +116,9 @@ class RequestsPage(Page):
         # When it is turned on again: requests were left out in the meantime.
         self.follow.toggled.connect(lambda on: self.request_refresh() if on else None)
         self.export_button = icon_button("download-simple", "Export the filtered requests as JSON lines", self.on_export)
+        self.compare_button = icon_button("arrows-left-right", COMPARE, self.on_compare)
+        self.compare_button.setEnabled(False)
+        self.add_action(self.compare_button)
         self.add_action(self.export_button)
         self.add_action(label("Live", "muted"))
         self.add_action(self.follow)
@@ -299,7 +307,7 @@ class RequestsPage(Page):
             self.searching.hide()
             self.older.setVisible(self._cursor is not None)
 
-    async def _open(self, request_id: str) -> None:
+    async def _open(self, request_id: str, select: bool = True) -> None:
         """Show one request in the inspector, and select its row if it is loaded."""
         self._wanted = None
         try:
@@ -307,7 +315,8 @@ class RequestsPage(Page):
         except NotFound:
             self.ui.notify("This request is no longer in the log.", "warning")
             return
-        self._select(request_id)
+        if select:
+            self._select(request_id)
         self.inspector.show_request(detail)
         self._show_inspector()
 
@@ -339,6 +348,20 @@ class RequestsPage(Page):
         finally:
             self.export_button.setEnabled(True)
         self.ui.notify(f"{count:,} requests saved to {path.name}")
+
+    def _selected(self) -> list[RequestRow]:
+        """The selected rows, the oldest first."""
+        rows = [self.table.proxy.row_at(index) for index in self.table.table.selectionModel().selectedRows()]
+        return sorted(rows, key=lambda row: (row.at, row.id))
+
+    def on_compare(self) -> None:
+        """Show the answers of the two selected requests side by side."""
+        selected = self._selected()
+        if len(selected) == 2:
+            self.ui.run(self._compare(selected[0].id, selected[1].id))
+
+    async def _compare(self, first: str, second: str) -> None:
+        await answer(CompareDialog(self, self.ui, await self.client.compare(first, second)))
 
     def on_replay(self) -> None:
         """Ask the inspected request again."""
@@ -398,7 +421,8 @@ class RequestsPage(Page):
 
     def _on_selected(self, request_id: str | None) -> None:
         if request_id is not None and request_id != self.inspector.request_id:
-            self.ui.run(self._open(request_id))
+            # The row is selected, and another one may be with it, to be compared.
+            self.ui.run(self._open(request_id, select=False))
         elif request_id is not None:
             self._show_inspector()
 

@@ -124,7 +124,7 @@ class CompareDialog(Dialog):
         super().__init__(parent, "Compare two answers", "Close", width=820)
         self.cancel.hide()
         self.comparison = comparison
-        self.footer.insertWidget(0, button("Open the new request", "ghost", "activity", lambda: self._open(ui)))
+        self.footer.insertWidget(0, button("Open the second request", "ghost", "activity", lambda: self._open(ui)))
         self.facts = QGridLayout()
         self.facts.setHorizontalSpacing(theme.L)
         self.facts.setColumnStretch(1, 1)

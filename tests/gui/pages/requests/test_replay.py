@@ -70,7 +70,7 @@ async def test_an_edited_request_of_another_model_is_sent_and_compared(
     newest = (await client.requests(RequestQuery(limit=1)))[0][0]
     assert newest.model == "work/demo-slow"
     for button in compared.findChildren(type(compared.primary)):
-        if button.text().strip() == "Open the new request":
+        if button.text().strip() == "Open the second request":
             qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert ui.visited[-1] == ("requests", {"request": newest.id})
 
