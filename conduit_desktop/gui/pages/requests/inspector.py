@@ -106,6 +106,8 @@ class Inspector(QFrame):
         self.response_body = self._payload("Response")
         self.no_payload = label("", "faint", wrap=True)
         self._column.addWidget(self.no_payload)
+        self.open_logging = button("Open settings", "ghost", "gear-six", lambda: self.ui.navigate("settings"))
+        self._column.addWidget(self.open_logging, 0, Qt.AlignmentFlag.AlignLeft)
         self._column.addStretch(1)
 
     def _section(self, title: str, *widgets: QWidget) -> Any:
@@ -132,6 +134,7 @@ class Inspector(QFrame):
             self.error.hide()
         reason = why_not(detail)
         self.replay.setEnabled(not reason)
+        self.open_logging.setVisible(detail.request_payload is None)
         self.replay.setToolTip(reason or "Ask this request again, edited or of another model…")
         self.facts.show_facts(_facts(detail))
         self._show_times(detail)

@@ -185,3 +185,12 @@ async def test_a_corrected_cost_is_shown_with_its_author(context: AppContext, cl
     assert facts["Total"] == "$0.0014"
     assert facts["Price"].startswith("Your price")
     assert facts["Corrected"].endswith(" by gui; before: unknown")
+
+
+async def test_a_request_without_a_stored_body_leads_to_the_setting(context: AppContext, client: AdminClient, ui: RecordingUi):
+    pane = await shown(context, client, ui)
+    assert not pane.replay.isEnabled()
+    assert "not kept" in pane.replay.toolTip()
+    assert not pane.open_logging.isHidden()
+    pane.open_logging.click()
+    assert ui.visited == [("settings", {})]
