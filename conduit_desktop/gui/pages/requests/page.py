@@ -347,7 +347,7 @@ class RequestsPage(Page):
             count = await write_jsonl(self.client, query, path)
         finally:
             self.export_button.setEnabled(True)
-        self.ui.notify(f"{count:,} requests saved to {path.name}")
+        self.ui.notify(f"{count:,} {'request' if count == 1 else 'requests'} saved to {path.name}")
 
     def _selected(self) -> list[RequestRow]:
         """The selected rows, the oldest first."""

@@ -175,7 +175,7 @@ async def test_the_filtered_log_is_exported_to_a_chosen_file(
     dialog.accept()
     await ui.settle()
     assert json.loads((tmp_path / "log.jsonl").read_text("utf-8"))["id"] == "req_b"
-    assert ui.notes == [("1 requests saved to log.jsonl", "info")]
+    assert ui.notes == [("1 request saved to log.jsonl", "info")]
 
 
 async def test_the_inspector_copies_code_from_its_menu(
