@@ -123,7 +123,9 @@ class RemoteTransport:
 
     async def _read_events(self) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_S)
-        async with self.session.get(f"{self.address}{PREFIX}/events", timeout=timeout, allow_redirects=False) as response:
+        async with self.session.get(
+            f"{self.address}{PREFIX}/events?audit=true", timeout=timeout, allow_redirects=False
+        ) as response:
             response.raise_for_status()
             self.connected.set()
             self._everything_changed()  # what happened before the stream was open is not in it

@@ -146,5 +146,9 @@ def _feed() -> Json:
     return {
         "tags": ["Admin"], "summary": "Changes as they happen, as server-sent events", "operationId": "get_events",
         "security": [{"master": []}],
+        "parameters": [{
+            "name": "audit", "in": "query", "schema": {"type": "boolean"},
+            "description": "Also an event `audit` for each new entry of the audit log",
+        }],
         "responses": {"200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     }  # fmt: skip

@@ -36,6 +36,11 @@ class Listener:
         self._changes.append(change)
         self._news.set()
 
+    def put_unless_audit(self, change: Change) -> None:
+        """The same for a client that does not show the audit log."""
+        if change.topic != "audit":
+            self.put(change)
+
     def close(self) -> None:
         """No more will come."""
         self._closed = True
@@ -82,12 +87,14 @@ class Feeds:
         self._listeners: set[Listener] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Send changes until the client goes or the server stops."""
+        """Send changes until the client goes or the server stops; with `?audit=true`, also that the audit log has a new entry."""
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         listener = Listener()
+        # Each change has its own topic besides: a script that counts events must not see it twice.
+        put = listener.put if request.query.get("audit") == "true" else listener.put_unless_audit
         # Before the first byte is sent: a client that reads `connected` misses nothing after it.
-        forget = self._bus.subscribe(listener.put)
+        forget = self._bus.subscribe(put)
         self._listeners.add(listener)
         try:
             await response.prepare(request)
