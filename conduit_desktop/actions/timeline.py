@@ -16,7 +16,7 @@ _UNREADABLE = (UpstreamError, MalformedStream, StreamBroken, BadRequest)
 
 
 def timeline_of(record: RequestRecord, payload: Payload) -> list[StreamPieceView]:
-    """The pieces of a kept stream in order; those behind a fault, and those beside a chat, are `other`."""
+    """The pieces of a kept stream in order; those behind a fault, and those of other endpoints than chat, are `other`."""
     reader = dialect(record.dialect).reader() if record.endpoint == "chat" and record.dialect else None
     pieces: list[StreamPieceView] = []
     at = 0

@@ -10,6 +10,8 @@ import pytest
 from conduit_desktop.actions import operations
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.call import Call, StreamReply
+from conduit_desktop.wire import dialect
 from tests.fakes.app_context import open_context
 
 Do = Callable[..., Awaitable[Any]]
@@ -30,6 +32,19 @@ def do(context: AppContext) -> Do:
         return answer
 
     return run
+
+
+async def kept_request(context: AppContext, body: dict[str, Any], language: str = "openai_chat", stream: bool = False) -> str:
+    """The id of a chat that was answered, with body and answer kept; without a model in its body it goes to `talk`."""
+    call = Call(dialect(language), dict(body), body.get("model", "talk"), stream=stream, operator=True)
+    call.keep_payload = True
+    exchange = await context.gateway.answer(call)
+    if isinstance(exchange, StreamReply):
+        async for _ in exchange.frames:
+            pass
+        await exchange.close()
+    await context.gateway.state.bodies_kept(call.id)
+    return call.id
 
 
 OPENAI = {"name": "openai", "kind": "openai", "api_key": "sk-proj-0123456789abcdefWXYZ"}

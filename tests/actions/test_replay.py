@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 import pytest
 
@@ -11,9 +9,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.replay import CLIENT
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.call import Call, StreamReply
-from conduit_desktop.wire import dialect
-from tests.actions.conftest import Do
+from tests.actions.conftest import Do, kept_request
 
 CHAT = {"model": "talk", "messages": [{"role": "user", "content": "Hello"}], "temperature": 0.5}
 BODIES = {
@@ -31,23 +27,10 @@ async def demo(do: Do) -> None:
     await do("POST", "/models", {"alias": "talk", "targets": [{"provider": "demo", "model": "demo-chat"}]})
 
 
-async def asked(context: AppContext, body: dict[str, Any], language: str = "openai_chat", stream: bool = False) -> str:
-    """The id of a request that was answered, its body kept."""
-    call = Call(dialect(language), dict(body), "talk", stream=stream, operator=True)
-    call.keep_payload = True
-    exchange = await context.gateway.answer(call)
-    if isinstance(exchange, StreamReply):
-        async for _ in exchange.frames:
-            pass
-        await exchange.close()
-    await context.gateway.state.bodies_kept(call.id)
-    return call.id
-
-
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("language", list(BODIES))
 async def test_a_request_is_asked_again_as_it_was(context: AppContext, do: Do, language: str, stream: bool) -> None:
-    first = await asked(context, BODIES[language], language, stream)
+    first = await kept_request(context, BODIES[language], language, stream)
     again = await do("POST", "/replay", {"request_id": first})
     before = await do("GET", f"/requests/{first}")
     assert again["id"] != first
@@ -59,39 +42,39 @@ async def test_a_request_is_asked_again_as_it_was(context: AppContext, do: Do, l
 
 
 async def test_another_target_is_asked(context: AppContext, do: Do) -> None:
-    first = await asked(context, CHAT)
+    first = await kept_request(context, CHAT)
     again = await do("POST", "/replay", {"request_id": first, "target": "demo/demo-slow"})
     assert (again["model"], again["attempts"][0]["model"]) == ("demo/demo-slow", "demo-slow")
     assert again["request_payload"] == {**CHAT, "model": "demo/demo-slow"}
 
 
 async def test_fields_are_set_and_removed(context: AppContext, do: Do) -> None:
-    first = await asked(context, CHAT)
+    first = await kept_request(context, CHAT)
     messages = [{"role": "user", "content": "Something else"}]
     again = await do("POST", "/replay", {"request_id": first, "overrides": {"messages": messages, "temperature": None, "seed": 1}})
     assert again["request_payload"] == {"model": "talk", "messages": messages, "seed": 1}
 
 
 async def test_a_stream_can_be_asked_whole(context: AppContext, do: Do) -> None:
-    first = await asked(context, {**CHAT, "stream": True}, stream=True)
+    first = await kept_request(context, {**CHAT, "stream": True}, stream=True)
     assert (await do("POST", "/replay", {"request_id": first}))["streamed"]
     assert not (await do("POST", "/replay", {"request_id": first, "overrides": {"stream": False}}))["streamed"]
 
 
 async def test_a_replayed_response_is_not_stored(context: AppContext, do: Do) -> None:
-    first = await asked(context, BODIES["openai_responses"], "openai_responses")
+    first = await kept_request(context, BODIES["openai_responses"], "openai_responses")
     assert (await do("POST", "/replay", {"request_id": first}))["request_payload"]["store"] is False
 
 
 async def test_an_answer_that_fails_is_in_the_record(context: AppContext, do: Do) -> None:
-    first = await asked(context, CHAT)
+    first = await kept_request(context, CHAT)
     again = await do("POST", "/replay", {"request_id": first, "target": "demo/demo-error-500"})
     assert again["status"] == "error"
     assert again["error_text"]
 
 
 async def test_a_target_that_does_not_exist_is_named(context: AppContext, do: Do) -> None:
-    first = await asked(context, CHAT)
+    first = await kept_request(context, CHAT)
     with pytest.raises(Invalid, match="nothing") as raised:
         await do("POST", "/replay", {"request_id": first, "target": "nothing"})
     assert raised.value.field == "target"

@@ -11,10 +11,8 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.timeline import timeline_of
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.accounting import meter
-from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.store.interface import Payload
-from conduit_desktop.wire import dialect
-from tests.actions.conftest import Do
+from tests.actions.conftest import Do, kept_request
 
 CHAT = {"model": "demo/demo-tools", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 TOOL = {"type": "function", "function": {"name": "read_file", "parameters": {"type": "object", "properties": {}}}}
@@ -25,21 +23,8 @@ async def demo(do: Do) -> None:
     await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
 
 
-async def asked(context: AppContext, body: dict[str, Any], stream: bool = True) -> str:
-    """The id of a request that was answered, its answer kept."""
-    call = Call(dialect("openai_chat"), body, body["model"], stream=stream, operator=True)
-    call.keep_payload = True
-    exchange = await context.gateway.answer(call)
-    if isinstance(exchange, StreamReply):
-        async for _ in exchange.frames:
-            pass
-        await exchange.close()
-    await context.gateway.state.bodies_kept(call.id)
-    return call.id
-
-
 async def test_the_pieces_of_a_stream_are_in_its_detail_with_their_times(context: AppContext, do: Do) -> None:
-    detail = await do("GET", f"/requests/{await asked(context, {**CHAT, 'model': 'demo/demo-chat'})}")
+    detail = await do("GET", f"/requests/{await kept_request(context, {**CHAT, 'model': 'demo/demo-chat'}, stream=True)}")
     pieces = detail["timeline"]
     assert sum(piece["bytes"] for piece in pieces) == len(detail["response_payload"].encode())
     times = [piece["at_ms"] for piece in pieces]
@@ -51,19 +36,19 @@ async def test_the_pieces_of_a_stream_are_in_its_detail_with_their_times(context
 
 
 async def test_a_tool_call_is_named_where_it_begins(context: AppContext, do: Do) -> None:
-    pieces = (await do("GET", f"/requests/{await asked(context, {**CHAT, 'tools': [TOOL]})}"))["timeline"]
+    pieces = (await do("GET", f"/requests/{await kept_request(context, {**CHAT, 'tools': [TOOL]}, stream=True)}"))["timeline"]
     assert [piece["tool"] for piece in pieces if piece["tool"]] == ["read_file"]
     assert next(piece for piece in pieces if piece["tool"])["kind"] == "tool_call"
 
 
 async def test_an_answer_in_one_piece_has_no_timeline(context: AppContext, do: Do) -> None:
     body = {name: value for name, value in CHAT.items() if name != "stream"} | {"model": "demo/demo-chat"}
-    assert (await do("GET", f"/requests/{await asked(context, body, stream=False)}"))["timeline"] == []
+    assert (await do("GET", f"/requests/{await kept_request(context, body)}"))["timeline"] == []
 
 
 async def test_the_pieces_of_one_answer_are_bounded(context: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meter, "MOST_PIECES", 2)
-    detail = await do("GET", f"/requests/{await asked(context, {**CHAT, 'model': 'demo/demo-chat'})}")
+    detail = await do("GET", f"/requests/{await kept_request(context, {**CHAT, 'model': 'demo/demo-chat'}, stream=True)}")
     assert len(detail["timeline"]) == 2
     assert sum(piece["bytes"] for piece in detail["timeline"]) == len(detail["response_payload"].encode())
 
