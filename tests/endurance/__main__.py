@@ -180,7 +180,7 @@ def judge(
     for name in CLIENT_DIALECTS:
         mine = [(what, count) for what, count in seen.outcomes.most_common() if what.startswith(name)]
         print(f"{name:<12} " + ", ".join(f"{count:,} {what.removeprefix(name).strip()}" for what, count in mine))
-    transitions = [len(target["turns"]) for target in admin.send("GET", "/health")["data"]]
+    transitions = [len(target["transitions"]) for target in admin.send("GET", "/health")["data"]]
     print(f"circuits     {sum(transitions)} transitions, at {sum(map(bool, transitions))} of {len(transitions)} targets")
     for line, holds in checks.items():
         print(f"{line}{'' if holds else '   BROKEN'}")
