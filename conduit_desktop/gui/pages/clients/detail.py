@@ -63,6 +63,8 @@ class ClientDetail(QFrame):
         self.client, self.ui, self._page = client, ui, page
         self.shown: ClientView | None = None
         self._loads = 0
+        self._is_chosen = False
+        """Whether the user has chosen models: then the difference is that for them, whatever is read meanwhile."""
         content = QWidget()
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
@@ -128,9 +130,13 @@ class ClientDetail(QFrame):
         self.facts.show_facts(_facts(client))
         self.form.setVisible(client.can_set)
         if is_other:
+            self._is_chosen = False
             self.form.clear_errors()
             self.form.set_values({"model": client.model or "", "small_model": client.small_model or ""})
-        self._show_diff(client)
+        if self._is_chosen:
+            self.ui.run(self._load_diff())
+        else:
+            self._show_diff(client)
         self.set_up.setVisible(client.can_set)
         self.set_up.setText("Set up" if client.state in ("not_set", "not_installed") else "Set up again")
         self.undo.setVisible(client.state in ("set", "changed_elsewhere"))
@@ -160,6 +166,7 @@ class ClientDetail(QFrame):
 
     def _on_changed(self, path: str) -> None:
         if path in ("model", "small_model"):
+            self._is_chosen = True
             self.ui.run(self._load_diff())
 
     async def _load_diff(self) -> None:
@@ -215,6 +222,7 @@ class ClientDetail(QFrame):
         finally:
             self.set_up.setEnabled(True)
         self.form.clear_errors()
+        self._is_chosen = False
         if self.shown is not None and self.shown.name == made.name:
             self.show_client(made)
 

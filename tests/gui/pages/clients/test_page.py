@@ -71,8 +71,12 @@ async def test_a_tool_is_shown_with_what_setting_it_up_would_change(page: Client
 async def test_another_model_is_in_the_difference_at_once(page: ClientsPage, ui: RecordingUi):
     page.detail.form.set_values({"model": "smart"})
     page.detail.form.changed.emit("model")
+    await until(lambda: "smart" in page.detail.diff.body.shown)
+    # What is read of all tools meanwhile has the difference for another model.
+    await page.refresh()
     await ui.settle()
     assert "smart" in page.detail.diff.body.shown
+    assert page.detail.form.value("model") == "smart"
 
 
 async def test_set_up_waits_for_the_first_request_and_undo_gives_the_file_back(
